@@ -1,0 +1,30 @@
+/// derive_claims: evidence -> claims. The only maker of claims.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "evidence/evidence.h"
+#include "vauban/claim.h"
+
+namespace vauban {
+
+struct ClaimSet {
+  Strength level = Strength::behavioral_profile;  ///< the rung reached
+  std::string access;                             ///< single_snapshot, paired_outputs, logprobs, weights, activations, base_and_modified
+  std::vector<Claim> claims;
+  std::vector<std::string> can_say, cannot_say;
+  std::string lifted_by;                          ///< what would raise the level one rung
+  std::vector<std::string> notes;                 ///< "the configuration asked for model_change_audit; the artifacts support ..."
+};
+
+/// The strongest rung whose metrics were computed from artifacts present and hashed on both sides.
+Strength computed_strength(const Evidence& evidence);
+
+/// `declared` may only lower the level. Errors: invalid_input when it would raise it: the message names both rungs and
+/// the artifact that is missing.
+Result<ClaimSet> derive_claims(const Evidence& evidence, std::optional<Strength> declared = std::nullopt);
+
+}  // namespace vauban

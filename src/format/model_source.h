@@ -1,0 +1,31 @@
+/// ModelSource: what a MODEL argument names, opened: weights plus the configuration and tokenizer that came with them.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "format/model_file.h"
+
+namespace vauban {
+
+struct ModelSource {
+  std::string name;                       ///< last path component without extension
+  std::filesystem::path path;             ///< what was asked for
+  std::shared_ptr<const ModelFile> file;  ///< weights
+  /// Hugging Face folder: config.json, generation_config.json, tokenizer_config.json, special_tokens_map.json (null
+  /// where absent). GGUF: all null; everything is in file->metadata().
+  Json config, generation_config, tokenizer_config, special_tokens_map;
+  std::optional<std::filesystem::path> tokenizer_json, tokenizer_model, chat_template;
+
+  bool is_gguf() const { return file->container() == Container::gguf; }
+
+  /// A folder with config.json and weights, a .gguf file, or a .safetensors file inside such a folder.
+  /// Errors: not_found (with what the folder lacks), corrupt, unsupported.
+  static Result<ModelSource> open(const std::filesystem::path& path);
+};
+
+}  // namespace vauban

@@ -1,0 +1,25 @@
+/// ModelConfig: typed hyper-parameters, parsed from config.json or from GGUF keys by the architecture's own reader.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ops/ops.h"
+
+namespace vauban {
+
+struct ModelConfig {
+  std::string architecture;  ///< id in `list architectures`
+  std::int64_t vocab_size = 0, width = 0, mlp_width = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  std::int64_t context_length = 0;  ///< positions the model was made for
+  double norm_epsilon = 1e-5;
+  double rope_theta = 10000.0;
+  RopeTable rope;
+  Activation activation = Activation::silu;
+  bool tied_head = false;
+  std::vector<std::int32_t> eos_ids;  ///< from config, generation config or the tokenizer keys
+  std::int32_t bos_id = -1;           ///< -1: none
+};
+
+}  // namespace vauban

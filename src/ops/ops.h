@@ -1,0 +1,115 @@
+/// Ops: what a backend computes. About fifteen coarse operations; an architecture's forward pass is written once over
+/// them, and the reference backend is their specification.
+///
+/// Activations are row-major (tokens, width) or (tokens, heads, head_dim), in the backend's activation type: f64 on
+/// `reference`, f32 on `cpu` in exact numerics. Shapes were validated when the model was loaded, so methods return
+/// values; a fault that can only show at run time (non-finite input where it is refused, memory) sets a sticky status
+/// that end_step() returns. A returned Tensor may live in a per-step arena: it is valid until the next begin_step().
+///
+/// Determinism (exact and native numerics): each output element is reduced in one fixed order, whatever the number of
+/// rows, the batch composition, the thread count, or whether a row came by prefill or by decode.
+/// One Ops object serves one thread at a time; it parallelises inside, on the pool it was made with.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "ops/batch.h"
+#include "ops/weight.h"
+#include "tensor/tensor.h"
+#include "vauban/primitive.h"
+
+namespace vauban {
+
+enum class Op {
+  embed, rms_norm, linear, rope, attention, attention_scores, attention_pattern, gated_activation, add, select_rows,
+  lm_head, primitive,
+};
+enum class Direction { forward, backward };
+std::span<const Op> all_ops();
+std::string_view to_string(Op op);
+
+enum class Activation { silu, gelu_tanh, gelu_erf, relu };
+
+enum class RopeLayout {
+  half,         ///< pairs (i, i + rotary/2): Hugging Face
+  interleaved,  ///< pairs (2i, 2i + 1): llama2.c, GGUF llama
+};
+struct RopeTable {
+  RopeLayout layout = RopeLayout::half;
+  std::vector<double> inverse_frequency;  ///< one per pair; rotary width = 2 * size; the rest of a head passes through
+  double attention_factor = 1.0;          ///< multiplies cos and sin (YaRN)
+};
+
+struct AttentionArgs {
+  int heads = 0, kv_heads = 0, head_dim = 0;
+  double scale = 1.0;
+  std::int64_t window = 0;  ///< keys at distance >= window are masked; 0: none
+  double softcap = 0.0;     ///< scores = cap * tanh(scores / cap); 0: none
+};
+
+struct PrimitiveResult {
+  Tensor output;                  ///< same shape and type as the input; the input itself when nothing changes
+  std::vector<double> before;     ///< (rows touched, k) projections on the direction or basis, of the input
+  std::vector<double> after;      ///< the same, of the output
+  std::vector<double> delta_norm;  ///< (rows touched) L2 of output - input
+  std::int64_t gates_open = 0;    ///< conditional
+};
+
+/// Counted since the last take_counters().
+struct OpCounters {
+  std::int64_t bytes_read = 0, bytes_written = 0, host_device_copies = 0, sync_points = 0, memory_high_water_bytes = 0;
+  std::string kernel_path;  ///< distinct kernels that ran, "cpu/avx512"
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+  virtual std::string_view backend() const = 0;      ///< id in `list backends`
+  virtual std::string_view device_kind() const = 0;  ///< "cpu"
+  virtual std::string device_label() const = 0;      ///< "cpu:0"
+  virtual DType activation_dtype() const = 0;
+  virtual bool supports(Op op, Direction direction) const = 0;
+
+  /// Takes over a weight. Host backends keep the mapped bytes (quantised blocks stay packed) and hold `keep_alive`.
+  /// Errors: unsupported for a type this backend cannot compute with; corrupt for non-finite values where checked.
+  virtual Result<Weight> load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep_alive) = 0;
+  virtual Result<std::unique_ptr<KvStore>> make_kv_store(const KvGeometry& geometry) = 0;
+
+  virtual void begin_step() = 0;
+  virtual Result<void> end_step() = 0;  ///< the sticky status of this step
+
+  virtual Tensor embed(const Weight& table, std::span<const std::int32_t> ids) = 0;                  ///< (T, D)
+  virtual Tensor rms_norm(const Tensor& x, const Weight& weight, double epsilon) = 0;                ///< (T, D), over the last axis
+  /// y = x W^T + b; W (out, in), bias (out) or null.
+  virtual Tensor linear(const Tensor& x, const Weight& weight, const Weight* bias = nullptr) = 0;    ///< (T, out)
+  /// x (T, H, d), one position per row.
+  virtual Tensor rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table) = 0;
+  /// Stores this step's k and v (T, kv_heads, head_dim) of `layer` into the pages of the batch's sequences.
+  virtual void kv_write(KvStore& store, int layer, const Tensor& k, const Tensor& v, const Batch& batch) = 0;
+  /// Causal attention of q (T, heads, head_dim) over what the sequences hold, this step included. -> (T, heads, head_dim)
+  virtual Tensor attention(const Tensor& q, KvStore& store, int layer, const Batch& batch, const AttentionArgs& args) = 0;
+  /// For observation only, beside attention(): one sequence's scaled scores before softmax, and their softmax.
+  /// -> (heads, rows of that sequence in this step, past + rows); masked scores are -infinity, masked weights 0.
+  virtual Tensor attention_scores(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
+                                  const AttentionArgs& args) = 0;
+  virtual Tensor attention_pattern(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
+                                   const AttentionArgs& args) = 0;
+  virtual Tensor gated_activation(const Tensor& gate, const Tensor& up, Activation activation) = 0;  ///< act(gate) * up
+  virtual Tensor add(const Tensor& a, const Tensor& b) = 0;
+  virtual Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) = 0;
+  /// Logits (T, V) = softcap(x W^T); softcap 0: none.
+  virtual Tensor lm_head(const Tensor& x, const Weight& weight, double softcap = 0.0) = 0;
+
+  /// The activation primitive on `rows` of x (T, D). `primitive` has passed validate_primitive for D.
+  virtual PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) = 0;
+
+  virtual OpCounters take_counters() = 0;
+};
+
+}  // namespace vauban

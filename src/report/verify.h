@@ -1,0 +1,25 @@
+/// verify: recomputes every number of a run from its raw files, offline, and compares.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace vauban {
+
+struct VerifyFailure {
+  std::string file, what, expected, found;
+};
+struct VerifyResult {
+  bool ok = false;
+  std::int64_t checked = 0;  ///< files hashed plus values recomputed
+  std::vector<VerifyFailure> failures;
+  std::vector<std::string> notes;  ///< e.g. rows whose text is withheld: verified from their metrics
+};
+/// Errors: not_found when the folder is no run. A damaged run is not an error but failures.
+Result<VerifyResult> verify_run(const std::filesystem::path& folder);
+
+}  // namespace vauban
