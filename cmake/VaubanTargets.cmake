@@ -8,7 +8,7 @@ endif()
 add_library(vauban_settings INTERFACE)
 target_include_directories(vauban_settings INTERFACE "${CMAKE_SOURCE_DIR}/src" "${CMAKE_SOURCE_DIR}/include")
 target_compile_options(vauban_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-                       -Woverloaded-virtual -Wnull-dereference)
+                       -Woverloaded-virtual -Wno-missing-field-initializers)  # designated initialisers leave defaults
 if(VAUBAN_WERROR)
   target_compile_options(vauban_settings INTERFACE -Werror)
 endif()
@@ -23,6 +23,7 @@ endif()
 function(vauban_layer name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;TEST_DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")  # a program, not part of the layer
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")

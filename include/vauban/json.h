@@ -24,6 +24,12 @@ class Json {
   using Object = std::map<std::string, Json, std::less<>>;
 
   Json() = default;  ///< null
+  // Out of line: inlined, the variant makes gcc 12 warn of uninitialised members wherever a Json is returned.
+  ~Json();
+  Json(const Json&);
+  Json(Json&&) noexcept;
+  Json& operator=(const Json&);
+  Json& operator=(Json&&) noexcept;
   Json(std::nullptr_t) {}
   Json(bool value) : value_(value) {}
   Json(float value) : value_(value) {}

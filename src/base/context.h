@@ -36,6 +36,8 @@ class SystemClock final : public Clock {
   std::chrono::nanoseconds monotonic() const override;
   std::chrono::system_clock::time_point utc() const override;
 };
+/// The clock of the machine.
+const Clock& system_clock();
 /// "2026-01-02T03:04:05Z"
 std::string iso8601(std::chrono::system_clock::time_point time);
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/context.h"
 #include "base/result.h"
 
 namespace vauban {
@@ -48,6 +49,8 @@ FileOps& real_file_ops();
 
 /// Writes beside the target and renames on commit: write temp, fsync, rename, fsync the folder. Without a successful
 /// commit() the old file stays as it was and the temporary one is removed.
+/// Errors: not_found (no such folder), resource (disk full), io. When only the sync of the folder failed the new file is
+/// already in place, and the error says so.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& target, FileOps& ops = real_file_ops());
@@ -65,11 +68,19 @@ class AtomicFile {
 };
 Result<void> write_file_atomic(const std::filesystem::path& target, std::string_view text, FileOps& ops = real_file_ops());
 
+/// Whether this is the unfinished file of an AtomicFile: after a kill it lies beside its target until removed.
+bool is_temporary_file(const std::filesystem::path& path);
+/// Removes those of `folder` (not of folders in it). Call while nobody else writes there.
+Result<void> remove_temporary_files(const std::filesystem::path& folder);
+
 /// Appends whole lines to a file that may be cut by a crash: open() drops a torn last line (one without '\n').
-/// append() writes at once; sync() makes everything durable (the writer also syncs when 250 ms have passed).
+/// append() writes at once; sync() makes everything durable, and so does the first append() after 250 ms and the
+/// destructor. After a failed write or sync every later call fails, since a line may be torn: open the log again.
+/// One thread at a time.
 class AppendLog {
  public:
-  static Result<AppendLog> open(const std::filesystem::path& path);
+  static Result<AppendLog> open(const std::filesystem::path& path, FileOps& ops = real_file_ops(),
+                                const Clock& clock = system_clock());
   ~AppendLog();
   AppendLog(AppendLog&&) noexcept;
   AppendLog& operator=(AppendLog&&) noexcept;

@@ -160,6 +160,12 @@ Result<Json> Json::parse(std::string_view text) {
   }
 }
 
+Json::~Json() = default;
+Json::Json(const Json&) = default;
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(const Json&) = default;
+Json& Json::operator=(Json&&) noexcept = default;
+
 Json Json::object(std::initializer_list<std::pair<std::string, Json>> entries) {
   Object members;
   for (const auto& [key, value] : entries) members.insert_or_assign(key, value);

@@ -23,7 +23,10 @@ struct Interval {
 struct Stats {
   std::string test;  ///< "exact_mcnemar", "paired_t", "clustered_t", "none"
   std::optional<double> estimate, p, p_adjusted, mde;
-  std::optional<Interval> ci;  ///< 95 %
+  std::optional<Interval> ci;  ///< 95 %: t, clustered by family where prompts have one
+  /// What gates look at. For rates the hull of `ci` and the adjusted Wald interval of Agresti and Min 2005 (half a pair
+  /// added to each cell), because a t interval has no width when no pair is discordant, however few pairs there are.
+  std::optional<Interval> gate_ci;
   std::int64_t n = 0;          ///< pairs (token metrics: tokens; clustered by prompt)
 };
 
@@ -104,7 +107,7 @@ struct Evidence {
   std::vector<std::string> notes;
 };
 
-/// Errors: invalid_input when there is nothing to compare is NOT one of them: that is `pairs == 0`, an inconclusive result.
+/// Nothing in common is not an error but a result: `pairs == 0`. Errors: invalid_input for values that are not finite.
 Result<Evidence> gather_evidence(const EvidenceInput& input);
 
 }  // namespace vauban

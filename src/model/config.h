@@ -17,7 +17,9 @@ struct ModelConfig {
   double rope_theta = 10000.0;
   RopeTable rope;
   Activation activation = Activation::silu;
-  bool tied_head = false;
+  bool attention_bias = false;  ///< q, k, v and o carry biases
+  bool mlp_bias = false;        ///< gate, up and down carry biases
+  bool tied_head = false;       ///< the head reads the embedding table
   std::vector<std::int32_t> eos_ids;  ///< from config, generation config or the tokenizer keys
   std::int32_t bos_id = -1;           ///< -1: none
 };

@@ -54,6 +54,8 @@ class WeightLoader {
   /// Errors: not_found (names the tensor and the file), corrupt for another shape (expected and found), and those of Ops.
   Result<Weight> get(const Request& request);
   bool has(std::string_view hf, std::string_view gguf) const;
+  /// Notes that a tensor was read elsewhere (`rope_freqs.weight` by the configuration, a second copy of a tied head).
+  void mark_used(std::string_view stored_name) { used_.emplace(stored_name); }
   /// Names in the file that no one asked for, sorted.
   std::vector<std::string> unused() const;
   const ModelSource& source() const { return source_; }
@@ -71,6 +73,7 @@ struct Architecture {
   std::vector<std::string_view> gguf_names;  ///< values of general.architecture
   std::string_view source;                   ///< paper or reference implementation
   std::vector<Site> sites;                   ///< sites its forward pass has, in order
+  std::vector<Op> ops;                       ///< operations its forward pass cannot do without
   Result<ModelConfig> (*config_from_hf)(const ModelSource& source);
   Result<ModelConfig> (*config_from_gguf)(const ModelSource& source);
   Result<std::unique_ptr<Network>> (*build)(const ModelConfig& config, WeightLoader& weights);

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <set>
+#include <map>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -42,14 +42,22 @@ struct RunSinks {
   PayloadSink* payloads = nullptr;
 };
 
-/// What one executed row leaves for the next stage (teacher-forced scoring); also filled for rows that were resumed.
+/// What one row leaves for the next stage (teacher-forced scoring). For a resumed row the ids come from the stored row; where
+/// they were withheld from it, the request is run again and nothing is written. `ran` is false when the row has no output
+/// (an infrastructure error).
 struct ExecutedRow {
   std::string prompt_id;
   std::int64_t sample_index = 0;
   std::vector<std::int32_t> prompt_ids, output_ids;
+  bool ran = true;
 };
 
-Result<std::vector<ExecutedRow>> run_chunk(Runtime& runtime, const RunPlan& plan, const std::set<RowKey>& present,
+/// Rows of an earlier, interrupted run.
+using PresentRows = std::map<RowKey, Observation>;
+
+/// Runs the prompts of `plan` that have no row yet. Errors: cancelled, io; a prompt that fails leaves a row with an outcome
+/// that is not behaviour (infra_error), and the run goes on.
+Result<std::vector<ExecutedRow>> run_chunk(Runtime& runtime, const RunPlan& plan, const PresentRows& present,
                                            const RunSinks& sinks, const RowFinisher& finish, const Context& context);
 
 /// The stable request of one prompt: what is sent to a runtime, equal for both sides.

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/strings.h"
+
 namespace vauban {
 
 namespace {
@@ -84,13 +86,13 @@ bool is_quantised(DType dtype) { return info(dtype).block > 1; }
 Result<DType> dtype_from_name(std::string_view name) {
   for (const DTypeInfo& entry : kDTypes)
     if (entry.name == name) return entry.id;
-  return with_hint(invalid_input("unknown dtype '{}'", name), format("one of: {}", names_of(&DTypeInfo::name)));
+  return with_hint(invalid_input("unknown dtype '{}'", printable(name)), format("one of: {}", names_of(&DTypeInfo::name)));
 }
 
 Result<DType> dtype_from_safetensors(std::string_view name) {
   for (const DTypeInfo& entry : kDTypes)
     if (!name.empty() && entry.safetensors == name) return entry.id;
-  return with_hint(corrupt("unknown safetensors dtype '{}'", name.substr(0, 32)),
+  return with_hint(corrupt("unknown safetensors dtype '{}'", printable(name)),
                    format("one of: {}", names_of(&DTypeInfo::safetensors)));
 }
 

@@ -1,7 +1,9 @@
 /// Tokenizer: text <-> ids with byte offsets. Exactly one rule for BOS.
 ///
-/// Immutable after loading and safe to share between threads. Loaders: tokenizer_json.h (Hugging Face), sentencepiece.h
-/// (tokenizer.model), gguf_vocab.h (keys of a GGUF). Untrusted input: errors are `corrupt` or `unsupported`, never a crash.
+/// Immutable after loading and safe to share between threads. Loaders: tokenizer_json.cpp (Hugging Face),
+/// sentencepiece.cpp (tokenizer.model), gguf_vocab.cpp (keys of a GGUF). Untrusted input: errors are `corrupt` or
+/// `unsupported`, never a crash. The BOS rule and the order of its sources stand in special_tokens.h. `truncation` and
+/// `padding` of a tokenizer.json are requests of a caller, not rules of the vocabulary: encode() gives all tokens.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +44,8 @@ class Tokenizer {
   virtual Result<std::string> decode(std::span<const std::int32_t> ids, bool skip_special = false) const = 0;
   /// Bytes of one token as decoding in the middle of a text would give them: what a streaming decoder appends.
   virtual Result<std::string> token_bytes(std::int32_t id) const = 0;
+  /// False for a token whose text may still change with the tokens that follow (a byte of a byte-fallback run).
+  virtual bool settles(std::int32_t id) const = 0;
   virtual std::int32_t vocab_size() const = 0;
   virtual Result<std::string> piece(std::int32_t id) const = 0;
   virtual std::optional<std::int32_t> id_of(std::string_view piece) const = 0;

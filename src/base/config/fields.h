@@ -206,8 +206,8 @@ std::vector<BoundField> fields_of(const StructRef& object);
 /// The name first, then the aliases.
 std::vector<std::string> spellings(const BoundField& field);
 
-/// For the test of a config struct: one spelling or flag used twice, a default outside its own range or choices, choices
-/// on something other than strings, a range on something other than numbers, a table on the command line.
+/// For the test of a config struct. Found: a spelling or flag used twice, a default outside its own range or choices,
+/// choices on other than strings, a range on other than numbers, a table as a bare argument, missing help.
 template <HasFields C>
 Result<void> check_declaration() {
   return detail::check_declaration(detail::struct_type<C>());

@@ -25,7 +25,7 @@ struct FlagStyle {
 
 struct ParsedFlags {
   bool help = false;               ///< `--help` or `-h` was given: the config is untouched, print help_text
-  std::vector<std::string> given;  ///< names of the fields that were set, in the order of declaration
+  std::vector<std::string> given{};  ///< names of the fields that were set, in the order of declaration
   bool was_given(std::string_view name) const;
 };
 
@@ -41,5 +41,7 @@ Result<ParsedFlags> parse_flags(C& config, std::span<const std::string> args, co
 
 /// "--max-tokens"; empty for a field that is not a flag (positional, table, map, ignored ...).
 std::string flag_of(const BoundField& field);
+/// flag_of, the short name, the aliases, and the `--no-` form of each for a bool; empty where flag_of is.
+std::vector<std::string> flag_spellings(const BoundField& field);
 
 }  // namespace vauban

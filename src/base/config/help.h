@@ -10,9 +10,9 @@
 namespace vauban {
 
 struct HelpInfo {
-  std::string name;         ///< "vauban audit", or the kind of file: "suite file"
-  std::string summary;      ///< one phrase
-  std::string description;  ///< paragraphs, separated by a blank line; may be empty
+  std::string name{};         ///< "vauban audit", or the kind of file: "suite file"
+  std::string summary{};      ///< one phrase
+  std::string description{};  ///< paragraphs, separated by a blank line; may be empty
   bool command = true;      ///< false: a config file, so that keys are shown instead of flags
 };
 

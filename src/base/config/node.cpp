@@ -1,9 +1,16 @@
 #include "base/config/node.h"
 
-#include "base/config/text.h"
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include "base/strings.h"
 
 namespace vauban {
 namespace {
+
+constexpr std::size_t kShownBytes = 40;  // of a string in a message
 
 struct Describe {
   std::string operator()(std::monostate) const { return "null"; }
@@ -12,8 +19,8 @@ struct Describe {
   std::string operator()(std::uint64_t value) const { return format("the integer {}", value); }
   std::string operator()(float value) const { return "the number " + number_text(value); }
   std::string operator()(double value) const { return "the number " + number_text(value); }
-  std::string operator()(const std::string& value) const { return format("the string \"{}\"", clipped(value)); }
-  std::string operator()(const DateTimeText& value) const { return format("the date or time {}", clipped(value.text)); }
+  std::string operator()(const std::string& value) const { return format("the string \"{}\"", printable(value, kShownBytes)); }
+  std::string operator()(const DateTimeText& value) const { return format("the date or time {}", printable(value.text, kShownBytes)); }
   std::string operator()(const ConfigNode::Array& value) const {
     return value.empty() ? "an empty list" : format("a list of {}", value.size());
   }
@@ -41,13 +48,32 @@ struct ToJson {
   }
 };
 
-/// Json holds an integer as signed or unsigned; only values above the signed range need the unsigned one.
+/// Json shows values above the signed range only through its text.
 ConfigNode integer_node(const Json& json) {
-  if (const std::optional<std::uint64_t> value = json_as_uint(json); value && *value > INT64_MAX) return {*value, {}};
-  return {json.as_int(), {}};
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  if (json.as_int() != kMost || json == Json(kMost)) return {json.as_int(), {}};
+  const Result<std::string> digits = json.dump();
+  std::uint64_t value = 0;
+  if (digits) std::from_chars(digits->data(), digits->data() + digits->size(), value);
+  return {value, {}};
+}
+
+template <class T>
+std::string with_point(T value) {
+  std::string text = format("{}", value);
+  return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
 }
 
 }  // namespace
+
+bool is_bare_key(std::string_view key) {
+  return !key.empty() && std::ranges::all_of(key, [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+std::string number_text(float value) { return with_point(value); }
+std::string number_text(double value) { return with_point(value); }
 
 std::string describe_node(const ConfigNode& node) { return std::visit(Describe{}, node.value); }
 

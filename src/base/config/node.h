@@ -50,6 +50,13 @@ struct ConfigEntry {
   SourcePos key_pos{};
 };
 
+/// Shortest text that reads back as the same value, always with a point or an exponent (or "nan", "inf", "-inf").
+std::string number_text(float value);
+std::string number_text(double value);
+
+/// Letters, digits, `_` and `-` only: TOML writes such a key without quotes.
+bool is_bare_key(std::string_view key);
+
 /// What a message calls this value: `the string "abc"`, `the integer 3`, `a table`. Long strings are cut.
 std::string describe_node(const ConfigNode& node);
 

@@ -26,8 +26,8 @@ struct ReadNote {
 };
 
 struct ReadNotes {
-  std::vector<ReadNote> notes;     ///< keys that were accepted and ignored
-  std::vector<std::string> given;  ///< dotted paths, canonical spelling, of every key that was read
+  std::vector<ReadNote> notes{};     ///< keys that were accepted and ignored
+  std::vector<std::string> given{};  ///< dotted paths, canonical spelling, of every key that was read
   bool was_given(std::string_view path) const;
 };
 

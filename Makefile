@@ -1,0 +1,45 @@
+# Thin: every target is a script or a CMake preset, so that CI and people run the same thing.
+MODEL ?=
+CANDIDATE ?=
+OUT ?= runs/demo
+
+.PHONY: setup build demo test asan tsan bench docs format tidy fuzz clean
+
+setup:            ## install what is needed from the distribution (root or sudo)
+	scripts/setup
+
+build: setup      ## release build: build/release/vauban
+	cmake --preset release
+	cmake --build --preset release
+
+demo: build       ## audit a model against a changed one and print where the report lies
+	MODEL="$(MODEL)" CANDIDATE="$(CANDIDATE)" OUT="$(OUT)" scripts/demo
+
+test:             ## install, build with warnings as errors, pass every test, then again under ASan and UBSan
+	scripts/setup --tests
+	scripts/test
+
+asan tsan:        ## the tests under a sanitizer
+	scripts/setup --tests
+	cmake --preset $@
+	cmake --build --preset $@
+	ctest --preset $@ --timeout 600
+
+bench: build      ## measure; see bench/README.md
+	bench/run
+
+docs: build       ## regenerate docs/parity.md and the other generated pages
+	scripts/generate-docs
+
+format:           ## rewrite the sources in the project's format
+	git ls-files '*.cpp' '*.h' | xargs clang-format -i
+
+tidy:             ## static checks over what the dev build compiles
+	cmake --preset dev
+	git ls-files 'src/*.cpp' | xargs clang-tidy -p build/dev --quiet
+
+fuzz:             ## coverage-guided fuzzing with clang; see tests/fuzz/CMakeLists.txt
+	scripts/fuzz
+
+clean:
+	rm -rf build

@@ -1,0 +1,49 @@
+#include "app/commands/commands.h"
+
+#include "base/strings.h"
+
+// One line per command: `name` stands for `Command name_command()` in commands/name/.
+#define VAUBAN_COMMANDS(X) \
+  X(audit)                 \
+  X(detokenize)            \
+  X(diff)                  \
+  X(doctor)                \
+  X(generate)              \
+  X(init)                  \
+  X(inspect)               \
+  X(list)                  \
+  X(logits)                \
+  X(man)                   \
+  X(report)                \
+  X(run)                   \
+  X(schema)                \
+  X(score)                 \
+  X(tokenize)              \
+  X(trace)                 \
+  X(verify)
+
+namespace vauban {
+
+#define VAUBAN_DECLARE(name) Command name##_command();
+VAUBAN_COMMANDS(VAUBAN_DECLARE)
+#undef VAUBAN_DECLARE
+
+std::span<const Command> all_commands() {
+#define VAUBAN_ENTRY(name) name##_command(),
+  static const std::vector<Command> commands{VAUBAN_COMMANDS(VAUBAN_ENTRY)};
+#undef VAUBAN_ENTRY
+  return commands;
+}
+
+Result<const Command*> find_command(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Command& command : all_commands()) {
+    if (command.info.name == name) return &command;
+    names.emplace_back(command.info.name);
+  }
+  const std::string near = did_you_mean(name, names);
+  return with_hint(not_found("unknown command '{}'", name),
+                   near.empty() ? "see `vauban --help`" : format("did you mean '{}'?", near));
+}
+
+}  // namespace vauban

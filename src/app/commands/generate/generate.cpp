@@ -1,0 +1,99 @@
+/// vauban generate MODEL --prompt T: prompt -> text, streamed.
+
+#include <algorithm>
+
+#include "app/command.h"
+#include "app/open.h"
+#include "app/prompt_options.h"
+
+namespace vauban {
+namespace {
+
+struct GenerateConfig {
+  std::string model;
+  PromptOptions prompt;
+  SamplingOptions sampling;
+  CommonOptions common;
+};
+
+void fields(GenerateConfig& c, FieldVisitor& f) {
+  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
+  fields(c.prompt, f);
+  fields(c.sampling, f);
+  fields(c.common, f);
+}
+
+double seconds_since(std::chrono::nanoseconds start, const Clock& clock) {
+  return std::chrono::duration<double>(clock.monotonic() - start).count();
+}
+
+struct Timings {
+  double prefill_s = 0, decode_s = 0;
+};
+
+/// Pulls every event; with `live` the text is printed as it comes.
+Result<Generation> collect(StepStream& stream, const Context& context, Output* live, Timings& timings) {
+  Generation done;
+  const std::chrono::nanoseconds start = context.clock.monotonic();
+  while (true) {
+    VB_TRY(const std::optional<StepEvent> event, stream.next());
+    if (!event) break;
+    if (event->token && done.ids.empty()) timings.prefill_s = seconds_since(start, context.clock);
+    if (event->token) done.ids.push_back(*event->token);
+    done.text += event->text;
+    if (live) live->text(event->text);
+    if (!event->finish.empty()) done.finish_reason = event->finish;
+  }
+  timings.decode_s = std::max(0.0, seconds_since(start, context.clock) - timings.prefill_s);
+  return done;
+}
+
+Json to_json(const Generation& done, bool has_text, const Timings& timings) {
+  const std::size_t decoded = done.ids.empty() ? 0 : done.ids.size() - 1;
+  return Json::object({{"text", has_text ? Json(done.text) : Json()},
+                       {"ids", Json(done.ids)},
+                       {"prompt_ids", Json(done.prompt_ids)},
+                       {"finish_reason", done.finish_reason},
+                       {"timings", Json::object({{"prefill_tokens", done.prompt_ids.size()},
+                                                 {"prefill_s", timings.prefill_s},
+                                                 {"decode_tokens", decoded},
+                                                 {"decode_s", timings.decode_s}})}});
+}
+
+Result<int> run_generate(const GenerateConfig& config, Session& session) {
+  VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, config.common.seed)));
+  VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
+  VB_TRY(request.prompt_ids, runtime->tokenize(request));
+  const bool has_text = runtime->capabilities().text.level != SupportLevel::unsupported;
+  const std::vector<std::int32_t> prompt_ids = request.prompt_ids;
+  request.input_text.clear();
+  request.apply_chat_template = false;
+  Timings timings;
+  VB_TRY(const std::unique_ptr<StepStream> stream, runtime->generate({&request, 1}));
+  Output* live = session.out().json() || !has_text ? nullptr : &session.out();
+  VB_TRY(Generation done, collect(*stream, session.context(), live, timings));
+  done.prompt_ids = prompt_ids;
+  if (session.out().json()) {
+    VB_CHECK(session.out().print_json(to_json(done, has_text, timings), -1));
+  } else if (has_text) {
+    session.out().text("\n");
+  } else {
+    session.out().text(format("{}\n", Json(done.ids).dump().value_or("")));
+  }
+  return done.finish_reason == "cancelled" ? 130 : 0;
+}
+
+}  // namespace
+
+Command generate_command() {
+  return make_command<GenerateConfig>(
+      {"generate", "continue a prompt",
+       "Order of operations on the logits of one position: logprobs are recorded from the raw logits; then repetition "
+       "penalty, temperature, top-k, top-p, min-p, normalise, draw. Temperature 0 is greedy: the largest logit after the "
+       "penalty, the lowest id on ties.\n\n"
+       "Random numbers are counter based and keyed by seed, request, sample and position, so an answer does not depend on "
+       "what else runs beside it."},
+      run_generate);
+}
+
+}  // namespace vauban

@@ -1,0 +1,107 @@
+/// vauban trace MODEL (--prompt | --ids) --observe SPEC --out DIR: one run, observed.
+
+#include "app/command.h"
+#include "app/intervention_file.h"
+#include "app/open.h"
+#include "app/prompt_options.h"
+#include "base/json_file.h"
+#include "trace/artifact_store.h"
+#include "trace/observe_spec.h"
+#include "trace/trace_json.h"
+
+namespace vauban {
+namespace {
+
+struct TraceConfig {
+  std::string model, out;
+  PromptOptions prompt;
+  SamplingOptions sampling{.max_tokens = 0};
+  std::vector<std::string> observe, leave_out;
+  std::optional<std::string> intervene;
+  bool fail_on_missing = false;
+  CommonOptions common;
+};
+
+void fields(TraceConfig& c, FieldVisitor& f) {
+  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
+  fields(c.prompt, f);
+  fields(c.sampling, f);
+  f("observe", c.observe, {.help = "SPEC[,SPEC]: site:layers:form[@positions], e.g. resid_post:all:summary, "
+                                   "attn_pattern:0-3:payload@last, logprobs:top20"});
+  f("intervene", c.intervene, {.help = "TOML file with [[interventions]]", .metavar = "FILE", .file = true});
+  f("leave_out", c.leave_out, {.help = "stages to leave out; the trace says so", .choices = {"observe", "decode", "score", "emit"}});
+  f("fail_on_missing", c.fail_on_missing, {.help = "exit 3 when something asked for was not observed"});
+  f("out", c.out, {.help = "folder for trace.json and artifacts/", .required = true, .metavar = "DIR", .file = true});
+  fields(c.common, f);
+}
+
+Result<TraceRequest> request_of(const TraceConfig& config) {
+  VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, config.common.seed)));
+  VB_TRY(request.want, parse_observe(join(config.observe, ",")));
+  if (config.intervene) {
+    VB_TRY(request.interventions, read_interventions(*config.intervene));
+  }
+  request.leave_out = config.leave_out;
+  return request;
+}
+
+Json answer_of(const Trace& trace) {
+  const Json whole = to_json(trace);
+  Json artifacts = Json::array();
+  for (const TraceArtifact& artifact : trace.artifacts())
+    artifacts.push_back(Json::object({{"id", artifact.artifact_id},
+                                      {"kind", to_string(artifact.kind)},
+                                      {"site", artifact.site ? Json(to_string(*artifact.site)) : Json()},
+                                      {"layer", artifact.layer ? Json(*artifact.layer) : Json()},
+                                      {"shape", artifact.shape ? Json(*artifact.shape) : Json()},
+                                      {"dtype", artifact.dtype},
+                                      {"digest", artifact.digest},
+                                      {"path", artifact.payload_path.empty() ? Json() : Json(artifact.payload_path)},
+                                      {"summary", artifact.summary},
+                                      {"metadata", artifact.metadata}}));
+  return Json::object({{"trace_id", trace.id()},
+                       {"trace", "trace.json"},
+                       {"artifacts", std::move(artifacts)},
+                       {"missing", *whole.find("missing")},
+                       {"spans", *whole.find("spans")}});
+}
+
+std::string plain(const Trace& trace, const std::string& out) {
+  std::string text = format("trace {} -> {}/trace.json\n", trace.id(), out);
+  for (const TraceSpan& span : trace.spans())
+    text += format("  span  {:<24}{:>12.3f} ms\n", span.span_id, span.profile ? span.profile->duration_s * 1e3 : 0.0);
+  for (const TraceArtifact& artifact : trace.artifacts())
+    text += format("  {:<20}{:<32}{}\n", to_string(artifact.kind), artifact.artifact_id, artifact.payload_path);
+  for (const Missing& missing : trace.missing())
+    text += format("  missing {}{}: {}\n", to_string(missing.kind), missing.site ? format(" {}", to_string(*missing.site)) : "",
+                   missing.reason);
+  return text;
+}
+
+Result<int> run_trace(const TraceConfig& config, Session& session) {
+  VB_TRY(const TraceRequest request, request_of(config));
+  VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
+  VB_TRY(ArtifactStore store, ArtifactStore::open(config.out));
+  VB_TRY(const Trace trace, runtime->trace(request, &store));
+  VB_CHECK(write_json_file(std::filesystem::path(config.out) / "trace.json", to_json(trace)));
+  if (session.out().json()) {
+    VB_CHECK(session.out().print_json(answer_of(trace)));
+  } else {
+    session.out().text(plain(trace, config.out));
+  }
+  return config.fail_on_missing && !trace.missing().empty() ? 3 : 0;
+}
+
+}  // namespace
+
+Command trace_command() {
+  return make_command<TraceConfig>(
+      {"trace", "run a prompt and record what was observed",
+       "SPEC is site:layers:form[@positions]. Layers count from 0: all, 3 or 0-3; sites without layers leave that part out. "
+       "form is summary (default), payload (a safetensors file) or topN (logits and logprobs). positions is all, last, a-b "
+       "or decode; prompt rows come first. `vauban list sites` names the sites.\n\n"
+       "What was asked for and could not be observed is listed under `missing` with the reason."},
+      run_trace);
+}
+
+}  // namespace vauban

@@ -1,0 +1,53 @@
+/// vauban COMMAND [options], or vauban CONFIG.toml.
+
+#include <algorithm>
+
+#include "app/commands/commands.h"
+#include "app/version.h"
+
+namespace vauban {
+namespace {
+
+std::string overview() {
+  std::string text = format(
+      "vauban {}: what changes when a model changes?\n\n"
+      "usage: vauban COMMAND [options]\n"
+      "       vauban CONFIG.toml              the same as `vauban run CONFIG.toml`\n\ncommands:\n",
+      version());
+  for (const Command& command : all_commands()) text += format("  {:<12}{}\n", command.info.name, command.info.summary);
+  text +=
+      "\n`vauban COMMAND --help` lists the options, `vauban man TOPIC` says more.\n"
+      "exit codes: 0 pass, 1 a gate failed or a fault was found, 2 usage or configuration, 3 runtime or model error,\n"
+      "            4 inconclusive, 130 cancelled\n";
+  return text;
+}
+
+Result<int> dispatch(std::vector<std::string> args) {
+  if (args.empty() || args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
+    Output(false).text(overview());
+    return args.empty() ? 2 : 0;
+  }
+  if (args[0] == "--version") {
+    Output(false).text(format("vauban {}\n", version()));
+    return 0;
+  }
+  if (args[0].ends_with(".toml")) args.insert(args.begin(), "run");
+  VB_TRY(const Command* command, find_command(args[0]));
+  return command->run(std::span(args).subspan(1));
+}
+
+}  // namespace
+}  // namespace vauban
+
+int main(int argc, char** argv) {
+  using namespace vauban;
+  install_signal_handlers();
+  std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
+  const bool json = std::find(args.begin(), args.end(), "--json") != args.end();
+  const Result<int> result = dispatch(std::move(args));
+  if (result) return *result;
+  Output out(json);
+  out.note(format("vauban: {}: {}", to_string(result.error().code), describe(result.error())));
+  if (json && !out.print_json(to_json(result.error()))) return 3;
+  return exit_code_of(result.error().code);
+}

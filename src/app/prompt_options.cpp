@@ -1,0 +1,20 @@
+#include "app/prompt_options.h"
+
+#include "app/open.h"
+
+namespace vauban {
+
+Result<TraceRequest> to_request(const PromptOptions& prompt, Sampling sampling) {
+  if (prompt.prompt.has_value() == prompt.ids.has_value()) return invalid_input("expected exactly one of --prompt, --ids");
+  TraceRequest request{.trace_id = "request", .sampling = std::move(sampling)};
+  request.apply_chat_template = prompt.chat;
+  if (prompt.ids) {
+    if (prompt.chat) return invalid_input("--chat needs --prompt: a template cannot be applied to ids");
+    VB_TRY(request.prompt_ids, parse_ids(*prompt.ids));
+  } else {
+    request.input_text = *prompt.prompt;
+  }
+  return request;
+}
+
+}  // namespace vauban

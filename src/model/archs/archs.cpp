@@ -1,0 +1,56 @@
+/// The list of architectures. To add one: a file in this folder and a line here.
+#include <algorithm>
+
+#include "base/strings.h"
+#include "model/archs/llama.h"
+#include "model/model.h"
+
+namespace vauban {
+namespace {
+
+const std::vector<Architecture>& architectures() {
+  static const std::vector<Architecture> list = {
+      llama_architecture(),
+  };
+  return list;
+}
+
+using Names = std::vector<std::string_view> Architecture::*;
+
+Result<const Architecture*> find_by(Names names, std::string_view wanted, const std::string& where) {
+  std::vector<std::string> known;
+  for (const Architecture& architecture : architectures()) {
+    const auto& own = architecture.*names;
+    if (std::find(own.begin(), own.end(), wanted) != own.end()) return &architecture;
+    known.insert(known.end(), own.begin(), own.end());
+  }
+  return unsupported("architecture '{}' ({}) is not supported; known: {}", printable(wanted), where, join(known, ", "));
+}
+
+Result<const Architecture*> find_in_gguf(const ModelSource& source) {
+  const Json& keys = source.file->metadata();
+  const std::string where = source.path.string();
+  if (const Json* type = keys.find("general.type"); type && type->as_string() != "model")
+    return unsupported("{} holds a '{}' (general.type); expected a model", where, printable(type->as_string()));
+  VB_TRY(const std::string name, keys.get_string("general.architecture"), "in {}", where);
+  return find_by(&Architecture::gguf_names, name, "general.architecture in " + where);
+}
+
+Result<const Architecture*> find_in_hf(const ModelSource& source) {
+  const std::string where = "config.json of " + source.path.string();
+  const Json* names = source.config.find("architectures");
+  if (!names || !names->is_array() || names->size() != 1 || !names->items().front().is_string())
+    return unsupported("{}: expected \"architectures\" to be a list of one name, found {}", where,
+                       names ? names->type_name() : "nothing");
+  return find_by(&Architecture::hf_names, names->items().front().as_string(), where);
+}
+
+}  // namespace
+
+std::span<const Architecture> all_architectures() { return architectures(); }
+
+Result<const Architecture*> find_architecture(const ModelSource& source) {
+  return source.is_gguf() ? find_in_gguf(source) : find_in_hf(source);
+}
+
+}  // namespace vauban

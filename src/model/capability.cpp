@@ -1,0 +1,60 @@
+#include <algorithm>
+
+#include "model/model.h"
+
+namespace vauban {
+namespace {
+
+const Support kFull{SupportLevel::full, ""};
+
+Support partial(std::string reason) { return {SupportLevel::partial, std::move(reason)}; }
+Support unsupported_for(std::string reason) { return {SupportLevel::unsupported, std::move(reason)}; }
+
+/// Made around the forward pass (tokenizer, sampler, page table), not inside it.
+bool is_made_by_runtime(Site site) {
+  return site == Site::tokens || site == Site::logprobs || site == Site::sampled_id || site == Site::kv_pages;
+}
+
+Support op_support(const Ops& ops, Op op) {
+  if (ops.supports(op, Direction::forward)) return kFull;
+  return unsupported_for(format("backend '{}' has no operation '{}'", ops.backend(), to_string(op)));
+}
+
+Support site_support(const Architecture& architecture, const Ops& ops, Site site) {
+  if (is_made_by_runtime(site)) return kFull;
+  if (std::find(architecture.sites.begin(), architecture.sites.end(), site) == architecture.sites.end())
+    return unsupported_for(format("architecture '{}' has no value '{}'", architecture.id, to_string(site)));
+  if (site == Site::attn_scores) return op_support(ops, Op::attention_scores);
+  if (site == Site::attn_pattern) return op_support(ops, Op::attention_pattern);
+  return kFull;
+}
+
+Support memory_support(const Ops& ops) {
+  if (ops.device_kind() != "cpu") return kFull;
+  return partial("host memory: what the backend allocated is counted; mapped weights and the allocator's overhead are not");
+}
+
+}  // namespace
+
+Capability capability_of(const Architecture& architecture, const Ops& ops, bool has_tokenizer) {
+  const Support text = has_tokenizer ? kFull : unsupported_for("the model came without a tokenizer");
+  Capability capability;
+  capability.name = std::string(ops.backend());
+  capability.device_kinds = {std::string(ops.device_kind())};
+  capability.logits = capability.logprobs = op_support(ops, Op::lm_head);
+  capability.activations = kFull;
+  capability.interventions = op_support(ops, Op::primitive);
+  capability.kv_cache = op_support(ops, Op::attention);
+  capability.weight_access = kFull;  // every tensor is read from the file and hashed
+  capability.mutable_weights = unsupported_for("weights are immutable once loaded; changing them arrives with training");
+  capability.text = text;
+  capability.tokens = has_tokenizer ? kFull : partial("ids only: the model came without a tokenizer");
+  capability.profile_device_memory = memory_support(ops);
+  capability.profile_sync_points = kFull;
+  for (const SiteInfo& site : all_sites())
+    if (Support support = site_support(architecture, ops, site.id); support.level != SupportLevel::full)
+      capability.site_limits.emplace(site.id, std::move(support));
+  return capability;
+}
+
+}  // namespace vauban

@@ -1,0 +1,72 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/strings.h"
+
+namespace vauban {
+namespace {
+
+/// Buffers that older checkpoints carry and that are recomputed from the configuration.
+bool is_known_harmless(std::string_view name) {
+  return name.ends_with(".rotary_emb.inv_freq") || name == "rotary_emb.inv_freq";
+}
+
+Result<void> check_ops(const Architecture& architecture, const Ops& ops) {
+  for (const Op op : architecture.ops)
+    if (!ops.supports(op, Direction::forward))
+      return unsupported("architecture '{}' needs the operation '{}', which backend '{}' does not have", architecture.id,
+                         to_string(op), ops.backend());
+  return ok();
+}
+
+Result<void> refuse_unused(const std::vector<std::string>& unused) {
+  std::vector<std::string> unknown;
+  for (const std::string& name : unused)
+    if (!is_known_harmless(name)) unknown.push_back(printable(name));
+  if (unknown.empty()) return ok();
+  constexpr std::size_t kShown = 5;
+  const std::size_t total = unknown.size();
+  if (total > kShown) unknown.resize(kShown);
+  return unsupported("{} tensor{} in the file {} no part of this architecture: {}{}", total, total == 1 ? "" : "s",
+                     total == 1 ? "is" : "are", join(unknown, ", "), total > kShown ? ", ..." : "");
+}
+
+Result<void> load_parts(Model& model, const ModelSource& source, Ops& ops) {
+  VB_TRY(model.architecture, find_architecture(source));
+  VB_CHECK(check_ops(*model.architecture, ops));
+  const auto read_config = source.is_gguf() ? model.architecture->config_from_gguf : model.architecture->config_from_hf;
+  VB_TRY(model.config, read_config(source));
+  WeightLoader weights(source, ops);
+  VB_TRY(model.network, model.architecture->build(model.config, weights));
+  model.unused_tensors = weights.unused();
+  VB_CHECK(refuse_unused(model.unused_tensors));
+  VB_TRY(model.tokenizer, load_tokenizer(source), "while loading the tokenizer");
+  return ok();
+}
+
+void add_tokenizer_ids(const Tokenizer* tokenizer, ModelConfig& config) {
+  if (!tokenizer) return;
+  if (config.eos_ids.empty() && tokenizer->eos()) config.eos_ids.push_back(*tokenizer->eos());
+  if (config.bos_id < 0 && tokenizer->bos()) config.bos_id = *tokenizer->bos();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> Model::load(const ModelSource& source, Ops& ops, const Context& context) {
+  const std::chrono::nanoseconds start = context.clock.monotonic();
+  VB_CHECK(context.cancel.check());
+  auto model = std::make_unique<Model>();
+  VB_CHECK(load_parts(*model, source, ops), "while loading model {}", source.path.string());
+  add_tokenizer_ids(model->tokenizer.get(), model->config);
+  model->file = source.file;
+  model->identity.name = source.name;
+  model->identity.path = source.path.string();
+  model->identity.digest = source.file->digest();
+  model->identity.architecture = std::string(model->architecture->id);
+  model->load_seconds = std::chrono::duration<double>(context.clock.monotonic() - start).count();
+  return model;
+}
+
+}  // namespace vauban

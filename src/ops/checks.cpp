@@ -1,0 +1,114 @@
+#include "ops/checks.h"
+
+#include <cstddef>
+
+namespace vauban {
+namespace {
+
+Result<void> check_width(std::string_view op, const Tensor& x, std::int64_t width) {
+  if (!x.empty() && x.shape().width() == width) return ok();
+  return internal("{}: expected an input of width {}, found {}", op, width, x.shape().to_string());
+}
+
+Result<void> check_heads(std::string_view what, const Tensor& x, std::int64_t heads, std::int64_t head_dim) {
+  const Shape& shape = x.shape();
+  if (!x.empty() && shape.rank() == 3 && shape[1] == heads && shape[2] == head_dim) return ok();
+  return internal("attention: expected {} of [rows, {}, {}], found {}", what, heads, head_dim, shape.to_string());
+}
+
+Result<void> check_pages(const SequenceRows& sequence, const KvGeometry& geometry) {
+  const std::int64_t held = static_cast<std::int64_t>(sequence.pages.size()) * geometry.page_tokens;
+  const std::int64_t needed = std::int64_t{sequence.past} + sequence.rows;
+  if (held < needed) return internal("attention: a sequence of {} positions has pages for {}", needed, held);
+  return check_indices(ErrorCode::internal, "page", sequence.pages, geometry.pages);
+}
+
+}  // namespace
+
+Result<void> check_weight(std::string_view name, const TensorView& view) {
+  if (view.shape.rank() == 0) return unsupported("weight '{}' is a scalar; expected at least one dimension", name);
+  VB_TRY(const std::uint64_t expected, size_bytes(view.dtype, view.shape), "in weight '{}'", name);
+  if (expected == view.bytes.size()) return ok();
+  return corrupt("weight '{}': {} {} takes {} bytes, found {}", name, to_string(view.dtype), view.shape.to_string(),
+                 expected, view.bytes.size());
+}
+
+Result<void> check_indices(ErrorCode code, std::string_view what, std::span<const std::int32_t> indices,
+                           std::int64_t count) {
+  for (std::size_t i = 0; i < indices.size(); ++i)
+    if (indices[i] < 0 || indices[i] >= count)
+      return make_error(code, "{} {} (number {} of {}) is outside [0, {})", what, indices[i], i, indices.size(), count);
+  return ok();
+}
+
+Result<void> check_linear(const Tensor& x, const Weight& weight, const Weight* bias) {
+  if (weight.empty() || weight.shape.rank() != 2)
+    return internal("linear: expected weight '{}' of rank 2, found {}", weight.name, weight.shape.to_string());
+  VB_CHECK(check_width("linear", x, weight.shape[1]), "with weight '{}' {}", weight.name, weight.shape.to_string());
+  if (!bias || bias->shape == Shape{weight.shape[0]}) return ok();
+  return internal("linear: expected bias '{}' of [{}], found {}", bias->name, weight.shape[0], bias->shape.to_string());
+}
+
+Result<void> check_norm(const Tensor& x, const Weight& weight) {
+  if (weight.empty() || weight.shape.rank() != 1 || weight.shape[0] < 1)
+    return internal("rms_norm: expected weight '{}' of rank 1, found {}", weight.name, weight.shape.to_string());
+  return check_width("rms_norm", x, weight.shape[0]);
+}
+
+Result<void> check_rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table) {
+  const auto pairs = static_cast<std::int64_t>(table.inverse_frequency.size());
+  if (x.empty() || x.shape().rank() != 3 || 2 * pairs > x.shape()[2])
+    return internal("rope: expected [rows, heads, at least {}], found {}", 2 * pairs, x.shape().to_string());
+  if (x.shape()[0] == static_cast<std::int64_t>(positions.size())) return ok();
+  return internal("rope: {} positions for {} rows", positions.size(), x.shape()[0]);
+}
+
+Result<void> check_same_shape(std::string_view op, const Tensor& a, const Tensor& b) {
+  if (!a.empty() && !b.empty() && a.shape() == b.shape()) return ok();
+  return internal("{}: the operands differ in shape: {} and {}", op, a.shape().to_string(), b.shape().to_string());
+}
+
+Result<void> check_kv_geometry(const KvGeometry& geometry) {
+  const bool positive = geometry.layers > 0 && geometry.kv_heads > 0 && geometry.head_dim > 0 &&
+                        geometry.page_tokens > 0 && geometry.pages >= 0;
+  if (!positive)
+    return invalid_input("key/value store: expected positive sizes, found {} layers, {} heads, width {}, {} pages of {}",
+                         geometry.layers, geometry.kv_heads, geometry.head_dim, geometry.pages, geometry.page_tokens);
+  VB_CHECK(Shape::from(std::vector<std::int64_t>{2, geometry.layers, geometry.pages, geometry.kv_heads,
+                                                 geometry.page_tokens, geometry.head_dim, 8}),
+           "the key/value store would not fit any memory");
+  return ok();
+}
+
+Result<void> check_batch(const Batch& batch, std::int64_t rows, const KvGeometry& geometry, int layer) {
+  if (layer < 0 || layer >= geometry.layers)
+    return internal("attention: layer {} of a key/value store with {} layers", layer, geometry.layers);
+  for (const SequenceRows& sequence : batch.sequences) {
+    const std::int64_t end = std::int64_t{sequence.first_row} + sequence.rows;
+    if (sequence.first_row < 0 || sequence.rows < 0 || sequence.past < 0 || end > rows)
+      return internal("attention: a sequence has rows [{}, {}) after {} positions in a step of {} rows",
+                      sequence.first_row, end, sequence.past, rows);
+    VB_CHECK(check_pages(sequence, geometry));
+  }
+  return ok();
+}
+
+Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch, const KvGeometry& geometry, int layer) {
+  VB_CHECK(check_heads("keys", k, geometry.kv_heads, geometry.head_dim));
+  VB_CHECK(check_heads("values", v, geometry.kv_heads, geometry.head_dim));
+  VB_CHECK(check_same_shape("kv_write", k, v));
+  return check_batch(batch, k.shape()[0], geometry, layer);
+}
+
+Result<void> check_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args, const KvGeometry& geometry,
+                             int layer) {
+  VB_CHECK(check_heads("queries", q, args.heads, args.head_dim));
+  if (args.kv_heads != geometry.kv_heads || args.head_dim != geometry.head_dim)
+    return internal("attention: expected {} key heads of width {} (the store), found {} of {}", geometry.kv_heads,
+                    geometry.head_dim, args.kv_heads, args.head_dim);
+  if (args.heads < 1 || args.heads % args.kv_heads != 0)
+    return internal("attention: {} query heads do not divide into {} key heads", args.heads, args.kv_heads);
+  return check_batch(batch, q.shape()[0], geometry, layer);
+}
+
+}  // namespace vauban

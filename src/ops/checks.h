@@ -1,0 +1,37 @@
+/// Checks of an operation's operands, shared by the backends.
+///
+/// Shapes were validated when the model was loaded, so a failure here is a fault of vauban (internal), except for ids
+/// that a user chose (invalid_input). A backend turns a failure into its sticky status before it touches memory.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "ops/ops.h"
+
+namespace vauban {
+
+/// The bytes of a weight are as long as its type and shape say, and its rank is at least 1.
+Result<void> check_weight(std::string_view name, const TensorView& view);
+/// Every index lies in [0, count). `code` is what a bad one means; `what` names it: "token id".
+Result<void> check_indices(ErrorCode code, std::string_view what, std::span<const std::int32_t> indices,
+                           std::int64_t count);
+Result<void> check_linear(const Tensor& x, const Weight& weight, const Weight* bias);
+Result<void> check_norm(const Tensor& x, const Weight& weight);
+Result<void> check_rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table);
+Result<void> check_same_shape(std::string_view op, const Tensor& a, const Tensor& b);
+Result<void> check_kv_geometry(const KvGeometry& geometry);
+/// Rows of the sequences lie in [0, rows), and their pages hold past + rows positions.
+Result<void> check_batch(const Batch& batch, std::int64_t rows, const KvGeometry& geometry, int layer);
+Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch, const KvGeometry& geometry, int layer);
+Result<void> check_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args, const KvGeometry& geometry,
+                             int layer);
+
+/// First position that the query at `position` may see.
+inline std::int64_t first_visible(std::int64_t position, std::int64_t window) {
+  return window > 0 && position >= window ? position - window + 1 : 0;
+}
+
+}  // namespace vauban

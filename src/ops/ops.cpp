@@ -1,0 +1,42 @@
+#include "ops/ops.h"
+
+#include <array>
+#include <cstddef>
+
+namespace vauban {
+namespace {
+
+struct OpName {
+  Op op;
+  std::string_view name;
+};
+
+constexpr std::array kNames{
+    OpName{Op::embed, "embed"},
+    OpName{Op::rms_norm, "rms_norm"},
+    OpName{Op::linear, "linear"},
+    OpName{Op::rope, "rope"},
+    OpName{Op::attention, "attention"},
+    OpName{Op::attention_scores, "attention_scores"},
+    OpName{Op::attention_pattern, "attention_pattern"},
+    OpName{Op::gated_activation, "gated_activation"},
+    OpName{Op::add, "add"},
+    OpName{Op::select_rows, "select_rows"},
+    OpName{Op::lm_head, "lm_head"},
+    OpName{Op::primitive, "primitive"},
+};
+
+constexpr std::array<Op, kNames.size()> list_ops() {
+  std::array<Op, kNames.size()> ops{};
+  for (std::size_t i = 0; i < kNames.size(); ++i) ops[i] = kNames[i].op;
+  return ops;
+}
+constexpr auto kOps = list_ops();
+
+}  // namespace
+
+std::span<const Op> all_ops() { return kOps; }
+
+std::string_view to_string(Op op) { return kNames[static_cast<std::size_t>(op)].name; }
+
+}  // namespace vauban

@@ -1,0 +1,117 @@
+#include "ops/primitive_rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace vauban {
+namespace {
+
+template <class T>
+double dot(const T* row, const double* direction, std::size_t width) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < width; ++i) sum += static_cast<double>(row[i]) * direction[i];
+  return sum;
+}
+
+/// How far along each direction the row moves: h' = h + sum_r factor[r] * direction[r]. `p` are the projections.
+double factor(const Primitive& primitive, PrimitiveMode mode, double p) {
+  switch (mode) {
+    case PrimitiveMode::subtract:
+    case PrimitiveMode::subspace_remove: return -primitive.alpha * p;
+    case PrimitiveMode::add:
+    case PrimitiveMode::subspace_add: return primitive.alpha * p;
+    case PrimitiveMode::clamp: return primitive.alpha * (std::clamp(p, primitive.lo, primitive.hi) - p);
+    case PrimitiveMode::offset: return primitive.alpha;
+    case PrimitiveMode::project:
+    case PrimitiveMode::subspace_project:
+    case PrimitiveMode::conditional: return 0.0;
+  }
+  return 0.0;
+}
+
+template <class T>
+bool all_finite(const T* row, std::size_t width) {
+  return std::all_of(row, row + width, [](T value) { return std::isfinite(value); });
+}
+
+template <class T>
+class Rows {
+ public:
+  Rows(const Primitive& primitive, std::int64_t width)
+      : primitive_(primitive),
+        mode_(effective_mode(primitive)),
+        width_(static_cast<std::size_t>(width)),
+        directions_(static_cast<std::size_t>(primitive.basis_rows)),
+        factors_(directions_) {}
+
+  bool gate_open(const T* row) const {
+    return primitive_.mode != PrimitiveMode::conditional || dot(row, primitive_.gate.data(), width_) > primitive_.tau;
+  }
+
+  void project(const T* row, std::vector<double>& out) const {
+    for (std::size_t r = 0; r < directions_; ++r) out.push_back(dot(row, direction(r), width_));
+  }
+
+  /// Writes the edited row and returns the L2 length of the change; 0 writes nothing.
+  double move(const T* input, T* output, const double* projections) {
+    bool moves = false;
+    for (std::size_t r = 0; r < directions_; ++r) {
+      factors_[r] = factor(primitive_, mode_, projections[r]);
+      moves = moves || factors_[r] != 0.0;
+    }
+    if (!moves) return 0.0;
+    double squares = 0.0;
+    for (std::size_t i = 0; i < width_; ++i) {
+      double delta = 0.0;
+      for (std::size_t r = 0; r < directions_; ++r) delta += factors_[r] * direction(r)[i];
+      output[i] = static_cast<T>(static_cast<double>(input[i]) + delta);
+      const double change = static_cast<double>(output[i]) - static_cast<double>(input[i]);
+      squares += change * change;
+    }
+    return std::sqrt(squares);
+  }
+
+ private:
+  const double* direction(std::size_t r) const { return primitive_.direction.data() + r * width_; }
+
+  const Primitive& primitive_;
+  PrimitiveMode mode_;
+  std::size_t width_, directions_;
+  std::vector<double> factors_;
+};
+
+}  // namespace
+
+bool can_change(const Primitive& primitive) {
+  const PrimitiveMode mode = effective_mode(primitive);
+  return primitive.alpha != 0.0 && mode != PrimitiveMode::project && mode != PrimitiveMode::subspace_project;
+}
+
+template <class T>
+std::int64_t apply_primitive_rows(const Primitive& primitive, const T* input, T* output, std::int64_t width,
+                                  std::span<const std::int32_t> rows, PrimitiveResult& result) {
+  Rows<T> work(primitive, width);
+  std::int64_t bad_row = -1;
+  for (const std::int32_t row : rows) {
+    const T* in = input + row * width;
+    T* out = output + row * width;
+    if (bad_row < 0 && !all_finite(in, static_cast<std::size_t>(width))) bad_row = row;
+    const std::size_t first = result.before.size();
+    work.project(in, result.before);
+    const bool open = work.gate_open(in);
+    if (open && primitive.mode == PrimitiveMode::conditional) ++result.gates_open;
+    const bool moves = open && can_change(primitive);
+    result.delta_norm.push_back(moves ? work.move(in, out, result.before.data() + first) : 0.0);
+    work.project(moves ? out : in, result.after);
+  }
+  return bad_row;
+}
+
+template std::int64_t apply_primitive_rows<float>(const Primitive&, const float*, float*, std::int64_t,
+                                                  std::span<const std::int32_t>, PrimitiveResult&);
+template std::int64_t apply_primitive_rows<double>(const Primitive&, const double*, double*, std::int64_t,
+                                                   std::span<const std::int32_t>, PrimitiveResult&);
+
+}  // namespace vauban

@@ -1,0 +1,40 @@
+/// The activation primitive on rows in host memory: the default that host backends share.
+///
+/// All arithmetic is f64 whatever the activation's type; the new row is rounded once, when it is written. A device
+/// backend may replace this with its own kernel if it passes tests/contract/ops_contract_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "ops/ops.h"
+#include "vauban/primitive.h"
+
+namespace vauban {
+
+inline bool is_subspace(PrimitiveMode mode) {
+  return mode == PrimitiveMode::subspace_project || mode == PrimitiveMode::subspace_remove ||
+         mode == PrimitiveMode::subspace_add;
+}
+
+/// What is done to a row: the mode, or the inner mode of a conditional.
+inline PrimitiveMode effective_mode(const Primitive& primitive) {
+  return primitive.mode == PrimitiveMode::conditional ? primitive.inner : primitive.mode;
+}
+
+/// Whether this primitive can change an activation at all (alpha 0 and the project modes cannot).
+bool can_change(const Primitive& primitive);
+
+/// Evaluates `primitive` on the rows `rows` of `input` (any number of rows of `width` values) and writes changed rows to
+/// `output`, which holds a copy of `input`; an unchanged row is not written. Fills before, after, delta_norm and
+/// gates_open of `result`. Returns the first row that holds NaN or Inf (reported, not repaired), or -1.
+template <class T>
+std::int64_t apply_primitive_rows(const Primitive& primitive, const T* input, T* output, std::int64_t width,
+                                  std::span<const std::int32_t> rows, PrimitiveResult& result);
+
+extern template std::int64_t apply_primitive_rows<float>(const Primitive&, const float*, float*, std::int64_t,
+                                                         std::span<const std::int32_t>, PrimitiveResult&);
+extern template std::int64_t apply_primitive_rows<double>(const Primitive&, const double*, double*, std::int64_t,
+                                                          std::span<const std::int32_t>, PrimitiveResult&);
+
+}  // namespace vauban

@@ -1,0 +1,225 @@
+#include "runtime/local/effects.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "base/sha256.h"
+
+namespace vauban {
+
+namespace {
+
+std::string digest_of(const std::vector<double>& values) {
+  return sha256_hex(std::as_bytes(std::span<const double>(values)));
+}
+
+Result<std::vector<int>> layers_meant(const Intervention& intervention, const ModelConfig& config) {
+  if (!info(intervention.site).per_layer) return std::vector<int>{0};
+  std::vector<int> layers = intervention.layers;
+  if (layers.empty()) {
+    layers.resize(static_cast<std::size_t>(config.layers));
+    std::iota(layers.begin(), layers.end(), 0);
+  }
+  for (const int layer : layers)
+    if (layer < 0 || layer >= config.layers)
+      return invalid_input("intervention '{}': layer {} does not exist; the model has {} layers, counted from 0",
+                           intervention.name, layer, config.layers);
+  return layers;
+}
+
+Result<void> check_site(const Intervention& intervention, const ModelConfig& config, const Capability& capability) {
+  const std::string_view site = to_string(intervention.site);
+  if (editable_width(intervention.site, config) == 0)
+    return unsupported("intervention '{}': site '{}' can be observed but not edited", intervention.name, site);
+  const Support support = capability.site(intervention.site);
+  if (support.level == SupportLevel::unsupported)
+    return unsupported("intervention '{}': site '{}' cannot be reached: {}", intervention.name, site, support.reason);
+  return ok();
+}
+
+}  // namespace
+
+void RunningSummary::add(double value) {
+  min_ = count_ == 0 ? value : std::min(min_, value);
+  max_ = count_ == 0 ? value : std::max(max_, value);
+  sum_ += value;
+  ++count_;
+}
+
+Json RunningSummary::to_json() const {
+  if (count_ == 0) return Json::object({{"count", 0}});
+  return Json::object({{"count", count_}, {"mean", sum_ / static_cast<double>(count_)}, {"min", min_}, {"max", max_}});
+}
+
+std::int64_t editable_width(Site site, const ModelConfig& config) {
+  switch (site) {
+    case Site::embed_out:
+    case Site::resid_pre:
+    case Site::attn_norm_out:
+    case Site::attn_out:
+    case Site::resid_mid:
+    case Site::mlp_norm_out:
+    case Site::mlp_out:
+    case Site::resid_post:
+    case Site::final_norm_out: return config.width;
+    case Site::q:
+    case Site::q_rot:
+    case Site::z: return config.heads * config.head_dim;
+    case Site::k:
+    case Site::v:
+    case Site::k_rot: return config.kv_heads * config.head_dim;
+    case Site::gate:
+    case Site::up:
+    case Site::act: return config.mlp_width;
+    case Site::tokens:
+    case Site::attn_scores:
+    case Site::attn_pattern:
+    case Site::router_logits:
+    case Site::router_topk:
+    case Site::router_weights:
+    case Site::logits:
+    case Site::logprobs:
+    case Site::sampled_id:
+    case Site::kv_pages: return 0;
+  }
+  return 0;
+}
+
+Result<InterventionEffect> InterventionEffect::make(const Intervention& intervention, const ModelConfig& config,
+                                                    const Capability& capability) {
+  if (capability.interventions.level == SupportLevel::unsupported)
+    return unsupported("intervention '{}': {}", intervention.name, capability.interventions.reason);
+  VB_CHECK(check_site(intervention, config, capability));
+  VB_TRY(std::vector<int> layers, layers_meant(intervention, config));
+  const std::int64_t width = editable_width(intervention.site, config);
+  VB_TRY(Primitive primitive, validate_primitive(intervention.primitive, width), "in intervention '{}' at site '{}'",
+         intervention.name, to_string(intervention.site));
+  if (!intervention.primitive.norms_before.empty()) primitive.norms_before = intervention.primitive.norms_before;
+  return InterventionEffect(intervention, std::move(primitive), std::move(layers), width);
+}
+
+bool InterventionEffect::applies_to(Site site, int layer) const {
+  return site == intervention_.site && std::find(layers_.begin(), layers_.end(), layer) != layers_.end();
+}
+
+bool InterventionEffect::edits() const {
+  return primitive_.mode != PrimitiveMode::project && primitive_.mode != PrimitiveMode::subspace_project;
+}
+
+void InterventionEffect::add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result,
+                             std::span<const double> input_norms) {
+  LayerEffect& effect = effects_[layer];
+  ++effect.passes;
+  effect.prompt_rows += prompt_rows;
+  effect.decoded_rows += static_cast<std::int64_t>(input_norms.size()) - prompt_rows;
+  effect.gates_open += result.gates_open;
+  for (const double value : result.before) effect.before.add(value);
+  for (const double value : result.after) effect.after.add(value);
+  for (std::size_t row = 0; row < result.delta_norm.size() && row < input_norms.size(); ++row) {
+    const double delta = result.delta_norm[row];
+    effect.delta.add(delta);
+    effect.relative.add(input_norms[row] > 0 ? delta / input_norms[row] : (delta > 0 ? 1.0 : 0.0));
+  }
+}
+
+const LayerEffect& InterventionEffect::at(int layer) const {
+  static const LayerEffect kUntouched;
+  const auto found = effects_.find(layer);
+  return found == effects_.end() ? kUntouched : found->second;
+}
+
+std::string InterventionEffect::effect_of(const LayerEffect& effect) const {
+  if (!edits()) return "observed";
+  return effect.changed() ? "changed" : "none";
+}
+
+Json InterventionEffect::layer_json(int layer, const LayerEffect& effect) const {
+  Json out = Json::object({{"effect", effect_of(effect)},
+                           {"passes", effect.passes},
+                           {"rows_touched", effect.rows()},
+                           {"prompt_rows", effect.prompt_rows},
+                           {"decoded_rows", effect.decoded_rows},
+                           {"gate_open_count", effect.gates_open},
+                           {"projection_summary_before", effect.before.to_json()},
+                           {"projection_summary_after", effect.after.to_json()},
+                           {"delta_summary", effect.delta.to_json()},
+                           {"relative_delta_summary", effect.relative.to_json()}});
+  out["layer_index"] = info(intervention_.site).per_layer ? Json(layer) : Json();
+  return out;
+}
+
+Json InterventionEffect::parameters() const {
+  Json out = Json::object({{"primitive", "activation_projection"},
+                           {"name", intervention_.name},
+                           {"site", to_string(intervention_.site)},
+                           {"position_policy", intervention_.positions.to_string()},
+                           {"mode", to_string(primitive_.mode)},
+                           {"alpha", primitive_.alpha},
+                           {"direction_digest", intervention_.direction_digest},
+                           {"direction_values_sha256", digest_of(primitive_.direction)},
+                           {"norm_before", Json(primitive_.norms_before)},
+                           {"direction_shape", Json(std::vector<std::int64_t>{primitive_.basis_rows, width_})}});
+  const bool conditional = primitive_.mode == PrimitiveMode::conditional;
+  if (conditional) {
+    out["inner_mode"] = to_string(primitive_.inner);
+    out["tau"] = primitive_.tau;
+    out["gate_values_sha256"] = digest_of(primitive_.gate);
+  }
+  if (primitive_.mode == PrimitiveMode::clamp || (conditional && primitive_.inner == PrimitiveMode::clamp)) {
+    out["lo"] = primitive_.lo;
+    out["hi"] = primitive_.hi;
+  }
+  return out;
+}
+
+TraceArtifact InterventionEffect::artifact(std::size_t index, std::string_view dtype, const DeviceRef& device) const {
+  TraceArtifact out;
+  out.artifact_id = format("intervention.{}", index);
+  out.kind = ArtifactKind::intervention_result;
+  out.site = intervention_.site;
+  out.positions = intervention_.positions.to_string();
+  if (info(intervention_.site).per_layer && layers_.size() == 1) out.layer = layers_.front();
+
+  std::int64_t rows = 0, gates_open = 0;
+  bool changed = false;
+  Json per_layer = Json::array();
+  for (const int layer : layers_) {
+    const LayerEffect& effect = at(layer);
+    per_layer.push_back(layer_json(layer, effect));
+    rows += effect.rows();
+    gates_open += effect.gates_open;
+    changed = changed || effect.changed();
+    out.fire_count = std::max(out.fire_count, effect.passes);
+  }
+  out.metadata = parameters();
+  out.metadata["dtype"] = dtype;
+  out.metadata["device"] = device.label;
+  out.metadata["layers"] = std::move(per_layer);
+  out.metadata["rows_touched"] = rows;
+  out.metadata["gate_open_count"] = gates_open;
+  out.metadata["activation_shape"] = std::vector<std::int64_t>{rows, width_};
+  out.metadata["projection_shape"] = std::vector<std::int64_t>{rows, primitive_.basis_rows};
+  out.metadata["intervened"] = changed;
+  out.metadata["effect"] = edits() ? (changed ? "changed" : "none") : "observed";
+  return out;
+}
+
+std::vector<Missing> InterventionEffect::no_ops() const {
+  std::vector<Missing> out;
+  if (!edits()) return out;
+  for (const int layer : layers_) {
+    const LayerEffect& effect = at(layer);
+    if (effect.changed()) continue;
+    Missing entry{.kind = ArtifactKind::intervention_result, .site = intervention_.site, .layer = {}, .reason = {}, .unsupported = false};
+    if (info(intervention_.site).per_layer) entry.layer = layer;
+    entry.reason = effect.rows() == 0
+                       ? format("intervention '{}' met no row at positions {}", intervention_.name, intervention_.positions.to_string())
+                       : format("intervention '{}' had no effect: over {} rows it changed at most {:.3g} of a row's norm",
+                                intervention_.name, effect.rows(), effect.relative.max());
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+}  // namespace vauban

@@ -1,0 +1,82 @@
+/// InterventionEffect: what one requested edit really did, measured pass by pass (trace-contract 7.3, 7.4).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "model/config.h"
+#include "ops/ops.h"
+#include "vauban/trace.h"
+
+namespace vauban {
+
+/// Count, mean, min and max of what was added.
+class RunningSummary {
+ public:
+  void add(double value);
+  std::int64_t count() const { return count_; }
+  double max() const { return max_; }
+  Json to_json() const;  ///< {"count": 0} alone when nothing was added
+
+ private:
+  std::int64_t count_ = 0;
+  double sum_ = 0, min_ = 0, max_ = 0;
+};
+
+/// A change of a row by no more than this share of its norm is rounding, not an effect.
+inline constexpr double kNoEffect = 1e-6;
+
+struct LayerEffect {
+  std::int64_t passes = 0, prompt_rows = 0, decoded_rows = 0, gates_open = 0;
+  RunningSummary before, after;    ///< projections on the direction or basis
+  RunningSummary delta, relative;  ///< L2 of output - input per row; the same as a share of the input row's norm
+  std::int64_t rows() const { return prompt_rows + decoded_rows; }
+  bool changed() const { return relative.count() > 0 && relative.max() > kNoEffect; }
+};
+
+/// Values per row of the activation at `site`, or 0 where it cannot be edited.
+std::int64_t editable_width(Site site, const ModelConfig& config);
+
+/// One intervention, checked against a model, and its measured effect.
+class InterventionEffect {
+ public:
+  /// Errors: unsupported, naming a site that cannot be edited or that this architecture or backend does not show;
+  /// invalid_input for a layer out of range or a primitive that validate_primitive refuses.
+  static Result<InterventionEffect> make(const Intervention& intervention, const ModelConfig& config, const Capability& capability);
+
+  const Intervention& intervention() const { return intervention_; }
+  const Primitive& primitive() const { return primitive_; }  ///< normalised
+  /// Layers it means; a site without layers counts as layer 0.
+  const std::vector<int>& layers() const { return layers_; }
+  bool applies_to(Site site, int layer) const;
+  bool edits() const;  ///< false for the modes that only project
+
+  /// `input_norms`: L2 norm of each row that was touched, before the edit.
+  void add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result, std::span<const double> input_norms);
+
+  /// `intervention.{index}`, without a producer. The effect is "changed", "none" or, for a projection, "observed".
+  TraceArtifact artifact(std::size_t index, std::string_view dtype, const DeviceRef& device) const;
+  /// One entry per layer where nothing changed although the mode edits.
+  std::vector<Missing> no_ops() const;
+
+ private:
+  InterventionEffect(const Intervention& intervention, Primitive primitive, std::vector<int> layers, std::int64_t width)
+      : intervention_(intervention), primitive_(std::move(primitive)), layers_(std::move(layers)), width_(width) {}
+  std::string effect_of(const LayerEffect& effect) const;
+  Json layer_json(int layer, const LayerEffect& effect) const;
+  Json parameters() const;
+  const LayerEffect& at(int layer) const;
+
+  Intervention intervention_;
+  Primitive primitive_;
+  std::vector<int> layers_;
+  std::int64_t width_ = 0;
+  std::map<int, LayerEffect> effects_;
+};
+
+}  // namespace vauban

@@ -1,0 +1,67 @@
+/// LocalRuntime: a model on a backend of this machine. Owns both; streams must not outlive it.
+///
+/// Spans of its traces: load (on the first trace of the runtime), tokenize, batch, prefill (the pass over prompt rows),
+/// decode (the passes over new tokens, sampling and text), observe, intervene, score, emit. Their durations do not
+/// overlap: what the tap did inside a pass is taken out of prefill and decode. A step that several requests share is
+/// divided by rows. `forward` and `render` are not used here: model arithmetic is in prefill and decode, and rendering
+/// belongs to reports.
+///
+/// Positions `last` means the last prompt row, the only last row that is known while the run goes on.
+/// leave_out: "observe" drops wanted sites and attention maps, "decode" the new tokens, "score" every logprob, "emit"
+/// the payload writes (summaries stay). What was dropped is in Trace::missing() and metadata.left_out_stages.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/context.h"
+#include "base/result.h"
+#include "model/model.h"
+#include "runtime/local/engine.h"
+#include "vauban/runtime.h"
+
+namespace vauban {
+
+struct LocalOptions {
+  int page_tokens = 16;
+  EngineOptions engine;
+  std::int64_t kv_memory_bytes = std::int64_t{1} << 30;  ///< limit of the key/value cache
+  Numerics numerics = Numerics::exact;
+};
+
+class LocalRuntime final : public Runtime {
+ public:
+  /// Errors: invalid_input for options out of range; unsupported for numerics that this build lacks; resource when the
+  /// key/value limit does not hold one page.
+  static Result<std::unique_ptr<LocalRuntime>> make(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops,
+                                                    const Context& context, const LocalOptions& options = {});
+
+  const Capability& capabilities() const override { return capability_; }
+  const ModelIdentity& model() const override { return model_->identity; }
+  Numerics numerics() const override { return options_.numerics; }
+
+  Result<std::vector<std::int32_t>> tokenize(const TraceRequest& request) override;
+  Result<Trace> trace(const TraceRequest& request, PayloadSink* sink = nullptr) override;
+  std::vector<Result<Trace>> trace_batch(std::span<const TraceRequest> requests, PayloadSink* sink = nullptr) override;
+  Result<std::unique_ptr<StepStream>> generate(std::span<const TraceRequest> requests) override;
+  Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids, std::int64_t chunk_rows = 64) override;
+
+  const KvMemory& kv() const { return *kv_; }
+  const Model& loaded() const { return *model_; }
+
+ private:
+  LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops, const Context& context, const LocalOptions& options,
+               std::shared_ptr<KvMemory> kv);
+  Engine make_engine(const EngineOptions& options) { return Engine(*model_, *ops_, kv_, context_, options); }
+
+  const Context& context_;
+  LocalOptions options_;
+  std::unique_ptr<Ops> ops_;  // outlives the weights and pages that it made
+  std::unique_ptr<Model> model_;
+  std::shared_ptr<KvMemory> kv_;
+  Capability capability_;
+  bool load_reported_ = false;
+};
+
+}  // namespace vauban

@@ -1,0 +1,156 @@
+#include "runtime/local/observer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace vauban {
+
+namespace {
+
+double seconds_since(const Clock& clock, std::chrono::nanoseconds start) {
+  return std::chrono::duration<double>(clock.monotonic() - start).count();
+}
+
+/// (rows, everything else), for the primitive.
+Tensor as_matrix(const Tensor& x) {
+  const std::int64_t rows = x.shape()[0];
+  return x.reshaped({rows, x.shape().elements() / std::max<std::int64_t>(rows, 1)});
+}
+
+std::vector<double> row_norms(const Tensor& matrix, std::span<const std::int32_t> rows) {
+  std::vector<double> norms;
+  for (const std::int32_t row : rows) {
+    double squares = 0;
+    for (const double value : to_f64(matrix.rows(row, row + 1))) squares += value * value;
+    norms.push_back(std::sqrt(squares));
+  }
+  return norms;
+}
+
+}  // namespace
+
+bool Observed::selects(Site site, Moment moment, std::span<const std::int64_t> positions) const {
+  return std::any_of(wants.begin(), wants.end(), [&](const Want& want) {
+    return want.site == site && want.moment == moment &&
+           std::any_of(positions.begin(), positions.end(), [&](std::int64_t position) {
+             return want.positions.contains(position, prompt_rows - 1, prompt_rows);
+           });
+  });
+}
+
+bool Observed::edits(Site site, int layer) const {
+  return std::any_of(effects.begin(), effects.end(), [&](const InterventionEffect& e) { return e.applies_to(site, layer); });
+}
+
+void Observer::add(std::size_t sequence, Observed& observed) {
+  observed_[sequence] = &observed;
+  listen();
+}
+
+void Observer::remove(std::size_t sequence) {
+  observed_.erase(sequence);
+  listen();
+}
+
+void Observer::listen() {
+  clear_wants();
+  for (const auto& [sequence, observed] : observed_) {
+    for (const SiteInfo& site : all_sites()) {
+      for (int layer = 0; layer < (site.per_layer ? layers_ : 1); ++layer)
+        if ((observed->recorder && observed->recorder->wants(site.id, layer)) || observed->edits(site.id, layer)) want(site.id, layer);
+    }
+  }
+}
+
+void Observer::begin_batch(const Batch& batch, std::span<const std::size_t> owners) {
+  batch_ = &batch;
+  owners_.assign(owners.begin(), owners.end());
+}
+
+/// A tensor has either a row for each row of the batch, or one for each output row (behind the last layer).
+std::vector<Observer::Share> Observer::shares_of(std::int64_t tensor_rows) const {
+  const bool all_rows = tensor_rows == static_cast<std::int64_t>(batch_->ids.size());
+  std::vector<Share> shares;
+  for (std::size_t i = 0; i < owners_.size(); ++i) {
+    const auto found = observed_.find(owners_[i]);
+    if (found == observed_.end()) continue;
+    const SequenceRows& sequence = batch_->sequences[i];
+    Share share{found->second, {}, {}};
+    for (std::int32_t row = sequence.first_row; row < sequence.first_row + sequence.rows; ++row) {
+      const auto& outputs = batch_->output_rows;
+      const auto output = std::lower_bound(outputs.begin(), outputs.end(), row);
+      if (!all_rows && (output == outputs.end() || *output != row)) continue;
+      share.rows.push_back(all_rows ? row : static_cast<std::int32_t>(output - outputs.begin()));
+      share.positions.push_back(batch_->positions[static_cast<std::size_t>(row)]);
+    }
+    if (!share.rows.empty()) shares.push_back(std::move(share));
+  }
+  return shares;
+}
+
+Tensor Observer::reach(Site site, int layer, Tensor x) const {
+  const std::vector<Share> shares = shares_of(x.shape()[0]);
+  for (const Share& share : shares) observe(share, site, layer, Moment::before, x);
+  for (const Share& share : shares) x = intervene(share, site, layer, std::move(x));
+  for (const Share& share : shares) observe(share, site, layer, Moment::after, x);
+  return x;
+}
+
+void Observer::observe(const Share& share, Site site, int layer, Moment moment, const Tensor& x) const {
+  Observed& observed = *share.observed;
+  if (!observed.recorder || !observed.recorder->wants(site, layer, moment)) return;
+  if (!observed.selects(site, moment, share.positions)) return;
+  const auto start = clock_.monotonic();
+  const std::vector<float> values = to_f32(x.rows(share.rows.front(), share.rows.back() + 1));
+  observed.recorder->record(site, layer, moment,
+                            RowBlock{.first_position = share.positions.front(),
+                                     .positions = share.positions,
+                                     .row_shape = x.shape().dims().subspan(1),
+                                     .values = values});
+  observed.observed_values += static_cast<std::int64_t>(values.size());
+  observed.observe_s += seconds_since(clock_, start);
+}
+
+Tensor Observer::intervene(const Share& share, Site site, int layer, Tensor x) const {
+  for (InterventionEffect& effect : share.observed->effects)
+    if (effect.applies_to(site, layer)) x = apply(effect, share, layer, std::move(x));
+  return x;
+}
+
+Tensor Observer::apply(InterventionEffect& effect, const Share& share, int layer, Tensor x) const {
+  const auto start = clock_.monotonic();
+  const std::int64_t prompt_rows = share.observed->prompt_rows;
+  std::vector<std::int32_t> rows;
+  std::int64_t rows_of_prompt = 0;
+  for (std::size_t i = 0; i < share.rows.size(); ++i) {
+    if (!effect.intervention().positions.contains(share.positions[i], prompt_rows - 1, prompt_rows)) continue;
+    rows.push_back(share.rows[i]);
+    rows_of_prompt += share.positions[i] < prompt_rows;
+  }
+  if (rows.empty()) return x;
+  const Tensor matrix = as_matrix(x);
+  const std::vector<double> norms = row_norms(matrix, rows);
+  const PrimitiveResult result = ops_.primitive(matrix, effect.primitive(), rows);
+  effect.add(layer, rows_of_prompt, result, norms);
+  share.observed->intervene_s += seconds_since(clock_, start);
+  return result.output.reshaped(x.shape());
+}
+
+void Observer::reach_sequence(Site site, int layer, std::size_t sequence, const Tensor& x) const {
+  const auto found = observed_.find(owners_[sequence]);
+  if (found == observed_.end() || !found->second->recorder) return;
+  Observed& observed = *found->second;
+  const auto start = clock_.monotonic();
+  const std::vector<float> values = to_f32(x);
+  const AttentionBlock block{.first_position = batch_->sequences[sequence].past,
+                             .heads = x.shape()[0],
+                             .rows = x.shape()[1],
+                             .columns = x.shape()[2],
+                             .values = values};
+  for (const Moment moment : {Moment::before, Moment::after})
+    if (observed.recorder->wants(site, layer, moment)) observed.recorder->record(site, layer, moment, block);
+  observed.observed_values += static_cast<std::int64_t>(values.size());
+  observed.observe_s += seconds_since(clock_, start);
+}
+
+}  // namespace vauban

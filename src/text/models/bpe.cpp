@@ -1,0 +1,210 @@
+#include "text/models/bpe.h"
+
+#include "text/byte_alphabet.h"
+#include "text/fields.h"
+#include "text/unicode.h"
+
+namespace vauban {
+namespace {
+
+constexpr std::int32_t kMissing = -2;  ///< an unknown character where the file's unknown token does not exist
+
+std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
+  return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
+}
+
+Result<std::int32_t> need(const Vocabulary& vocabulary, const std::string& text, std::size_t merge) {
+  if (const auto id = vocabulary.find(text)) return *id;
+  return corrupt("merge {}: '{}' is not in the vocabulary", merge, text);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Bpe>> Bpe::make(Vocabulary vocabulary,
+                                       const std::vector<std::pair<std::string, std::string>>& merges,
+                                       BpeOptions options) {
+  auto bpe = std::make_unique<Bpe>();
+  bpe->merges_.reserve(merges.size());
+  const std::size_t prefix = options.continuing_prefix.size();
+  for (std::size_t rank = 0; rank < merges.size(); ++rank) {
+    const auto& [left, right] = merges[rank];
+    VB_TRY(const std::int32_t a, need(vocabulary, left, rank));
+    VB_TRY(const std::int32_t b, need(vocabulary, right, rank));
+    if (right.size() < prefix) return corrupt("merge {}: '{}' is shorter than the subword prefix", rank, right);
+    VB_TRY(const std::int32_t joined, need(vocabulary, left + right.substr(prefix), rank));
+    bpe->merges_[pair_key(a, b)] = {static_cast<std::uint32_t>(rank), joined};
+  }
+  if (options.unknown) bpe->unknown_ = vocabulary.find(*options.unknown);
+  if (options.byte_fallback)
+    for (int byte = 0; byte < 256; ++byte)
+      bpe->byte_pieces_.push_back(vocabulary.find(piece_of_byte(static_cast<std::uint8_t>(byte))).value_or(-1));
+  bpe->vocabulary_ = std::move(vocabulary);
+  bpe->options_ = std::move(options);
+  return bpe;
+}
+
+/// Turns the characters of one piece into the first symbols.
+class Bpe::Speller {
+ public:
+  Speller(const Bpe& bpe, std::string_view piece) : bpe_(bpe), piece_(piece) { symbols_.reserve(piece.size()); }
+
+  std::vector<Symbol> spell() {
+    for (std::size_t at = 0; at < piece_.size();) {
+      const std::size_t size = code_point_at(piece_, at).size;
+      spell_character(at, size);
+      at += size;
+    }
+    flush_unknown();
+    return std::move(symbols_);
+  }
+
+ private:
+  void spell_character(std::size_t at, std::size_t size) {
+    const std::string_view text = dressed(at, size);
+    if (const auto id = bpe_.vocabulary_.find(text)) {
+      flush_unknown();
+      add(*id, size);
+    } else if (!spell_bytes(text)) {
+      spell_unknown(size);
+    }
+  }
+
+  /// The character with the prefix or suffix that its place in the piece asks for.
+  std::string_view dressed(std::size_t at, std::size_t size) {
+    const bool prefix = at > 0 && !bpe_.options_.continuing_prefix.empty();
+    const bool suffix = at + size == piece_.size() && !bpe_.options_.end_suffix.empty();
+    if (!prefix && !suffix) return piece_.substr(at, size);
+    buffer_ = prefix ? bpe_.options_.continuing_prefix : std::string();
+    buffer_ += piece_.substr(at, size);
+    if (suffix) buffer_ += bpe_.options_.end_suffix;
+    return buffer_;
+  }
+
+  bool spell_bytes(std::string_view text) {
+    if (!bpe_.options_.byte_fallback) return false;
+    const auto id_of = [&](char c) { return bpe_.byte_pieces_[static_cast<unsigned char>(c)]; };
+    for (const char c : text)
+      if (id_of(c) < 0) return false;
+    for (const char c : text) add(id_of(c), 1);  // a pending unknown run stays pending, as in the reference
+    return true;
+  }
+
+  void spell_unknown(std::size_t size) {
+    if (!bpe_.options_.unknown) return;  // the character vanishes
+    if (!bpe_.options_.fuse_unknown) flush_unknown();
+    unknown_size_ += size;
+  }
+
+  void flush_unknown() {
+    if (unknown_size_ > 0) add(bpe_.unknown_.value_or(kMissing), unknown_size_);
+    unknown_size_ = 0;
+  }
+
+  void add(std::int32_t id, std::size_t size) {
+    symbols_.push_back({static_cast<std::uint32_t>(end_), static_cast<std::uint32_t>(size), id});
+    end_ += size;
+  }
+
+  const Bpe& bpe_;
+  std::string_view piece_;
+  std::string buffer_;
+  std::vector<Symbol> symbols_;
+  std::size_t end_ = 0;  // a vanished character leaves no gap: later offsets move up, as in the reference
+  std::size_t unknown_size_ = 0;
+};
+
+Result<void> Bpe::tokenize(std::string_view piece, std::vector<ModelToken>& out) const {
+  if (options_.ignore_merges) {
+    if (const auto whole = vocabulary_.find(piece)) {
+      out.push_back({*whole, 0, piece.size()});
+      return ok();
+    }
+  }
+  std::vector<Symbol> symbols = Speller(*this, piece).spell();
+  if (options_.unknown && !unknown_)
+    for (const Symbol& symbol : symbols)
+      if (symbol.id == kMissing)
+        return corrupt("'{}' has no tokens, and the unknown token '{}' is not in the vocabulary",
+                       piece.substr(symbol.begin, symbol.size), *options_.unknown);
+  merge_symbols(symbols, [&](const Symbol& left, const Symbol& right) -> std::optional<Merge> {
+    const auto merge = merges_.find(pair_key(left.id, right.id));
+    if (merge == merges_.end()) return std::nullopt;
+    return merge->second;
+  });
+  for (std::int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[static_cast<std::size_t>(i)].next) {
+    const Symbol& symbol = symbols[static_cast<std::size_t>(i)];
+    out.push_back({symbol.id, symbol.begin, symbol.begin + symbol.size});
+  }
+  return ok();
+}
+
+namespace {
+
+Result<Vocabulary> read_vocabulary(const Json& section) {
+  VB_TRY(const Json::Object* const entries, fields::object(section, "vocab"));
+  std::vector<std::pair<std::string, std::int64_t>> list;
+  list.reserve(entries->size());
+  for (const auto& [text, id] : *entries) {
+    if (!id.is_integer()) return corrupt("vocabulary: '{}' has {} for an id, expected an integer", text, id.type_name());
+    list.emplace_back(text, id.as_int());
+  }
+  return Vocabulary::from_entries(std::move(list));
+}
+
+/// One merge in either way of writing: ["a", "b"] or "a b".
+Result<std::pair<std::string, std::string>> read_merge(const Json& entry, bool as_list, std::size_t rank) {
+  if (as_list) {
+    const bool good = entry.size() == 2 && entry.is_array() && entry.items()[0].is_string() && entry.items()[1].is_string();
+    if (!good) return corrupt("merge {}: expected a pair of strings, as the first merge is one", rank);
+    return std::pair(entry.items()[0].as_string(), entry.items()[1].as_string());
+  }
+  if (!entry.is_string()) return corrupt("merge {}: expected a string, as the first merge is one", rank);
+  const std::string& text = entry.as_string();
+  const std::size_t space = text.find(' ');
+  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
+    return corrupt("merge {}: expected two texts and one space, found '{}'", rank, text);
+  return std::pair(text.substr(0, space), text.substr(space + 1));
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> read_merges(const Json& section) {
+  VB_TRY(const Json::Array* const entries, fields::array(section, "merges"));
+  std::vector<std::pair<std::string, std::string>> merges;
+  merges.reserve(entries->size());
+  const bool as_list = !entries->empty() && entries->front().is_array();
+  for (const Json& entry : *entries) {
+    if (entry.is_string() && entry.as_string().starts_with("#version")) continue;
+    VB_TRY(auto merge, read_merge(entry, as_list, merges.size()));
+    merges.push_back(std::move(merge));
+  }
+  return merges;
+}
+
+Result<BpeOptions> read_options(const Json& section) {
+  BpeOptions options;
+  if (const Json* dropout = fields::present(section, "dropout")) {
+    if (!dropout->is_number()) return corrupt("key 'dropout': expected a number, found {}", dropout->type_name());
+    if (dropout->as_double() != 0)
+      return with_hint(unsupported("BPE with dropout {}: its ids would differ from call to call", dropout->as_double()),
+                       "set \"dropout\" to null in tokenizer.json");
+  }
+  VB_TRY(std::string unknown, fields::string_or(section, "unk_token", ""));
+  if (fields::present(section, "unk_token")) options.unknown = std::move(unknown);
+  VB_TRY(options.continuing_prefix, fields::string_or(section, "continuing_subword_prefix", ""));
+  VB_TRY(options.end_suffix, fields::string_or(section, "end_of_word_suffix", ""));
+  VB_TRY(options.fuse_unknown, fields::boolean_or(section, "fuse_unk", false));
+  VB_TRY(options.byte_fallback, fields::boolean_or(section, "byte_fallback", false));
+  VB_TRY(options.ignore_merges, fields::boolean_or(section, "ignore_merges", false));
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TokenModel>> make_bpe(const Json& section) {
+  VB_TRY(Vocabulary vocabulary, read_vocabulary(section));
+  VB_TRY(const auto merges, read_merges(section));
+  VB_TRY(BpeOptions options, read_options(section));
+  VB_TRY(std::unique_ptr<TokenModel> model, Bpe::make(std::move(vocabulary), merges, std::move(options)));
+  return model;
+}
+
+}  // namespace vauban

@@ -1,0 +1,42 @@
+/// PreTokenizer: cuts normalised text into the pieces that the model sees one by one, and may rewrite them.
+///
+/// To add one: one file with a `make_...` function declared here, one line in pre_tokenizers.cpp.
+#pragma once
+
+#include <memory>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "text/segments.h"
+
+namespace vauban {
+
+class PreTokenizer {
+ public:
+  virtual ~PreTokenizer() = default;
+  /// Errors: resource when a regular expression needs too many steps.
+  virtual Result<void> apply(Segments& segments) const = 0;
+};
+
+/// `section`: the "pre_tokenizer" of a tokenizer.json, not null. Errors: corrupt, or unsupported by name.
+Result<std::unique_ptr<PreTokenizer>> make_pre_tokenizer(const Json& section);
+
+Result<std::unique_ptr<PreTokenizer>> make_sequence_pre_tokenizer(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_byte_level_pre_tokenizer(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_split(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_metaspace_pre_tokenizer(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_digits(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_punctuation(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_whitespace(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_whitespace_split(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_bert_pre_tokenizer(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_char_delimiter_split(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_fixed_length(const Json& section);
+
+/// The member "behavior", or `fallback` when it is absent and there is one.
+Result<SplitBehavior> read_behavior(const Json& section, std::optional<SplitBehavior> fallback = std::nullopt);
+
+/// Cuts at characters for which `matches` holds; every such character is a match of its own.
+Result<void> split_at_characters(Segments& segments, SplitBehavior behavior, bool (*matches)(char32_t));
+
+}  // namespace vauban

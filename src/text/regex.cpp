@@ -1,0 +1,125 @@
+#include "text/regex.h"
+
+#include <oniguruma.h>
+
+#include <array>
+#include <mutex>
+
+#include "text/unicode.h"
+
+namespace vauban {
+namespace {
+
+constexpr std::size_t kMaxPatternBytes = 64 * 1024;
+// Backtracking steps that one search may take: a fixed allowance, and some for each byte that is left to read.
+constexpr unsigned long kStepsPerSearch = 10'000'000;
+constexpr unsigned long kStepsPerByte = 64;
+// Entries of the match stack (about 40 bytes each): a greedy run keeps one for each character.
+constexpr unsigned int kMaxStack = 64'000'000;
+
+const OnigUChar* bytes_of(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }
+
+void initialise_library() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    OnigEncoding encodings[] = {ONIG_ENCODING_UTF8};
+    onig_initialize(encodings, 1);
+  });
+}
+
+std::string message_of(int code, OnigErrorInfo* info) {
+  std::array<OnigUChar, ONIG_MAX_ERROR_MESSAGE_LEN> buffer{};
+  const int size = info ? onig_error_code_to_str(buffer.data(), code, info) : onig_error_code_to_str(buffer.data(), code);
+  return {reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(size)};
+}
+
+struct FreeRegion {
+  void operator()(OnigRegion* region) const { onig_region_free(region, 1); }
+};
+struct FreeParams {
+  void operator()(OnigMatchParam* params) const { onig_free_match_param(params); }
+};
+using Region = std::unique_ptr<OnigRegion, FreeRegion>;
+using Params = std::unique_ptr<OnigMatchParam, FreeParams>;
+
+Params limits_for(std::size_t text_bytes) {
+  Params params(onig_new_match_param());
+  onig_initialize_match_param(params.get());
+  const unsigned long steps = kStepsPerSearch + kStepsPerByte * static_cast<unsigned long>(text_bytes);
+  onig_set_retry_limit_in_match_of_match_param(params.get(), steps);
+  onig_set_retry_limit_in_search_of_match_param(params.get(), steps);
+  onig_set_match_stack_limit_size_of_match_param(params.get(), kMaxStack);
+  return params;
+}
+
+/// Where the next search starts after an empty match that was left out.
+std::size_t step_over(std::string_view text, std::size_t at) {
+  return at + (at < text.size() ? code_point_at(text, at).size : 1);
+}
+
+}  // namespace
+
+struct Regex::Program {
+  regex_t* handle = nullptr;
+  Program() = default;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program() { onig_free(handle); }
+};
+
+Regex::Regex(std::string pattern, std::shared_ptr<const Program> program)
+    : pattern_(std::move(pattern)), program_(std::move(program)) {}
+
+Result<Regex> Regex::compile(std::string_view pattern) {
+  if (pattern.size() > kMaxPatternBytes)
+    return unsupported("a regular expression of {} bytes; at most {} are read", pattern.size(), kMaxPatternBytes);
+  if (const auto bad = first_invalid_utf8(pattern)) return corrupt("a regular expression is not UTF-8 at byte {}", *bad);
+  initialise_library();
+  auto program = std::make_shared<Program>();
+  OnigErrorInfo info{};
+  const int code = onig_new(&program->handle, bytes_of(pattern), bytes_of(pattern) + pattern.size(), ONIG_OPTION_NONE,
+                            ONIG_ENCODING_UTF8, ONIG_SYNTAX_RUBY, &info);
+  if (code != ONIG_NORMAL) {
+    program->handle = nullptr;
+    return corrupt("regular expression '{}': {}", pattern, message_of(code, &info));
+  }
+  return Regex(std::string(pattern), std::move(program));
+}
+
+Result<std::vector<ByteRange>> Regex::find_all(std::string_view text) const {
+  std::vector<ByteRange> matches;
+  const Region region(onig_region_new());
+  const Params params = limits_for(text.size());
+  const OnigUChar* const begin = bytes_of(text);
+  const OnigUChar* const end = begin + text.size();
+  std::size_t from = 0;
+  while (from <= text.size()) {
+    const int at = onig_search_with_param(program_->handle, begin, end, begin + from, end, region.get(),
+                                          ONIG_OPTION_NONE, params.get());
+    if (at == ONIG_MISMATCH) break;
+    if (at < 0)
+      return resource("regular expression '{}' gave up at byte {} of {}: {}", pattern_, from, text.size(),
+                      message_of(at, nullptr));
+    const ByteRange match{static_cast<std::size_t>(region->beg[0]), static_cast<std::size_t>(region->end[0])};
+    if (match.begin == match.end && !matches.empty() && matches.back().end == match.end) {
+      from = step_over(text, from);
+      continue;
+    }
+    matches.push_back(match);
+    from = match.end;
+  }
+  return matches;
+}
+
+std::vector<ByteRange> find_all_literal(std::string_view text, std::string_view literal) {
+  std::vector<ByteRange> matches;
+  if (literal.empty()) {
+    for (std::size_t at = 0; at <= text.size(); at = step_over(text, at)) matches.push_back({at, at});
+    return matches;
+  }
+  for (std::size_t at = text.find(literal); at != std::string_view::npos; at = text.find(literal, at + literal.size()))
+    matches.push_back({at, at + literal.size()});
+  return matches;
+}
+
+}  // namespace vauban

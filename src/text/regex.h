@@ -1,0 +1,44 @@
+/// Regex: the rules of Oniguruma (Ruby syntax, UTF-8), which is what tokenizer.json means by "Regex".
+///
+/// Immutable, shared between threads. The only file that includes oniguruma.h is regex.cpp. A search is bounded: the
+/// number of backtracking steps grows at most with the length of the text, and a pattern that needs more is an error.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace vauban {
+
+struct ByteRange {
+  std::size_t begin = 0, end = 0;
+  friend bool operator==(const ByteRange&, const ByteRange&) = default;
+};
+
+class Regex {
+ public:
+  /// Errors: corrupt, with the pattern and Oniguruma's message; unsupported for a pattern over 64 KiB.
+  static Result<Regex> compile(std::string_view pattern);
+
+  /// All matches from left to right, not overlapping; an empty match right after another match is left out.
+  /// Errors: resource when the pattern backtracks too much on this text.
+  Result<std::vector<ByteRange>> find_all(std::string_view text) const;
+
+  const std::string& pattern() const { return pattern_; }
+
+ private:
+  struct Program;
+  Regex(std::string pattern, std::shared_ptr<const Program> program);
+
+  std::string pattern_;
+  std::shared_ptr<const Program> program_;
+};
+
+/// The same for a literal string. The empty string matches at every character boundary.
+std::vector<ByteRange> find_all_literal(std::string_view text, std::string_view literal);
+
+}  // namespace vauban

@@ -1,0 +1,57 @@
+/// The build takes packages from the distribution by name: nothing is downloaded, vendored or run in Python.
+
+#include <gtest/gtest.h>
+
+#include <regex>
+
+#include "architecture/source_tree.h"
+#include "support/test_data.h"
+
+namespace vauban::test {
+namespace {
+
+/// The first forbidden thing in the text of a build file, or "".
+std::string forbidden_in(const std::string& text) {
+  static const std::regex patterns(
+      R"((FetchContent|ExternalProject|CPMAddPackage|git\s+submodule|file\s*\(\s*DOWNLOAD|find_package\s*\(\s*Python|\bpython3?\b|\bpip3?\s+install\b|\bcurl\s|\bwget\s))",
+      std::regex::icase);
+  std::smatch match;
+  return std::regex_search(text, match, patterns) ? match.str() : "";
+}
+
+std::vector<std::filesystem::path> build_files() {
+  std::vector<std::filesystem::path> found{source_dir() / "CMakeLists.txt", source_dir() / "CMakePresets.json",
+                                           source_dir() / "Makefile", source_dir() / ".ci/run"};
+  for (const char* folder : {"src", "tests", "cmake", "bench"})
+    for (const auto& file : files_below(folder, {".txt", ".cmake"}))
+      if (file.filename() == "CMakeLists.txt" || file.extension() == ".cmake") found.push_back(file);
+  for (const auto& file : files_below("scripts", {"", ".sh"})) found.push_back(file);
+  return found;
+}
+
+TEST(BuildRules, NothingIsFetchedOrRunInPython) {
+  const auto files = build_files();
+  EXPECT_GT(files.size(), 20u);
+  for (const auto& file : files) EXPECT_EQ(forbidden_in(read_text(file)), "") << file.string();
+}
+
+TEST(BuildRules, NoSubmodules) { EXPECT_FALSE(std::filesystem::exists(source_dir() / ".gitmodules")); }
+
+TEST(BuildRules, PythonLivesOnlyWithThePeers) {
+  for (const char* folder : {"src", "include", "scripts", "cmake", "bench", "examples", "suites", "models"})
+    EXPECT_TRUE(files_below(folder, {".py"}).empty()) << folder;
+  for (const auto& file : files_below("tests", {".py"}))
+    EXPECT_NE(file.string().find("/tests/peers/"), std::string::npos) << file.string();
+}
+
+TEST(BuildRules, CatchPlantedViolations) {
+  EXPECT_NE(forbidden_in("include(FetchContent)\n"), "");
+  EXPECT_NE(forbidden_in("ExternalProject_Add(llama)\n"), "");
+  EXPECT_NE(forbidden_in("add_custom_command(COMMAND python3 gen.py)\n"), "");
+  EXPECT_NE(forbidden_in("find_package(Python3 REQUIRED)\n"), "");
+  EXPECT_NE(forbidden_in("git submodule update --init\n"), "");
+  EXPECT_EQ(forbidden_in("find_package(GTest REQUIRED)\n"), "");
+}
+
+}  // namespace
+}  // namespace vauban::test
