@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "backends/cpu/cpu_ops.h"
 #include "backends/reference/reference_ops.h"
 
 namespace vauban {
@@ -11,6 +12,8 @@ namespace {
 const std::array kBackends{
     BackendEntry{.id = "reference", .summary = "plain loops in f64: the specification", .devices = {"cpu:0"},
                  .make = make_reference_ops},
+    BackendEntry{.id = "cpu", .summary = "f32 vector kernels on packed weights, bits independent of batch and threads",
+                 .devices = {"cpu:0"}, .make = make_cpu_backend},
 };
 
 }  // namespace

@@ -1,8 +1,7 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/context.h"
 #include "base/files.h"

@@ -1,9 +1,8 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "base/posix_io.h"
@@ -76,7 +75,8 @@ struct AtomicFile::State {
 
   Error fail(std::string_view action, int error_number) {
     failed = true;
-    return with_context(posix::os_error(action, temporary, error_number), format("while writing '{}'", target.string()));
+    return with_context(posix::os_error(action, temporary, error_number),
+                        format("while writing '{}'", target.string()));
   }
 
   Result<void> check_open() const {

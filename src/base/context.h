@@ -28,7 +28,7 @@ class CancelToken {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual std::chrono::nanoseconds monotonic() const = 0;       ///< for durations
+  virtual std::chrono::nanoseconds monotonic() const = 0;         ///< for durations
   virtual std::chrono::system_clock::time_point utc() const = 0;  ///< for time stamps
 };
 class SystemClock final : public Clock {

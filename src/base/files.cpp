@@ -1,10 +1,9 @@
 #include "base/files.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <sys/mman.h>
 
 #include "base/posix_io.h"
 

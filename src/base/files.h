@@ -49,8 +49,8 @@ FileOps& real_file_ops();
 
 /// Writes beside the target and renames on commit: write temp, fsync, rename, fsync the folder. Without a successful
 /// commit() the old file stays as it was and the temporary one is removed.
-/// Errors: not_found (no such folder), resource (disk full), io. When only the sync of the folder failed the new file is
-/// already in place, and the error says so.
+/// Errors: not_found (no such folder), resource (disk full), io. When only the sync of the folder failed the new file
+/// is already in place, and the error says so.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& target, FileOps& ops = real_file_ops());
@@ -66,7 +66,8 @@ class AtomicFile {
   explicit AtomicFile(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-Result<void> write_file_atomic(const std::filesystem::path& target, std::string_view text, FileOps& ops = real_file_ops());
+Result<void> write_file_atomic(const std::filesystem::path& target, std::string_view text,
+                               FileOps& ops = real_file_ops());
 
 /// Whether this is the unfinished file of an AtomicFile: after a kill it lies beside its target until removed.
 bool is_temporary_file(const std::filesystem::path& path);

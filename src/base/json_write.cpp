@@ -42,14 +42,29 @@ void append_float(std::string& out, T value) {
 
 void append_escaped(std::string& out, char c) {
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   if (static_cast<unsigned char>(c) < 0x20)
     out += format("\\u{:04x}", static_cast<unsigned char>(c));
@@ -73,7 +88,8 @@ struct Json::Writer {
   /// "$.metrics[3].value"
   std::string where() const {
     std::string text = "$";
-    for (const Step& step : path) text += step.key ? format(".{}", printable(*step.key, 80)) : format("[{}]", step.index);
+    for (const Step& step : path)
+      text += step.key ? format(".{}", printable(*step.key, 80)) : format("[{}]", step.index);
     return text;
   }
 
@@ -91,19 +107,23 @@ struct Json::Writer {
     return ok();
   }
 
-  Result<void> enter(Step step) {
-    path.push_back(step);
-    if (path.size() > kMaxDepth)
+  Result<void> open(char bracket) {
+    if (path.size() >= kMaxDepth)
       return invalid_input("cannot write {} as JSON: nesting is deeper than {} levels", where(), kMaxDepth);
-    new_line();
+    out += bracket;
     return ok();
   }
 
+  void enter(Step step) {
+    path.push_back(step);
+    new_line();
+  }
+
   Result<void> write(const Array& items) {
-    out += '[';
+    VB_CHECK(open('['));
     for (std::size_t i = 0; i < items.size(); ++i) {
       if (i > 0) out += ',';
-      VB_CHECK(enter({nullptr, i}));
+      enter({nullptr, i});
       VB_CHECK(value(items[i]));
       path.pop_back();
     }
@@ -113,12 +133,12 @@ struct Json::Writer {
   }
 
   Result<void> write(const Object& members) {
-    out += '{';
+    VB_CHECK(open('{'));
     bool first = true;
     for (const auto& [key, member] : members) {
       if (!first) out += ',';
       first = false;
-      VB_CHECK(enter({&key, 0}));
+      enter({&key, 0});
       VB_CHECK(string(key));
       out += indent < 0 ? ":" : ": ";
       VB_CHECK(value(member));
@@ -130,16 +150,14 @@ struct Json::Writer {
   }
 
   template <class T>
-    requires std::is_floating_point_v<T>
-  Result<void> write(T number) {
+  requires std::is_floating_point_v<T> Result<void> write(T number) {
     if (!std::isfinite(number))
       return invalid_input("cannot write {} as JSON: expected a finite number, found {}", where(), number);
     append_float(out, number);
     return ok();
   }
   template <class T>
-    requires std::is_integral_v<T>
-  Result<void> write(T number) {
+  requires std::is_integral_v<T> Result<void> write(T number) {
     if constexpr (std::is_same_v<T, bool>)
       out += number ? "true" : "false";
     else

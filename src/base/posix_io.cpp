@@ -1,11 +1,10 @@
 #include "base/posix_io.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <system_error>
+#include <unistd.h>
 
 namespace vauban::posix {
 namespace {

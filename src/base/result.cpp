@@ -11,10 +11,14 @@ struct CodeName {
 };
 
 constexpr std::array kCodeNames{
-    CodeName{ErrorCode::invalid_input, "invalid_input"}, CodeName{ErrorCode::corrupt, "corrupt"},
-    CodeName{ErrorCode::not_found, "not_found"},         CodeName{ErrorCode::unsupported, "unsupported"},
-    CodeName{ErrorCode::io, "io"},                       CodeName{ErrorCode::resource, "resource"},
-    CodeName{ErrorCode::cancelled, "cancelled"},         CodeName{ErrorCode::internal, "internal"},
+    CodeName{ErrorCode::invalid_input, "invalid_input"},
+    CodeName{ErrorCode::corrupt, "corrupt"},
+    CodeName{ErrorCode::not_found, "not_found"},
+    CodeName{ErrorCode::unsupported, "unsupported"},
+    CodeName{ErrorCode::io, "io"},
+    CodeName{ErrorCode::resource, "resource"},
+    CodeName{ErrorCode::cancelled, "cancelled"},
+    CodeName{ErrorCode::internal, "internal"},
 };
 
 }  // namespace

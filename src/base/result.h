@@ -65,19 +65,18 @@ VB_DEFINE_ERROR(internal)
 #define VB_CONCAT(a, b) VB_CONCAT_INNER(a, b)
 
 /// Declares a variable from a Result, or returns its error. Optional further arguments format a context line.
-#define VB_TRY(declaration, expression, ...)                                                    \
-  auto VB_CONCAT(vb_result_, __LINE__) = (expression);                                          \
-  if (!VB_CONCAT(vb_result_, __LINE__))                                                         \
-    return ::vauban::detail::annotate(std::move(VB_CONCAT(vb_result_, __LINE__)).error()        \
-                                          __VA_OPT__(, ::vauban::format(__VA_ARGS__)));         \
+#define VB_TRY(declaration, expression, ...)                                                             \
+  auto VB_CONCAT(vb_result_, __LINE__) = (expression);                                                   \
+  if (!VB_CONCAT(vb_result_, __LINE__))                                                                  \
+    return ::vauban::detail::annotate(                                                                   \
+        std::move(VB_CONCAT(vb_result_, __LINE__)).error() __VA_OPT__(, ::vauban::format(__VA_ARGS__))); \
   declaration = *std::move(VB_CONCAT(vb_result_, __LINE__))
 
 /// Returns the error of a Result<void> (or of a Result whose value is not needed).
-#define VB_CHECK(expression, ...)                                                               \
-  do {                                                                                          \
-    if (auto vb_result = (expression); !vb_result)                                              \
-      return ::vauban::detail::annotate(std::move(vb_result).error()                            \
-                                            __VA_OPT__(, ::vauban::format(__VA_ARGS__)));       \
+#define VB_CHECK(expression, ...)                                                                                  \
+  do {                                                                                                             \
+    if (auto vb_result = (expression); !vb_result)                                                                 \
+      return ::vauban::detail::annotate(std::move(vb_result).error() __VA_OPT__(, ::vauban::format(__VA_ARGS__))); \
   } while (false)
 
 namespace detail {

@@ -36,8 +36,8 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, st
 }
 
 double uniform(const RngKey& key) {
-  const auto block = philox4x32({low(key.request), high(key.request), key.sample, key.position},
-                                {low(key.seed), high(key.seed)});
+  const auto block =
+      philox4x32({low(key.request), high(key.request), key.sample, key.position}, {low(key.seed), high(key.seed)});
   return to_unit(std::uint64_t{block[1]} << 32 | block[0]);
 }
 

@@ -1,6 +1,7 @@
 /// Counter-based random numbers: a value depends only on its key and counter, never on what was drawn before, so a
 /// sampled sequence does not depend on its batch.
-/// Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox4x32-10), doi 10.1145/2063384.2063405.
+/// Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox4x32-10),
+/// doi 10.1145/2063384.2063405.
 #pragma once
 
 #include <array>

@@ -1,10 +1,9 @@
 #include "base/sha256.h"
 
-#include <openssl/evp.h>
-
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <openssl/evp.h>
 #include <vector>
 
 #include "base/posix_io.h"

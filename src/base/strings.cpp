@@ -120,7 +120,8 @@ Result<std::int64_t> parse_int(std::string_view text) { return parse_number<std:
 
 Result<double> parse_double(std::string_view text) {
   VB_TRY(const double value, parse_number<double>(text, "a number"));
-  if (!std::isfinite(value)) return invalid_input("expected a finite number, found '{}'", printable(text, kQuotedBytes));
+  if (!std::isfinite(value))
+    return invalid_input("expected a finite number, found '{}'", printable(text, kQuotedBytes));
   return value;
 }
 

@@ -75,7 +75,7 @@ Stats stats_of(const Column& column, bool clustered) {
   stats.estimate = test.estimate;
   stats.p = test.p;
   stats.mde = minimum_detectable_effect(test.error);
-  if (test.ci_low) stats.ci = stats.gate_ci = Interval{*test.ci_low, *test.ci_high};
+  set_intervals(stats, test);
   if (!all_binary(column.baseline) || !all_binary(column.candidate)) return stats;
   const Discordant counts = discordant(d);
   const Interval wald = adjusted_wald(counts, d.size());
@@ -175,9 +175,9 @@ void add_pair_metric(std::vector<MetricDelta>& out, const EvidenceInput& input, 
   delta.delta = *delta.value_candidate - self;
   if (self != 0) delta.percent_change = 100.0 * *delta.delta / self;
   delta.quality = quality_of(name, delta.polarity, Role::neutral, *delta.delta);
-  const Bounds bounds = wilson(hits, n);
-  delta.stats = {.test = "wilson", .estimate = delta.value_candidate, .ci = Interval{bounds.low, bounds.high}, .n = n};
-  delta.stats.gate_ci = delta.stats.ci;
+  const Bounds wide = wilson(hits, n), narrow = wilson(hits, n, 0.90);
+  delta.stats = {.test = "wilson", .estimate = delta.value_candidate, .ci = Interval{wide.low, wide.high},
+                 .ci90 = Interval{narrow.low, narrow.high}, .gate_ci = Interval{wide.low, wide.high}, .n = n};
   delta.evidence_ids = {"rows.baseline", "rows.candidate"};
   out.push_back(std::move(delta));
 }
@@ -193,6 +193,12 @@ std::optional<bool> identical(const RowPair& pair) {
 }
 
 }  // namespace
+
+void set_intervals(Stats& stats, const MeanTest& test) {
+  if (!test.ci95 || !test.ci90) return;
+  stats.ci = stats.gate_ci = Interval{test.ci95->low, test.ci95->high};
+  stats.ci90 = Interval{test.ci90->low, test.ci90->high};
+}
 
 MetricDelta describe_delta(const std::string& metric, const std::string& category, const Suite* suite) {
   MetricDelta delta{.name = metric, .category = category, .unit = "", .family = "behavior", .polarity = "neutral", .quality = "neutral"};

@@ -7,6 +7,7 @@
 #include "evidence/evidence.h"
 #include "evidence/metric.h"
 #include "evidence/pairing.h"
+#include "evidence/stats/stats.h"
 
 namespace vauban {
 
@@ -18,6 +19,8 @@ std::vector<MetricDelta> token_deltas(const EvidenceInput& input);
 
 /// An empty delta that knows its unit, polarity and needs: the suite's declaration wins over the built-in one.
 MetricDelta describe_delta(const std::string& metric, const std::string& category, const Suite* suite);
+
+void set_intervals(Stats& stats, const MeanTest& test);
 
 /// Adjusts p over the family, then decides every verdict.
 void decide_verdicts(std::vector<MetricDelta>& deltas, const EvidenceInput& input, bool planned_reached);

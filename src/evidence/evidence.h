@@ -24,6 +24,7 @@ struct Stats {
   std::string test;  ///< "exact_mcnemar", "paired_t", "clustered_t", "none"
   std::optional<double> estimate, p, p_adjusted, mde;
   std::optional<Interval> ci;  ///< 95 %: t, clustered by family where prompts have one
+  std::optional<Interval> ci90;  ///< for equivalence (TOST at 5 %)
   /// What gates look at. For rates the hull of `ci` and the adjusted Wald interval of Agresti and Min 2005 (half a pair
   /// added to each cell), because a t interval has no width when no pair is discordant, however few pairs there are.
   std::optional<Interval> gate_ci;

@@ -38,16 +38,15 @@ void decide_interval(GateResult& gate, std::int64_t n) {
                           : "the interval holds the limit: " + prompts_needed(gate, n);
 }
 
-void decide_equivalence(GateResult& gate, std::optional<double> centre) {
-  if (!gate.ci) {
+void decide_equivalence(GateResult& gate, const MetricDelta& delta) {
+  if (!gate.ci || !delta.stats.ci90) {
     gate.decided = false;
     gate.reason = "no interval";
     return;
   }
-  const double middle = centre.value_or(0.0), ninety = (gate.ci->high - gate.ci->low) / 2 * 1.6448536269514722 / 1.959963984540054;
-  const double distance = std::abs(*gate.value - middle);
-  gate.passed = distance + ninety < gate.limit;
-  gate.decided = gate.passed || gate.ci->low - middle > gate.limit || gate.ci->high - middle < -gate.limit;
+  const double centre = delta.paired_metric ? delta.value_baseline.value_or(0.0) : 0.0;
+  gate.passed = delta.stats.ci90->low - centre > -gate.limit && delta.stats.ci90->high - centre < gate.limit;
+  gate.decided = gate.passed || gate.ci->low - centre > gate.limit || gate.ci->high - centre < -gate.limit;
   gate.reason = gate.passed    ? "equivalent: the 90 % interval lies within the margin"
                 : gate.decided ? "the whole interval lies outside the margin"
                                : "neither equivalence nor a difference is shown";
@@ -69,7 +68,7 @@ GateResult check(const SuiteGate& spec, const std::vector<MetricDelta>& deltas) 
   if (spec.on == "point")
     decide_point(gate);
   else if (spec.on == "equivalence")
-    decide_equivalence(gate, delta->paired_metric ? delta->value_baseline : std::nullopt);
+    decide_equivalence(gate, *delta);
   else
     decide_interval(gate, delta->stats.n);
   return gate;

@@ -38,7 +38,7 @@ class Writer {
     const MeanTest test = t_test(values, clustered_se(values, tokens_.prompt));
     MetricDelta delta = start(name, self, test.estimate);
     delta.stats.test = "clustered_t";
-    if (test.ci_low) delta.stats.ci = delta.stats.gate_ci = Interval{*test.ci_low, *test.ci_high};
+    set_intervals(delta.stats, test);
     delta.stats.mde = minimum_detectable_effect(test.error);
     out_.push_back(std::move(delta));
   }
@@ -58,7 +58,7 @@ class Writer {
     delta.stats.estimate = test.estimate;
     delta.stats.p = test.p;
     delta.stats.mde = minimum_detectable_effect(test.error);
-    if (test.ci_low) delta.stats.ci = delta.stats.gate_ci = Interval{*test.ci_low, *test.ci_high};
+    set_intervals(delta.stats, test);
     out_.push_back(std::move(delta));
   }
 

@@ -21,13 +21,11 @@ bool changed(const MetricDelta& delta) {
   return delta.delta && delta.stats.p_adjusted && *delta.stats.p_adjusted < 0.05 && std::abs(*delta.delta) > floor;
 }
 
-/// TOST on the 95 % interval's own standard error: the 90 % interval must lie within the margin.
+/// TOST at 5 %: the 90 % interval lies within the margin around "no difference".
 bool equivalent(const MetricDelta& delta, std::optional<double> margin) {
-  if (!margin || !delta.delta || !delta.stats.ci || !delta.value_baseline) return false;
+  if (!margin || !delta.stats.ci90 || !delta.value_baseline) return false;
   const double centre = delta.paired_metric ? *delta.value_baseline : 0.0;
-  const double half = (delta.stats.ci->high - delta.stats.ci->low) / 2;
-  const double ninety = half * 1.6448536269514722 / 1.959963984540054;  // exact for large n, and wider than needed for small
-  return std::abs(*delta.stats.estimate - centre) + ninety < *margin;
+  return delta.stats.ci90->low - centre > -*margin && delta.stats.ci90->high - centre < *margin;
 }
 
 Verdict verdict_of(const MetricDelta& delta, const EvidenceInput& input, bool planned_reached) {

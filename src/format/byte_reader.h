@@ -29,8 +29,7 @@ class ByteReader {
   }
 
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Result<T> read(std::string_view what) {
+  requires std::is_arithmetic_v<T> Result<T> read(std::string_view what) {
     static_assert(std::endian::native == std::endian::little, "model files are little-endian, and so are our hosts");
     VB_TRY(const std::string_view raw, take(sizeof(T), what));
     T value;

@@ -16,7 +16,8 @@ namespace {
 constexpr std::uint32_t kDefaultAlignment = 32;
 constexpr std::string_view kAlignmentKey = "general.alignment";
 constexpr std::uint64_t kMaxString = std::uint64_t{1} << 30;
-constexpr std::uint64_t kMaxArrayElements = std::uint64_t{1} << 23;  // a Json takes some 60 bytes; vocabularies stay below 2 million
+constexpr std::uint64_t kMaxArrayElements = std::uint64_t{1}
+                                            << 23;  // a Json takes some 60 bytes; vocabularies stay below 2 million
 constexpr std::size_t kMaxTensorName = 63;
 constexpr std::uint32_t kMaxDims = 4;
 constexpr std::size_t kMinKeyBytes = 8 + 1 + 4 + 1;     // one-letter key, type, one-byte value
@@ -34,7 +35,8 @@ Result<std::uint32_t> read_version(ByteReader& in) {
   VB_TRY(const std::string_view magic, in.take(4, "the magic"));
   if (magic != "GGUF") return corrupt("expected the magic 'GGUF', found '{}'", printable(magic));
   VB_TRY(const auto version, in.read<std::uint32_t>("the version"));
-  if (version != 0 && (version & 0xffff) == 0) return unsupported("this is a big-endian GGUF file; only little-endian ones are read");
+  if (version != 0 && (version & 0xffff) == 0)
+    return unsupported("this is a big-endian GGUF file; only little-endian ones are read");
   if (version != 2 && version != 3) return unsupported("GGUF version {}: versions 2 and 3 are read", version);
   return version;
 }
@@ -60,7 +62,8 @@ Result<Header> read_header(ByteReader& in) {
 
 Result<std::string_view> read_string(ByteReader& in, std::string_view what) {
   VB_TRY(const auto length, in.read<std::uint64_t>(what));
-  if (length > kMaxString) return corrupt("{} at byte {}: length {} is above the limit of 2^30", what, in.offset(), length);
+  if (length > kMaxString)
+    return corrupt("{} at byte {}: length {} is above the limit of 2^30", what, in.offset(), length);
   return in.take(length, what);
 }
 
@@ -74,7 +77,8 @@ Result<std::string_view> read_name(ByteReader& in, std::string_view what) {
 
 Result<KvType> read_type(ByteReader& in) {
   VB_TRY(const auto type, in.read<std::int32_t>("a value type"));
-  if (type < 0 || type >= static_cast<std::int32_t>(kMinValueBytes.size())) return corrupt("value type {} does not exist", type);
+  if (type < 0 || type >= static_cast<std::int32_t>(kMinValueBytes.size()))
+    return corrupt("value type {} does not exist", type);
   return static_cast<KvType>(type);
 }
 
@@ -97,19 +101,32 @@ Result<Json> read_text(ByteReader& in) {
 
 Result<Json> read_scalar(ByteReader& in, KvType type) {
   switch (type) {
-    case KvType::u8: return read_number<std::uint8_t>(in);
-    case KvType::i8: return read_number<std::int8_t>(in);
-    case KvType::u16: return read_number<std::uint16_t>(in);
-    case KvType::i16: return read_number<std::int16_t>(in);
-    case KvType::u32: return read_number<std::uint32_t>(in);
-    case KvType::i32: return read_number<std::int32_t>(in);
-    case KvType::f32: return read_number<float>(in);
-    case KvType::boolean: return read_bool(in);
-    case KvType::string: return read_text(in);
-    case KvType::u64: return read_number<std::uint64_t>(in);
-    case KvType::i64: return read_number<std::int64_t>(in);
-    case KvType::f64: return read_number<double>(in);
-    case KvType::array: break;
+    case KvType::u8:
+      return read_number<std::uint8_t>(in);
+    case KvType::i8:
+      return read_number<std::int8_t>(in);
+    case KvType::u16:
+      return read_number<std::uint16_t>(in);
+    case KvType::i16:
+      return read_number<std::int16_t>(in);
+    case KvType::u32:
+      return read_number<std::uint32_t>(in);
+    case KvType::i32:
+      return read_number<std::int32_t>(in);
+    case KvType::f32:
+      return read_number<float>(in);
+    case KvType::boolean:
+      return read_bool(in);
+    case KvType::string:
+      return read_text(in);
+    case KvType::u64:
+      return read_number<std::uint64_t>(in);
+    case KvType::i64:
+      return read_number<std::int64_t>(in);
+    case KvType::f64:
+      return read_number<double>(in);
+    case KvType::array:
+      break;
   }
   return corrupt("arrays of arrays are not part of the format");
 }
@@ -134,7 +151,8 @@ Result<Json> read_array(ByteReader& in, std::uint64_t& budget) {
 
 Result<void> check_alignment(KvType type, const Json& value) {
   if (type != KvType::u32) return corrupt("expected a u32, found value type {}", static_cast<int>(type));
-  if (!std::has_single_bit(static_cast<std::uint64_t>(value.as_int()))) return corrupt("{} is no power of two", value.as_int());
+  if (!std::has_single_bit(static_cast<std::uint64_t>(value.as_int())))
+    return corrupt("{} is no power of two", value.as_int());
   return ok();
 }
 
@@ -191,7 +209,8 @@ Result<std::vector<Described>> read_tensors(ByteReader& in, std::uint64_t count)
   std::unordered_set<std::string> names;
   for (std::uint64_t i = 0; i < count; ++i) {
     VB_TRY(const std::string_view name, read_name(in, "a tensor name"), "in tensor {} of {}", i + 1, count);
-    if (name.size() > kMaxTensorName) return corrupt("tensor name '{}' has {} bytes, the limit is {}", printable(name), name.size(), kMaxTensorName);
+    if (name.size() > kMaxTensorName)
+      return corrupt("tensor name '{}' has {} bytes, the limit is {}", printable(name), name.size(), kMaxTensorName);
     if (!names.emplace(name).second) return corrupt("tensor '{}' appears twice", printable(name));
     VB_TRY(Described tensor, read_tensor(in, std::string(name)), "in tensor '{}'", printable(name));
     tensors.push_back(std::move(tensor));
@@ -199,11 +218,10 @@ Result<std::vector<Described>> read_tensors(ByteReader& in, std::uint64_t count)
   return tensors;
 }
 
-/// `value` rounded up to `alignment`, a power of two.
-Result<std::uint64_t> aligned(std::uint64_t value, std::uint64_t alignment) {
-  std::uint64_t sum = 0;
-  if (__builtin_add_overflow(value, alignment - 1, &sum)) return corrupt("the size of the tensor data overflows 64 bits");
-  return sum & ~(alignment - 1);
+/// `value` rounded up to `alignment`, a power of two. Cannot overflow: size_bytes() and files stay below 2^61 bytes,
+/// and an alignment below 2^32.
+std::uint64_t aligned(std::uint64_t value, std::uint64_t alignment) {
+  return (value + alignment - 1) & ~(alignment - 1);
 }
 
 /// Bytes of the data section. Each tensor begins where the padded one before it ends.
@@ -211,20 +229,22 @@ Result<std::uint64_t> check_offsets(const std::vector<Described>& tensors, std::
   std::uint64_t expected = 0;
   for (const Described& tensor : tensors) {
     if (tensor.offset != expected)
-      return corrupt("tensor '{}': expected offset {} (alignment {}), found {}", printable(tensor.entry.name), expected, alignment, tensor.offset);
-    VB_TRY(const std::uint64_t padded, aligned(tensor.size, alignment));
-    if (__builtin_add_overflow(expected, padded, &expected)) return corrupt("the size of the tensor data overflows 64 bits");
+      return corrupt("tensor '{}': expected offset {} (alignment {}), found {}", printable(tensor.entry.name), expected,
+                     alignment, tensor.offset);
+    if (__builtin_add_overflow(expected, aligned(tensor.size, alignment), &expected))
+      return corrupt("the size of the tensor data overflows 64 bits");
   }
   return expected;
 }
 
 /// The data section. A file without tensors (a vocabulary) may end before the padding.
-Result<std::span<const std::byte>> data_section(std::span<const std::byte> bytes, std::size_t end_of_header, std::uint64_t alignment,
-                                                std::uint64_t expected) {
-  VB_TRY(const std::uint64_t begin, aligned(end_of_header, alignment));
+Result<std::span<const std::byte>> data_section(std::span<const std::byte> bytes, std::size_t end_of_header,
+                                                std::uint64_t alignment, std::uint64_t expected) {
+  const std::uint64_t begin = aligned(end_of_header, alignment);
   if (begin >= bytes.size() && expected == 0) return std::span<const std::byte>();
   const std::uint64_t found = begin < bytes.size() ? bytes.size() - begin : 0;
-  if (found != expected) return corrupt("expected {} bytes of tensor data from byte {}, the file holds {}", expected, begin, found);
+  if (found != expected)
+    return corrupt("expected {} bytes of tensor data from byte {}, the file holds {}", expected, begin, found);
   return bytes.subspan(static_cast<std::size_t>(begin));
 }
 
@@ -242,7 +262,8 @@ Result<GgufContents> parse_gguf(std::span<const std::byte> bytes) {
   VB_TRY(const std::uint64_t data_bytes, check_offsets(tensors, contents.alignment));
   VB_TRY(const auto data, data_section(bytes, in.offset(), contents.alignment, data_bytes));
   for (Described& tensor : tensors) {
-    tensor.entry.view.bytes = data.subspan(static_cast<std::size_t>(tensor.offset), static_cast<std::size_t>(tensor.size));
+    tensor.entry.view.bytes =
+        data.subspan(static_cast<std::size_t>(tensor.offset), static_cast<std::size_t>(tensor.size));
     contents.tensors.push_back(std::move(tensor.entry));
   }
   return contents;

@@ -2,10 +2,10 @@
 ///
 /// Follows ggml's rules (model-files.md section 2): counts, strings and arrays are compared with the bytes that remain
 /// before anything is allocated; keys and tensor names are unique; `general.alignment` is a u32 power of two; tensor
-/// offsets are the running padded sum, and the file ends where the last padded tensor does. Beyond ggml: keys and tensor
-/// names are UTF-8 without zero bytes (they are printed and written to JSON), a bool is 0 or 1, nothing follows the data.
-/// Errors: unsupported for big-endian files, other versions and tensor types without a decoder; resource for more than
-/// 8 million array elements in the metadata; corrupt for the rest.
+/// offsets are the running padded sum, and the file ends where the last padded tensor does. Beyond ggml: keys and
+/// tensor names are UTF-8 without zero bytes (they are printed and written to JSON), a bool is 0 or 1, nothing follows
+/// the data. Errors: unsupported for big-endian files, other versions and tensor types without a decoder; resource for
+/// more than 8 million array elements in the metadata; corrupt for the rest.
 #pragma once
 
 #include <cstddef>

@@ -44,7 +44,8 @@ Result<void> check_entries(const std::vector<TensorEntry>& sorted, std::size_t f
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     if (i > 0 && sorted[i].name == sorted[i - 1].name)
       return corrupt("tensor '{}' is stored more than once", printable(sorted[i].name));
-    if (sorted[i].file >= files) return internal("tensor '{}' names file {} of {}", printable(sorted[i].name), sorted[i].file, files);
+    if (sorted[i].file >= files)
+      return internal("tensor '{}' names file {} of {}", printable(sorted[i].name), sorted[i].file, files);
   }
   return ok();
 }
@@ -65,7 +66,8 @@ struct ModelFile::State {
 ModelFile::ModelFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ModelFile::~ModelFile() = default;
 
-Result<std::shared_ptr<const ModelFile>> ModelFile::make(Container container, std::vector<std::shared_ptr<const MappedFile>> files,
+Result<std::shared_ptr<const ModelFile>> ModelFile::make(Container container,
+                                                         std::vector<std::shared_ptr<const MappedFile>> files,
                                                          std::vector<TensorEntry> tensors, Json metadata) {
   std::sort(tensors.begin(), tensors.end(), [](const TensorEntry& a, const TensorEntry& b) { return a.name < b.name; });
   VB_CHECK(check_entries(tensors, files.size()));
@@ -86,7 +88,8 @@ const Json& ModelFile::metadata() const { return state_->metadata; }
 
 const TensorEntry* ModelFile::find(std::string_view name) const {
   const auto& all = state_->tensors;
-  const auto at = std::lower_bound(all.begin(), all.end(), name, [](const TensorEntry& a, std::string_view b) { return a.name < b; });
+  const auto at = std::lower_bound(all.begin(), all.end(), name,
+                                   [](const TensorEntry& a, std::string_view b) { return a.name < b; });
   return at != all.end() && at->name == name ? &*at : nullptr;
 }
 
@@ -97,8 +100,9 @@ std::string ModelFile::file_digest(std::size_t index) const {
 std::string ModelFile::tensor_digest(const TensorEntry& tensor) const {
   const TensorEntry* own = find(tensor.name);
   // A caller may ask about an entry that it changed or took from elsewhere: that one is hashed, never looked up.
-  if (own == nullptr || own->view.bytes.data() != tensor.view.bytes.data() || own->view.bytes.size() != tensor.view.bytes.size() ||
-      own->view.dtype != tensor.view.dtype || own->view.shape != tensor.view.shape)
+  if (own == nullptr || own->view.bytes.data() != tensor.view.bytes.data() ||
+      own->view.bytes.size() != tensor.view.bytes.size() || own->view.dtype != tensor.view.dtype ||
+      own->view.shape != tensor.view.shape)
     return hash_tensor(tensor);
   const auto index = static_cast<std::size_t>(own - state_->tensors.data());
   return state_->tensor_digests[index].get([&] { return hash_tensor(*own); });

@@ -51,16 +51,19 @@ TEST(ModelFile, RefusesARepeatedName) {
 TEST(ModelFile, DigestsAreThoseOfTheDocumentedBytes) {
   const test::TempDir folder;
   const Model model = small_model(folder);
-  const std::string tensor = std::string("a\0f32", 5) + test::le(std::uint64_t{2}) + test::le(std::uint64_t{2}) + test::le(std::uint64_t{2}) + value_bytes();
+  const std::string tensor = std::string("a\0f32", 5) + test::le(std::uint64_t{2}) + test::le(std::uint64_t{2}) +
+                             test::le(std::uint64_t{2}) + value_bytes();
   EXPECT_EQ(model->tensor_digest(*model->find("a")), sha256_hex(tensor));
-  EXPECT_EQ(model->digest(), sha256_hex(model->tensor_digest(*model->find("a")) + "\n" + model->tensor_digest(*model->find("b")) + "\n"));
+  EXPECT_EQ(model->digest(), sha256_hex(model->tensor_digest(*model->find("a")) + "\n" +
+                                        model->tensor_digest(*model->find("b")) + "\n"));
   EXPECT_EQ(model->file_digest(0), sha256_hex(test::read_text(folder / "m.safetensors")));
 }
 
 TEST(ModelFile, DigestsDoNotDependOnTheContainer) {
   const test::TempDir one, two;
   test::GgufBuilder builder;
-  builder.tensor({.name = "b", .ne = {2, 2}, .type = 0, .data = value_bytes()}).tensor({.name = "a", .ne = {2, 2}, .type = 0, .data = value_bytes()});
+  builder.tensor({.name = "b", .ne = {2, 2}, .type = 0, .data = value_bytes()})
+      .tensor({.name = "a", .ne = {2, 2}, .type = 0, .data = value_bytes()});
   VB_ASSERT_OK(write_file_atomic(two / "m.gguf", builder.build()));
   const auto gguf = open_gguf(two / "m.gguf");
   VB_ASSERT_OK(gguf);

@@ -57,7 +57,8 @@ std::string hint_for(const fs::path& folder) {
 /// config.json and what lies beside it.
 Result<void> read_folder(ModelSource& source, const fs::path& folder) {
   VB_TRY(source.config, read_object(folder / "config.json"));
-  if (source.config.is_null()) return with_hint(not_found("{} is missing", (folder / "config.json").string()), hint_for(folder));
+  if (source.config.is_null())
+    return with_hint(not_found("{} is missing", (folder / "config.json").string()), hint_for(folder));
   VB_TRY(source.generation_config, read_object(folder / "generation_config.json"));
   VB_TRY(source.tokenizer_config, read_object(folder / "tokenizer_config.json"));
   VB_TRY(source.special_tokens_map, read_object(folder / "special_tokens_map.json"));
@@ -88,7 +89,8 @@ Result<void> open_safetensors_file(ModelSource& source, const fs::path& path) {
     VB_TRY(const SafetensorsIndex index, parse_safetensors_index(text), "in {}", (folder / kIndexFile).string());
     for (const auto& [tensor, shard] : index.weight_map)
       if (shard == path.filename().string())
-        return with_hint(invalid_input("{} is one shard of a model", path.string()), format("name the folder: {}", folder.string()));
+        return with_hint(invalid_input("{} is one shard of a model", path.string()),
+                         format("name the folder: {}", folder.string()));
   }
   VB_TRY(source.file, open_safetensors(path));
   return ok();
@@ -108,7 +110,8 @@ std::string last_component(const fs::path& path) {
 Result<ModelSource> ModelSource::open(const fs::path& path) {
   std::error_code failed;
   const fs::file_status status = fs::status(path, failed);
-  if (!fs::exists(status)) return with_hint(not_found("no model at '{}'", path.string()), "a folder, a .gguf or a .safetensors file");
+  if (!fs::exists(status))
+    return with_hint(not_found("no model at '{}'", path.string()), "a folder, a .gguf or a .safetensors file");
   ModelSource source;
   source.path = path;
   source.name = last_component(path);

@@ -160,10 +160,14 @@ TEST(ModelSource, OpensTheRealModels) {
 
 TEST(ModelSource, OpensTheRealGgufFiles) {
   VB_NEED_SHARED("models/gguf");
-  const struct { const char* name; DType dtype; } files[] = {{"F32", DType::f32},   {"F16", DType::f16},   {"Q8_0", DType::q8_0},
-                                                             {"Q5_0", DType::q5_0}, {"Q4_1", DType::q4_1}, {"Q4_0", DType::q4_0}};
+  const struct {
+    const char* name;
+    DType dtype;
+  } files[] = {{"F32", DType::f32},   {"F16", DType::f16},   {"Q8_0", DType::q8_0},
+               {"Q5_0", DType::q5_0}, {"Q4_1", DType::q4_1}, {"Q4_0", DType::q4_0}};
   for (const auto& file : files) {
-    const auto source = ModelSource::open(test::shared_data() / format("models/gguf/TinyStories-656K-{}.gguf", file.name));
+    const auto source =
+        ModelSource::open(test::shared_data() / format("models/gguf/TinyStories-656K-{}.gguf", file.name));
     VB_ASSERT_OK(source);
     EXPECT_EQ(source->file->metadata().get_string("general.architecture").value(), "llama");
     expect_tensor(*source, "blk.0.attn_q.weight", file.dtype, {128, 128});
@@ -173,7 +177,8 @@ TEST(ModelSource, OpensTheRealGgufFiles) {
   }
 }
 
-/// The quantised files hold ggml's encoding of the F32 file: decoding one and encoding the other must meet in the bytes.
+/// The quantised files hold ggml's encoding of the F32 file: decoding one and encoding the other must meet in the
+/// bytes.
 TEST(ModelSource, TheRealQuantisedFilesDecodeCloseToTheF32File) {
   VB_NEED_SHARED("models/gguf");
   const auto exact = ModelSource::open(test::shared_data() / "models/gguf/TinyStories-656K-F32.gguf");
@@ -185,7 +190,8 @@ TEST(ModelSource, TheRealQuantisedFilesDecodeCloseToTheF32File) {
       const auto want = decode_f32(tensor.view), got = decode_f32(coarse->file->find(tensor.name)->view);
       VB_ASSERT_OK(got);
       double error = 0, power = 0;
-      for (std::size_t i = 0; i < want->size(); ++i) error += std::pow(double{(*got)[i]} - (*want)[i], 2), power += std::pow(double{(*want)[i]}, 2);
+      for (std::size_t i = 0; i < want->size(); ++i)
+        error += std::pow(double{(*got)[i]} - (*want)[i], 2), power += std::pow(double{(*want)[i]}, 2);
       EXPECT_LE(error, 0.02 * power) << name << ' ' << tensor.name;  // four bits: (1/16)^2 and a margin
     }
   }

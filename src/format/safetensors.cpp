@@ -20,13 +20,15 @@ struct Placed {
 };
 
 Result<std::string_view> header_text(std::span<const std::byte> bytes) {
-  if (bytes.size() < kLengthBytes) return corrupt("expected an 8-byte header length, the file has {} bytes", bytes.size());
+  if (bytes.size() < kLengthBytes)
+    return corrupt("expected an 8-byte header length, the file has {} bytes", bytes.size());
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < kLengthBytes; ++i) length |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
   if (length > kMaxHeader) return corrupt("the header claims {} bytes, the limit is {}", length, kMaxHeader);
   if (length > bytes.size() - kLengthBytes)
     return corrupt("the header claims {} bytes, {} remain in the file", length, bytes.size() - kLengthBytes);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, static_cast<std::size_t>(length));
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes,
+                              static_cast<std::size_t>(length));
   if (!text.starts_with('{')) return corrupt("the header must start with '{{'");
   return text;
 }
@@ -36,12 +38,15 @@ Result<Json> read_metadata(const Json& header) {
   if (found == nullptr || found->is_null()) return Json::object();
   if (!found->is_object()) return corrupt("__metadata__: expected an object of strings, found {}", found->type_name());
   for (const auto& [key, value] : found->entries())
-    if (!value.is_string()) return corrupt("__metadata__ key '{}': expected a string, found {}", printable(key), value.type_name());
+    if (!value.is_string())
+      return corrupt("__metadata__ key '{}': expected a string, found {}", printable(key), value.type_name());
   return *found;
 }
 
 Result<std::int64_t> read_count(const Json& value, std::string_view what) {
-  if (!value.is_integer() || value.as_int() < 0) return corrupt("{}: expected integers from 0 to 2^63 - 1", what);
+  // No file comes near 2^62; the bound also keeps as_int() from saturating.
+  if (!value.is_integer() || value.as_double() < 0 || value.as_double() > 0x1p62)
+    return corrupt("{}: expected integers from 0 to 2^62", what);
   return value.as_int();
 }
 
@@ -56,7 +61,8 @@ Result<Shape> read_shape(const Json& fields) {
 }
 
 Result<Placed> read_placed(const Json& fields) {
-  if (!fields.is_object()) return corrupt("expected an object with dtype, shape and data_offsets, found {}", fields.type_name());
+  if (!fields.is_object())
+    return corrupt("expected an object with dtype, shape and data_offsets, found {}", fields.type_name());
   Placed placed;
   VB_TRY(const std::string dtype, fields.get_string("dtype"));
   VB_TRY(placed.entry.view.dtype, dtype_from_safetensors(dtype));
@@ -97,11 +103,13 @@ Result<void> place(std::vector<Placed>& tensors, std::span<const std::byte> data
     const std::string name = printable(tensor.entry.name);
     if (tensor.begin != expected_begin)
       return corrupt("tensor '{}': expected data to begin at byte {}, found {}", name, expected_begin, tensor.begin);
-    if (tensor.end < tensor.begin) return corrupt("tensor '{}': data ends at {}, before its begin {}", name, tensor.end, tensor.begin);
+    if (tensor.end < tensor.begin)
+      return corrupt("tensor '{}': data ends at {}, before its begin {}", name, tensor.end, tensor.begin);
     VB_TRY(const std::uint64_t size, size_bytes(view.dtype, view.shape), "in tensor '{}'", name);
     const auto found = static_cast<std::uint64_t>(tensor.end - tensor.begin);
     if (size != found)
-      return corrupt("tensor '{}': {} {} takes {} bytes, data_offsets span {}", name, to_string(view.dtype), view.shape.to_string(), size, found);
+      return corrupt("tensor '{}': {} {} takes {} bytes, data_offsets span {}", name, to_string(view.dtype),
+                     view.shape.to_string(), size, found);
     if (static_cast<std::uint64_t>(tensor.end) > data.size())
       return corrupt("tensor '{}': data ends at byte {}, the file holds {}", name, tensor.end, data.size());
     view.bytes = data.subspan(static_cast<std::size_t>(tensor.begin), static_cast<std::size_t>(size));

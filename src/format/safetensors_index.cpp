@@ -13,7 +13,8 @@ constexpr std::size_t kMaxIndexBytes = std::size_t{64} << 20;
 
 /// Shards lie beside their index: a separator or ".." would read a file that is no part of the model.
 Result<void> check_shard_name(const std::string& name) {
-  const bool plain = !name.empty() && name != "." && name != ".." && name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+  const bool plain = !name.empty() && name != "." && name != ".." &&
+                     name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
   if (!plain) return corrupt("shard '{}': expected the name of a file beside the index", printable(name));
   return ok();
 }
@@ -40,7 +41,8 @@ Shards shards_of(const SafetensorsIndex& index) {
 /// Exactly the tensors that the index gives to this shard. With it no tensor can lie in two shards.
 Result<void> check_names(const std::vector<TensorEntry>& found, const std::set<std::string, std::less<>>& expected) {
   for (const TensorEntry& tensor : found)
-    if (!expected.contains(tensor.name)) return corrupt("holds tensor '{}', which the index does not place here", printable(tensor.name));
+    if (!expected.contains(tensor.name))
+      return corrupt("holds tensor '{}', which the index does not place here", printable(tensor.name));
   if (found.size() == expected.size()) return ok();
   std::set<std::string_view> names;
   for (const TensorEntry& tensor : found) names.insert(tensor.name);
@@ -73,7 +75,8 @@ Result<void> check_total(const SafetensorsIndex& index, const std::vector<Tensor
   return ok();
 }
 
-Result<std::shared_ptr<const ModelFile>> join_shards(const SafetensorsIndex& index, const std::filesystem::path& folder) {
+Result<std::shared_ptr<const ModelFile>> join_shards(const SafetensorsIndex& index,
+                                                     const std::filesystem::path& folder) {
   std::vector<std::shared_ptr<const MappedFile>> files;
   std::vector<TensorEntry> tensors;
   std::vector<ShardMetadata> metadata;
@@ -97,11 +100,13 @@ Result<std::shared_ptr<const ModelFile>> join_shards(const SafetensorsIndex& ind
 Result<SafetensorsIndex> parse_safetensors_index(std::string_view text) {
   VB_TRY(const Json json, Json::parse(text));
   const Json* map = json.find("weight_map");
-  if (map == nullptr || !map->is_object()) return corrupt("expected an object 'weight_map' from tensor names to shard files");
+  if (map == nullptr || !map->is_object())
+    return corrupt("expected an object 'weight_map' from tensor names to shard files");
   if (map->size() == 0) return corrupt("'weight_map' is empty");
   SafetensorsIndex index;
   for (const auto& [tensor, shard] : map->entries()) {
-    if (!shard.is_string()) return corrupt("tensor '{}': expected the name of a shard, found {}", printable(tensor), shard.type_name());
+    if (!shard.is_string())
+      return corrupt("tensor '{}': expected the name of a shard, found {}", printable(tensor), shard.type_name());
     VB_CHECK(check_shard_name(shard.as_string()), "in weight_map, tensor '{}'", printable(tensor));
     index.weight_map.emplace(tensor, shard.as_string());
   }

@@ -19,11 +19,14 @@ class ShardedModel : public testing::Test {
   void SetUp() override {
     write(kFirst, {"a", "b"}, {{"format", "pt"}, {"part", "1"}});
     write(kSecond, {"c"}, {{"format", "pt"}, {"part", "2"}});
-    index(R"({"metadata":{"total_size":48},"weight_map":{"a":")" + std::string(kFirst) + R"(","b":")" + kFirst + R"(","c":")" + kSecond + R"("}})");
+    index(R"({"metadata":{"total_size":48},"weight_map":{"a":")" + std::string(kFirst) + R"(","b":")" + kFirst +
+          R"(","c":")" + kSecond + R"("}})");
   }
-  void write(const std::string& name, const std::vector<std::string>& tensors, const SafetensorsMetadata& metadata = {}) {
+  void write(const std::string& name, const std::vector<std::string>& tensors,
+             const SafetensorsMetadata& metadata = {}) {
     std::vector<NamedTensorView> views;
-    for (const std::string& tensor : tensors) views.push_back({tensor, {DType::f32, {4}, std::as_bytes(std::span(values_))}});
+    for (const std::string& tensor : tensors)
+      views.push_back({tensor, {DType::f32, {4}, std::as_bytes(std::span(values_))}});
     VB_ASSERT_OK(write_safetensors(folder_ / name, views, metadata));
   }
   void index(const std::string& text) { VB_ASSERT_OK(write_file_atomic(index_path(), text)); }
@@ -45,7 +48,8 @@ TEST_F(ShardedModel, JoinsItsShards) {
   EXPECT_EQ((*model)->files().size(), 2u);
   EXPECT_EQ((*model)->find("b")->file, 0u);
   EXPECT_EQ((*model)->find("c")->file, 1u);
-  EXPECT_EQ((*model)->metadata(), Json::object({{"format", "pt"}, {format("part@{}", kFirst), "1"}, {format("part@{}", kSecond), "2"}}));
+  EXPECT_EQ((*model)->metadata(),
+            Json::object({{"format", "pt"}, {format("part@{}", kFirst), "1"}, {format("part@{}", kSecond), "2"}}));
 }
 
 TEST_F(ShardedModel, HasTheDigestOfTheSameTensorsInOneFile) {
@@ -59,7 +63,8 @@ TEST_F(ShardedModel, HasTheDigestOfTheSameTensorsInOneFile) {
 }
 
 TEST_F(ShardedModel, WithoutATotalOrWithAWholeFractionItOpens) {
-  const std::string map = R"("weight_map":{"a":")" + std::string(kFirst) + R"(","b":")" + kFirst + R"(","c":")" + kSecond + R"("}})";
+  const std::string map =
+      R"("weight_map":{"a":")" + std::string(kFirst) + R"(","b":")" + kFirst + R"(","c":")" + kSecond + R"("}})";
   index("{" + map);
   VB_EXPECT_OK(open_safetensors_index(index_path()));
   index(R"({"metadata":{"total_size":48.0},)" + map);
@@ -96,15 +101,16 @@ TEST_F(ShardedModel, RefusesADamagedShardAndNamesIt) {
 }
 
 TEST_F(ShardedModel, RefusesShardsOutsideTheFolder) {
-  for (const char* name : {"../x.safetensors", "/etc/passwd", "sub/x.safetensors", "..", ".", "", "a\\\\b", "a\\u0000b"}) {
+  for (const char* name :
+       {"../x.safetensors", "/etc/passwd", "sub/x.safetensors", "..", ".", "", "a\\\\b", "a\\u0000b"}) {
     index(format(R"({{"weight_map":{{"a":"{}"}}}})", name));
     expect_refused("a file beside the index");
   }
 }
 
 TEST_F(ShardedModel, RefusesAnIndexOfAnotherForm) {
-  for (const char* text : {"[]", "{}", R"({"weight_map":[]})", R"({"weight_map":{}})", R"({"weight_map":{"a":1}})", "no json",
-                           R"({"weight_map":{"a":"x","a":"y"}})"}) {
+  for (const char* text : {"[]", "{}", R"({"weight_map":[]})", R"({"weight_map":{}})", R"({"weight_map":{"a":1}})",
+                           "no json", R"({"weight_map":{"a":"x","a":"y"}})"}) {
     index(text);
     const auto refused = open_safetensors_index(index_path());
     ASSERT_FALSE(refused) << text;

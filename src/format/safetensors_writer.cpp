@@ -14,11 +14,14 @@ constexpr std::size_t kMaxHeader = 100'000'000;
 
 /// The reference library's order of types: never narrower towards the end, apart from the bytes and parts of bytes.
 constexpr std::array kTypeOrder = {
-    DType::boolean, DType::f4,      DType::f6_e2m3, DType::f6_e3m2,     DType::u8,          DType::i8,  DType::f8_e5m2, DType::f8_e4m3,
-    DType::f8_e8m0, DType::f8_e4m3fnuz, DType::f8_e5m2fnuz, DType::i16, DType::u16,         DType::f16, DType::bf16,    DType::i32,
-    DType::u32,     DType::f32,     DType::c64,     DType::f64,         DType::i64,         DType::u64};
+    DType::boolean, DType::f4,      DType::f6_e2m3, DType::f6_e3m2,     DType::u8,          DType::i8,
+    DType::f8_e5m2, DType::f8_e4m3, DType::f8_e8m0, DType::f8_e4m3fnuz, DType::f8_e5m2fnuz, DType::i16,
+    DType::u16,     DType::f16,     DType::bf16,    DType::i32,         DType::u32,         DType::f32,
+    DType::c64,     DType::f64,     DType::i64,     DType::u64};
 
-std::ptrdiff_t type_rank(DType dtype) { return std::find(kTypeOrder.begin(), kTypeOrder.end(), dtype) - kTypeOrder.begin(); }
+std::ptrdiff_t type_rank(DType dtype) {
+  return std::find(kTypeOrder.begin(), kTypeOrder.end(), dtype) - kTypeOrder.begin();
+}
 
 using Order = std::vector<const NamedTensorView*>;
 
@@ -39,7 +42,8 @@ Result<void> check_tensor(const NamedTensorView& tensor) {
   const auto size = size_bytes(view.dtype, view.shape);
   if (!size) return invalid_input("{}", size.error().message);
   if (*size != view.bytes.size())
-    return invalid_input("{} {} takes {} bytes, {} were given", to_string(view.dtype), view.shape.to_string(), *size, view.bytes.size());
+    return invalid_input("{} {} takes {} bytes, {} were given", to_string(view.dtype), view.shape.to_string(), *size,
+                         view.bytes.size());
   return ok();
 }
 
@@ -71,7 +75,8 @@ Result<std::string> header_text(const Order& order, const SafetensorsMetadata& m
   std::uint64_t begin = 0;
   for (const NamedTensorView* tensor : order) {
     VB_TRY(const std::string name, Json(tensor->name).dump(), "in a tensor name");
-    VB_TRY(const std::string shape, Json(Json::Array(tensor->view.shape.dims().begin(), tensor->view.shape.dims().end())).dump());
+    VB_TRY(const std::string shape,
+           Json(Json::Array(tensor->view.shape.dims().begin(), tensor->view.shape.dims().end())).dump());
     const std::uint64_t end = begin + tensor->view.bytes.size();
     text += format("{}{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}", text.size() > 1 ? "," : "", name,
                    info(tensor->view.dtype).safetensors, shape, begin, end);
@@ -79,7 +84,8 @@ Result<std::string> header_text(const Order& order, const SafetensorsMetadata& m
   }
   text += '}';
   text.append((8 - text.size() % 8) % 8, ' ');
-  if (text.size() > kMaxHeader) return resource("the header needs {} bytes, the format's limit is {}", text.size(), kMaxHeader);
+  if (text.size() > kMaxHeader)
+    return resource("the header needs {} bytes, the format's limit is {}", text.size(), kMaxHeader);
   return text;
 }
 

@@ -40,7 +40,8 @@ TEST(SafetensorsWriter, WritesTheBytesOfTheFormat) {
   const std::int32_t numbers[4] = {};
   VB_ASSERT_OK(write_safetensors(folder / "t", {{"test", {DType::i32, {2, 2}, std::as_bytes(std::span(numbers))}}}));
   const std::string header = R"({"test":{"dtype":"I32","shape":[2,2],"data_offsets":[0,16]}})";
-  EXPECT_EQ(test::read_text(folder / "t"), std::string("\x40\0\0\0\0\0\0\0", 8) + header + "    " + std::string(16, '\0'));
+  EXPECT_EQ(test::read_text(folder / "t"),
+            std::string("\x40\0\0\0\0\0\0\0", 8) + header + "    " + std::string(16, '\0'));
 }
 
 TEST(SafetensorsWriter, OrdersByTypeThenNameWhateverTheInputOrder) {
@@ -48,7 +49,8 @@ TEST(SafetensorsWriter, OrdersByTypeThenNameWhateverTheInputOrder) {
   const float f[2] = {1, 2};
   const std::byte bytes[8] = {};
   const NamedTensorView a{"a", view_of(f, {2})}, b{"b", view_of(f, {2})};
-  const NamedTensorView c{"c", {DType::f16, {4}, bytes}}, d{"d", {DType::i64, {1}, bytes}}, e{"e", {DType::u8, {8}, bytes}};
+  const NamedTensorView c{"c", {DType::f16, {4}, bytes}}, d{"d", {DType::i64, {1}, bytes}},
+      e{"e", {DType::u8, {8}, bytes}};
   VB_ASSERT_OK(write_safetensors(folder / "one", {e, c, b, a, d}, {{"k", "v"}}));
   VB_ASSERT_OK(write_safetensors(folder / "two", {a, b, c, d, e}, {{"k", "v"}}));
   EXPECT_EQ(test::read_text(folder / "one"), test::read_text(folder / "two"));
@@ -64,7 +66,9 @@ TEST(SafetensorsWriter, OrdersByTypeThenNameWhateverTheInputOrder) {
 TEST(SafetensorsWriter, KeepsNanBitsAndOddNames) {
   const test::TempDir folder;
   const float values[] = {std::nanf(""), INFINITY, -0.0f};
-  VB_ASSERT_OK(write_safetensors(folder / "t", {{"we\"ird\n\xc3\xa9", view_of(values, {3})}, {"scalar", view_of({values, 1}, {})}, {"none", view_of({}, {0, 7})}}));
+  VB_ASSERT_OK(write_safetensors(folder / "t", {{"we\"ird\n\xc3\xa9", view_of(values, {3})},
+                                                {"scalar", view_of({values, 1}, {})},
+                                                {"none", view_of({}, {0, 7})}}));
   const auto model = open_safetensors(folder / "t");
   VB_ASSERT_OK(model);
   ASSERT_EQ((*model)->tensors().size(), 3u);

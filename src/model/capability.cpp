@@ -31,7 +31,8 @@ Support site_support(const Architecture& architecture, const Ops& ops, Site site
 
 Support memory_support(const Ops& ops) {
   if (ops.device_kind() != "cpu") return kFull;
-  return partial("host memory: what the backend allocated is counted; mapped weights and the allocator's overhead are not");
+  return partial(
+      "host memory: what the backend allocated is counted; mapped weights and the allocator's overhead are not");
 }
 
 }  // namespace
@@ -46,7 +47,8 @@ Capability capability_of(const Architecture& architecture, const Ops& ops, bool 
   capability.interventions = op_support(ops, Op::primitive);
   capability.kv_cache = op_support(ops, Op::attention);
   capability.weight_access = kFull;  // every tensor is read from the file and hashed
-  capability.mutable_weights = unsupported_for("weights are immutable once loaded; changing them arrives with training");
+  capability.mutable_weights =
+      unsupported_for("weights are immutable once loaded; changing them arrives with training");
   capability.text = text;
   capability.tokens = has_tokenizer ? kFull : partial("ids only: the model came without a tokenizer");
   capability.profile_device_memory = memory_support(ops);

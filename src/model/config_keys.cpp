@@ -86,7 +86,8 @@ Result<std::vector<std::int32_t>> ConfigKeys::token_ids(std::string_view key) co
   if (!value) return ids;
   const Json::Array items = value->is_array() ? value->items() : Json::Array{*value};
   for (const Json& item : items) {
-    if (!fits_token_id(item)) return corrupt("{}: expected a token id or a list of them, found {}", name(key), shown(*value));
+    if (!fits_token_id(item))
+      return corrupt("{}: expected a token id or a list of them, found {}", name(key), shown(*value));
     ids.push_back(static_cast<std::int32_t>(item.as_int()));
   }
   return ids;

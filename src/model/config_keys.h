@@ -1,7 +1,7 @@
 /// ConfigKeys: checked reads of hyper-parameters from a config.json or from the keys of a GGUF file.
 ///
-/// A key that is absent or null takes the stated default; a key with the wrong type or range is `corrupt` and the message
-/// names the file, the key, what was expected and what was found.
+/// A key that is absent or null takes the stated default; a key with the wrong type or range is `corrupt` and the
+/// message names the file, the key, what was expected and what was found.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ class ConfigKeys {
   /// In [1, limit].
   Result<std::int64_t> count(std::string_view key, std::int64_t limit = kMaxCount) const;
   Result<std::int64_t> count_or(std::string_view key, std::int64_t fallback, std::int64_t limit = kMaxCount) const;
-  /// Finite and > 0. A number that was stored as f32 is read as the shortest decimal that rounds to it, so that 1e-05 in
-  /// a GGUF and 1e-05 in a config.json are the same number.
+  /// Finite and > 0. A number that was stored as f32 is read as the shortest decimal that rounds to it, so that 1e-05
+  /// in a GGUF and 1e-05 in a config.json are the same number.
   Result<double> positive_or(std::string_view key, double fallback) const;
   Result<double> positive(std::string_view key) const;
   Result<bool> flag_or(std::string_view key, bool fallback) const;

@@ -15,7 +15,8 @@ std::int32_t PagePool::used_pages() const { return static_cast<std::int32_t>(ref
 
 Result<std::int32_t> PagePool::take() {
   if (free_.empty())
-    return resource("the key/value cache is full: all {} pages of {} tokens are in use", references_.size(), page_tokens());
+    return resource("the key/value cache is full: all {} pages of {} tokens are in use", references_.size(),
+                    page_tokens());
   const std::int32_t page = free_.back();
   free_.pop_back();
   references_[static_cast<std::size_t>(page)] = 1;
@@ -50,8 +51,8 @@ Result<void> SequenceState::reserve(std::int32_t count) {
   std::int64_t to_take = std::max<std::int64_t>(0, pages_needed - static_cast<std::int64_t>(pages_.size()));
   for (std::size_t i = first_written; i < pages_.size(); ++i) to_take += is_shared(pages_[i]);
   if (to_take > pool_->free_pages())
-    return resource("{} more positions after {} need {} free pages of {} tokens; the key/value cache has {}", count, length_,
-                    to_take, page_tokens, pool_->free_pages());
+    return resource("{} more positions after {} need {} free pages of {} tokens; the key/value cache has {}", count,
+                    length_, to_take, page_tokens, pool_->free_pages());
 
   for (std::size_t i = first_written; i < pages_.size(); ++i) {
     if (!is_shared(pages_[i])) continue;

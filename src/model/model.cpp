@@ -16,8 +16,8 @@ bool is_known_harmless(std::string_view name) {
 Result<void> check_ops(const Architecture& architecture, const Ops& ops) {
   for (const Op op : architecture.ops)
     if (!ops.supports(op, Direction::forward))
-      return unsupported("architecture '{}' needs the operation '{}', which backend '{}' does not have", architecture.id,
-                         to_string(op), ops.backend());
+      return unsupported("architecture '{}' needs the operation '{}', which backend '{}' does not have",
+                         architecture.id, to_string(op), ops.backend());
   return ok();
 }
 

@@ -1,8 +1,8 @@
 /// Model: a network with its weights on one backend, its tokenizer and its identity.
 ///
-/// Architectures are a list (archs/archs.cpp). Each is one file: how to read its configuration from a Hugging Face
-/// config.json and from GGUF keys, and how to build its Network: fetching every tensor by name with the expected shape,
-/// and writing the forward pass once over Ops and Tap.
+/// Architectures are a list (archs/archs.cpp). Each is one file, with its configuration reader beside it: how to read
+/// a Hugging Face config.json and GGUF keys, and how to build the Network: fetching every tensor by name with the
+/// expected shape, and writing the forward pass once over Ops and Tap.
 #pragma once
 
 #include <functional>
@@ -51,7 +51,7 @@ class WeightLoader {
     RowOrder gguf_rows = RowOrder::as_stored;
     int heads = 0;     ///< for interleaved_heads
   };
-  /// Errors: not_found (names the tensor and the file), corrupt for another shape (expected and found), and those of Ops.
+  /// Errors: not_found (names the tensor and the file), corrupt for another shape (expected and found), those of Ops.
   Result<Weight> get(const Request& request);
   bool has(std::string_view hf, std::string_view gguf) const;
   /// Notes that a tensor was read elsewhere (`rope_freqs.weight` by the configuration, a second copy of a tied head).

@@ -15,8 +15,8 @@ Result<Llama3Scaling> read_llama3(const ConfigKeys& scaling) {
   VB_TRY(out.high_frequency, scaling.positive("high_freq_factor"));
   VB_TRY(out.original_context, scaling.positive("original_max_position_embeddings"));
   if (out.high_frequency <= out.low_frequency)
-    return corrupt("{}: expected more than low_freq_factor {}, found {}", scaling.name("high_freq_factor"), out.low_frequency,
-                   out.high_frequency);
+    return corrupt("{}: expected more than low_freq_factor {}, found {}", scaling.name("high_freq_factor"),
+                   out.low_frequency, out.high_frequency);
   return out;
 }
 
@@ -70,7 +70,8 @@ Result<RopeConfig> rope_from_hf(const ConfigKeys& config, std::int64_t head_dim)
   const Json* older = config.find("rope_scaling");
   const Json* newer = config.find("rope_parameters");
   if (older && newer && *older != *newer)
-    return unsupported("{} and {} disagree: keep one of them", config.name("rope_scaling"), config.name("rope_parameters"));
+    return unsupported("{} and {} disagree: keep one of them", config.name("rope_scaling"),
+                       config.name("rope_parameters"));
   const Json none = Json::object();
   const Json& found = newer ? *newer : older ? *older : none;
   const std::string key = newer ? "rope_parameters" : "rope_scaling";
@@ -78,10 +79,13 @@ Result<RopeConfig> rope_from_hf(const ConfigKeys& config, std::int64_t head_dim)
 
   const ConfigKeys scaling(found, config.name(key));
   RopeConfig out;
-  VB_TRY(out.theta, scaling.find("rope_theta") ? scaling.positive("rope_theta") : config.positive_or("rope_theta", 10000.0));
-  VB_TRY(const double rotary_share, scaling.find("partial_rotary_factor") ? scaling.positive("partial_rotary_factor")
-                                                                           : config.positive_or("partial_rotary_factor", 1.0));
-  if (rotary_share != 1.0) return unsupported("{} is {}; only 1 is supported", config.name("partial_rotary_factor"), rotary_share);
+  VB_TRY(out.theta,
+         scaling.find("rope_theta") ? scaling.positive("rope_theta") : config.positive_or("rope_theta", 10000.0));
+  VB_TRY(const double rotary_share, scaling.find("partial_rotary_factor")
+                                        ? scaling.positive("partial_rotary_factor")
+                                        : config.positive_or("partial_rotary_factor", 1.0));
+  if (rotary_share != 1.0)
+    return unsupported("{} is {}; only 1 is supported", config.name("partial_rotary_factor"), rotary_share);
   out.table.layout = RopeLayout::half;
   out.table.inverse_frequency = plain_frequencies(out.theta, head_dim);
   VB_CHECK(apply_scaling(scaling, out.table.inverse_frequency));

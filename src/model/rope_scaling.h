@@ -1,8 +1,8 @@
 /// Rotary tables from a configuration: inverse frequencies after the scaling that the model was made with.
 ///
 /// Known: none, linear, llama3. Any other is refused by name.
-/// Sources: Su et al. 2021 (arXiv 2104.09864); linear: Chen et al. 2023 (arXiv 2306.15595); llama3: Llama 3.1 reference code,
-/// model-files.md section 8. Checked against transformers 5.23 (tests/golden).
+/// Sources: Su et al. 2021 (arXiv 2104.09864); linear: Chen et al. 2023 (arXiv 2306.15595); llama3: Llama 3.1 reference
+/// code, model-files.md section 8. Checked against transformers 5.23 (tests/golden).
 #pragma once
 
 #include "model/config_keys.h"

@@ -19,9 +19,9 @@ struct OwnedView {
   std::shared_ptr<const std::vector<std::byte>> bytes;
 };
 
-/// Row h*d + 2j of `view` becomes row h*d + j, and row h*d + 2j + 1 becomes row h*d + d/2 + j, for each of `heads` heads of
-/// d = rows / heads. A vector (a bias) counts as rows of one element.
-/// Errors: corrupt when the rows do not divide into heads of even width, or the bytes into rows.
+/// Row h*d + 2j of `view` becomes row h*d + j, and row h*d + 2j + 1 becomes row h*d + d/2 + j, for each of `heads`
+/// heads of d = rows / heads. A vector (a bias) counts as rows of one element. Errors: corrupt when the rows do not
+/// divide into heads of even width, or the bytes into rows.
 Result<OwnedView> pairs_to_halves(const TensorView& view, int heads);
 
 }  // namespace vauban

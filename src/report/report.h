@@ -24,6 +24,8 @@ Result<Analysis> analyse(const RunData& data);
 Json to_json(const Evidence& evidence);
 Json to_json(const ClaimSet& claims);
 std::string render_markdown(const Json& report);
+/// The answer in a few lines, for a terminal.
+std::string verdict_lines(const Json& report);
 
 /// Analyses `folder`, writes evidence.json, claims.json, report.json, report.md and manifest.json, and returns the report.
 Result<Json> write_report(const std::filesystem::path& folder);

@@ -5,6 +5,7 @@
 ///   models.json         identity, configuration, tokenizer digest and capability of both sides
 ///   observations.jsonl  rows of both sides (model_label baseline, candidate); append-only, resumable
 ///   traces.jsonl        one Trace per row                   scores.jsonl one row per prompt compared on identical ids
+///   floor.json          the baseline measured against itself
 ///   artifacts/          content-addressed safetensors
 ///   run.json            volatile: clock, host, path, timings, commands
 ///   evidence.json claims.json report.json report.md         derived: a pure function of the files above
@@ -12,15 +13,40 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
 #include "evidence/evidence.h"
+#include "suite/suite.h"
+#include "vauban/claim.h"
 #include "vauban/trace.h"
 
 namespace vauban {
+
+namespace run_files {
+inline constexpr std::string_view kInputs = "inputs.json", kConfig = "config.toml", kSuite = "suite.toml", kModels = "models.json",
+                                  kObservations = "observations.jsonl", kTraces = "traces.jsonl", kScores = "scores.jsonl",
+                                  kFloor = "floor.json", kRun = "run.json", kEvidence = "evidence.json", kClaims = "claims.json",
+                                  kReport = "report.json", kMarkdown = "report.md", kManifest = "manifest.json",
+                                  kArtifacts = "artifacts";
+}  // namespace run_files
+
+/// One row of scores.jsonl: where the per-token scalars of a prompt lie.
+struct ScoreRow {
+  std::string prompt_id, category, family, ids_sha256, path, digest;
+  std::int64_t sample_index = 0, tokens = 0;
+};
+Json to_json(const ScoreRow& row);
+Result<ScoreRow> score_row_from_json(const Json& json);
+
+/// The payload of a score row: f32 (4, tokens), rows kld, nll_baseline, nll_candidate, same_top.
+inline constexpr std::string_view kScoreTensor = "token_scores";
+std::vector<float> pack_scores(const TokenScores& scores);
 
 /// Everything that a report is made of, read back from a folder.
 struct RunData {
@@ -32,7 +58,12 @@ struct RunData {
   std::vector<Missing> missing;
   std::map<std::string, double> noise_floors;
   std::map<std::string, Role> roles;
+  std::optional<Strength> declared_strength;
 };
+/// Errors: not_found when this is no run folder; corrupt naming file and line.
 Result<RunData> load_run(const std::filesystem::path& folder);
+
+/// Digests of every file below `folder` but the manifest itself, sorted: {"path": {"sha256", "bytes"}}.
+Result<Json> make_manifest(const std::filesystem::path& folder);
 
 }  // namespace vauban

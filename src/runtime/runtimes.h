@@ -7,9 +7,9 @@
 namespace vauban {
 
 struct RuntimeEntry {
-  std::string_view id;       ///< "local", "replay"
+  std::string_view id;  ///< "local", "replay"
   std::string_view summary;
-  std::string_view opens;    ///< what it is made from
+  std::string_view opens;  ///< what it is made from
 };
 
 std::span<const RuntimeEntry> all_runtimes();

@@ -43,11 +43,16 @@ bool decode_blocks(DType dtype, std::span<const std::byte> bytes, std::span<Out>
 template <class Out>
 bool decode_floats(DType dtype, std::span<const std::byte> bytes, std::span<Out> out) {
   switch (dtype) {
-    case DType::f64: return cast<double>(bytes, out), true;
-    case DType::f32: return cast<float>(bytes, out), true;
-    case DType::f16: return convert<std::uint16_t>(bytes, out, f16_to_f32), true;
-    case DType::bf16: return convert<std::uint16_t>(bytes, out, bf16_to_f32), true;
-    default: return decode_blocks(dtype, bytes, out);
+    case DType::f64:
+      return cast<double>(bytes, out), true;
+    case DType::f32:
+      return cast<float>(bytes, out), true;
+    case DType::f16:
+      return convert<std::uint16_t>(bytes, out, f16_to_f32), true;
+    case DType::bf16:
+      return convert<std::uint16_t>(bytes, out, bf16_to_f32), true;
+    default:
+      return decode_blocks(dtype, bytes, out);
   }
 }
 
@@ -55,20 +60,30 @@ template <class Out>
 bool decode_integers(DType dtype, std::span<const std::byte> bytes, std::span<Out> out) {
   switch (dtype) {
     case DType::boolean:
-    case DType::u8: return cast<std::uint8_t>(bytes, out), true;
-    case DType::i8: return cast<std::int8_t>(bytes, out), true;
-    case DType::i16: return cast<std::int16_t>(bytes, out), true;
-    case DType::u16: return cast<std::uint16_t>(bytes, out), true;
-    case DType::i32: return cast<std::int32_t>(bytes, out), true;
-    case DType::u32: return cast<std::uint32_t>(bytes, out), true;
-    case DType::i64: return cast<std::int64_t>(bytes, out), true;
-    case DType::u64: return cast<std::uint64_t>(bytes, out), true;
-    default: return false;
+    case DType::u8:
+      return cast<std::uint8_t>(bytes, out), true;
+    case DType::i8:
+      return cast<std::int8_t>(bytes, out), true;
+    case DType::i16:
+      return cast<std::int16_t>(bytes, out), true;
+    case DType::u16:
+      return cast<std::uint16_t>(bytes, out), true;
+    case DType::i32:
+      return cast<std::int32_t>(bytes, out), true;
+    case DType::u32:
+      return cast<std::uint32_t>(bytes, out), true;
+    case DType::i64:
+      return cast<std::int64_t>(bytes, out), true;
+    case DType::u64:
+      return cast<std::uint64_t>(bytes, out), true;
+    default:
+      return false;
   }
 }
 
 [[noreturn]] void fail_programmer(std::string_view dtype) {
-  std::fprintf(stderr, "vauban: programmer error: no conversion from %.*s to floats\n", static_cast<int>(dtype.size()), dtype.data());
+  std::fprintf(stderr, "vauban: programmer error: no conversion from %.*s to floats\n", static_cast<int>(dtype.size()),
+               dtype.data());
   std::abort();
 }
 
@@ -99,15 +114,26 @@ std::vector<float> to_f32(const Tensor& tensor) { return to_floats<float>(tensor
 
 std::vector<double> to_f64(const Tensor& tensor) { return to_floats<double>(tensor); }
 
-Result<std::vector<float>> decode_f32(const TensorView& view) {
+namespace {
+
+template <class Out>
+Result<std::vector<Out>> decode(const TensorView& view) {
   VB_TRY(const std::uint64_t size, size_bytes(view.dtype, view.shape));
   if (view.bytes.size() != size)
-    return corrupt("{} {}: expected {} bytes, found {}", to_string(view.dtype), view.shape.to_string(), size, view.bytes.size());
+    return corrupt("{} {}: expected {} bytes, found {}", to_string(view.dtype), view.shape.to_string(), size,
+                   view.bytes.size());
   // Looked up before the allocation: an f4 view must not cost memory that is then thrown away.
-  if (!decode_floats(view.dtype, {}, std::span<float>())) return unsupported("no decoder from {} to f32", to_string(view.dtype));
-  std::vector<float> values(static_cast<std::size_t>(view.shape.elements()));
-  decode_floats(view.dtype, view.bytes, std::span<float>(values));
+  if (!decode_floats(view.dtype, {}, std::span<Out>()))
+    return unsupported("no decoder from {} to floats", to_string(view.dtype));
+  std::vector<Out> values(static_cast<std::size_t>(view.shape.elements()));
+  decode_floats(view.dtype, view.bytes, std::span<Out>(values));
   return values;
 }
+
+}  // namespace
+
+Result<std::vector<float>> decode_f32(const TensorView& view) { return decode<float>(view); }
+
+Result<std::vector<double>> decode_f64(const TensorView& view) { return decode<double>(view); }
 
 }  // namespace vauban

@@ -53,12 +53,12 @@ struct GgmlName {
 
 /// Types of ggml that have no codec here (model-files.md 2.1).
 constexpr std::array kOtherGgmlTypes = {
-    GgmlName{9, "q8_1"},     GgmlName{10, "q2_K"},    GgmlName{11, "q3_K"},  GgmlName{12, "q4_K"},
-    GgmlName{13, "q5_K"},    GgmlName{14, "q6_K"},    GgmlName{15, "q8_K"},  GgmlName{16, "iq2_xxs"},
-    GgmlName{17, "iq2_xs"},  GgmlName{18, "iq3_xxs"}, GgmlName{19, "iq1_s"}, GgmlName{20, "iq4_nl"},
-    GgmlName{21, "iq3_s"},   GgmlName{22, "iq2_s"},   GgmlName{23, "iq4_xs"}, GgmlName{29, "iq1_m"},
-    GgmlName{34, "tq1_0"},   GgmlName{35, "tq2_0"},   GgmlName{39, "mxfp4"}, GgmlName{40, "nvfp4"},
-    GgmlName{41, "q1_0"},    GgmlName{42, "q2_0"},
+    GgmlName{9, "q8_1"},    GgmlName{10, "q2_K"},    GgmlName{11, "q3_K"},   GgmlName{12, "q4_K"},
+    GgmlName{13, "q5_K"},   GgmlName{14, "q6_K"},    GgmlName{15, "q8_K"},   GgmlName{16, "iq2_xxs"},
+    GgmlName{17, "iq2_xs"}, GgmlName{18, "iq3_xxs"}, GgmlName{19, "iq1_s"},  GgmlName{20, "iq4_nl"},
+    GgmlName{21, "iq3_s"},  GgmlName{22, "iq2_s"},   GgmlName{23, "iq4_xs"}, GgmlName{29, "iq1_m"},
+    GgmlName{34, "tq1_0"},  GgmlName{35, "tq2_0"},   GgmlName{39, "mxfp4"},  GgmlName{40, "nvfp4"},
+    GgmlName{41, "q1_0"},   GgmlName{42, "q2_0"},
 };
 
 constexpr bool was_removed_from_ggml(std::int64_t type) {
@@ -86,7 +86,8 @@ bool is_quantised(DType dtype) { return info(dtype).block > 1; }
 Result<DType> dtype_from_name(std::string_view name) {
   for (const DTypeInfo& entry : kDTypes)
     if (entry.name == name) return entry.id;
-  return with_hint(invalid_input("unknown dtype '{}'", printable(name)), format("one of: {}", names_of(&DTypeInfo::name)));
+  return with_hint(invalid_input("unknown dtype '{}'", printable(name)),
+                   format("one of: {}", names_of(&DTypeInfo::name)));
 }
 
 Result<DType> dtype_from_safetensors(std::string_view name) {

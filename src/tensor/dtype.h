@@ -12,10 +12,33 @@
 namespace vauban {
 
 enum class DType : std::uint8_t {
-  boolean, u8, i8, i16, u16, i32, u32, i64, u64,
-  f4, f6_e2m3, f6_e3m2, f8_e5m2, f8_e4m3, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz,
-  f16, bf16, f32, f64, c64,
-  q4_0, q4_1, q5_0, q5_1, q8_0,
+  boolean,
+  u8,
+  i8,
+  i16,
+  u16,
+  i32,
+  u32,
+  i64,
+  u64,
+  f4,
+  f6_e2m3,
+  f6_e3m2,
+  f8_e5m2,
+  f8_e4m3,
+  f8_e8m0,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
+  f16,
+  bf16,
+  f32,
+  f64,
+  c64,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
 };
 
 struct DTypeInfo {

@@ -27,9 +27,10 @@ TEST(DType, EverySafetensorsNameRoundTrips) {
 }
 
 TEST(DType, BlockSizesAreGgmls) {  // model-files.md 2.1: block and bytes
-  const struct { int type, block, bytes; } rows[] = {{0, 1, 4},   {1, 1, 2},   {2, 32, 18}, {3, 32, 20}, {6, 32, 22}, {7, 32, 24},
-                                                     {8, 32, 34}, {24, 1, 1},  {25, 1, 2},  {26, 1, 4},  {27, 1, 8},  {28, 1, 8},
-                                                     {30, 1, 2}};
+  const struct {
+    int type, block, bytes;
+  } rows[] = {{0, 1, 4},  {1, 1, 2},  {2, 32, 18}, {3, 32, 20}, {6, 32, 22}, {7, 32, 24}, {8, 32, 34},
+              {24, 1, 1}, {25, 1, 2}, {26, 1, 4},  {27, 1, 8},  {28, 1, 8},  {30, 1, 2}};
   for (const auto& row : rows) {
     const auto dtype = dtype_from_ggml(row.type);
     VB_ASSERT_OK(dtype);

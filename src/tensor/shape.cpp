@@ -58,12 +58,14 @@ std::string Shape::to_string() const {
 Result<std::uint64_t> size_bytes(DType dtype, const Shape& shape) {
   const DTypeInfo& type = info(dtype);
   if (shape.width() % type.block != 0)
-    return corrupt("a row of {} elements is not a whole number of {} blocks of {}", shape.width(), type.name, type.block);
+    return corrupt("a row of {} elements is not a whole number of {} blocks of {}", shape.width(), type.name,
+                   type.block);
   const auto blocks = static_cast<std::uint64_t>(shape.elements()) / static_cast<std::uint64_t>(type.block);
   std::uint64_t bits = 0;
   if (__builtin_mul_overflow(blocks, static_cast<std::uint64_t>(type.bits), &bits))
     return corrupt("the size of {} {} overflows 64 bits", type.name, shape.to_string());
-  if (bits % 8 != 0) return corrupt("{} {} fills {} bits, which is no whole number of bytes", type.name, shape.to_string(), bits);
+  if (bits % 8 != 0)
+    return corrupt("{} {} fills {} bits, which is no whole number of bytes", type.name, shape.to_string(), bits);
   return bits / 8;
 }
 

@@ -15,7 +15,7 @@ namespace vauban {
 class Shape {
  public:
   static constexpr int kMaxRank = 8;
-  Shape() = default;  ///< a scalar
+  Shape() = default;                                ///< a scalar
   Shape(std::initializer_list<std::int64_t> dims);  ///< programmer-made: rank <= 8 and dims >= 0 are asserted
   /// For untrusted dims. Errors: unsupported above rank 8, corrupt for a negative dimension or an overflowing product.
   static Result<Shape> from(std::span<const std::int64_t> dims);

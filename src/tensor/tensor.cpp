@@ -85,7 +85,8 @@ Tensor make_host_tensor(DType dtype, Shape shape) {
 }
 
 Tensor host_tensor(const Shape& shape, std::span<const float> values) {
-  if (static_cast<std::int64_t>(values.size()) != shape.elements()) fail_programmer("host_tensor() values do not fill the shape");
+  if (static_cast<std::int64_t>(values.size()) != shape.elements())
+    fail_programmer("host_tensor() values do not fill the shape");
   Tensor tensor = make_host_tensor(DType::f32, shape);
   if (!values.empty()) std::memcpy(tensor.data(), values.data(), values.size_bytes());
   return tensor;

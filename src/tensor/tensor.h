@@ -102,7 +102,8 @@ Tensor host_tensor(const Shape& shape, std::span<const float> values);
 /// All elements as f32 (f64 rounds once; quantised blocks are decoded), on the host.
 std::vector<float> to_f32(const Tensor& tensor);
 std::vector<double> to_f64(const Tensor& tensor);
-/// Decodes `view` (any float or block type) into f32. Errors: unsupported for a type without a decoder.
+/// Decodes `view` (any float or block type). Errors: unsupported for a type without a decoder.
 Result<std::vector<float>> decode_f32(const TensorView& view);
+Result<std::vector<double>> decode_f64(const TensorView& view);
 
 }  // namespace vauban

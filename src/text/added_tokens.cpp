@@ -37,11 +37,6 @@ std::size_t space_behind(std::string_view text, std::size_t at) {
   return at;
 }
 
-/// The id that loaders give to a token that is not in the vocabulary: the next free one.
-std::int32_t next_id(std::int32_t vocabulary_size, std::int32_t added_size) {
-  return std::max(vocabulary_size, added_size);
-}
-
 }  // namespace
 
 Result<AddedToken> read_added_token(const Json& entry, std::optional<std::int64_t> id) {
@@ -56,7 +51,8 @@ Result<AddedToken> read_added_token(const Json& entry, std::optional<std::int64_
   VB_TRY(token.single_word, fields::boolean_or(entry, "single_word", false), "in added token '{}'", token.content);
   VB_TRY(token.lstrip, fields::boolean_or(entry, "lstrip", false), "in added token '{}'", token.content);
   VB_TRY(token.rstrip, fields::boolean_or(entry, "rstrip", false), "in added token '{}'", token.content);
-  VB_TRY(token.normalized, fields::boolean_or(entry, "normalized", !token.special), "in added token '{}'", token.content);
+  VB_TRY(token.normalized, fields::boolean_or(entry, "normalized", !token.special), "in added token '{}'",
+         token.content);
   return token;
 }
 
@@ -65,7 +61,8 @@ void TokenTrie::insert(std::string_view content, std::size_t index) {
   starts_[static_cast<unsigned char>(content[0])] = true;
   std::uint32_t node = 0;
   for (const char c : content) {
-    const auto [child, is_new] = children_.try_emplace(std::uint64_t{node} << 8 | static_cast<unsigned char>(c), nodes_);
+    const auto [child, is_new] =
+        children_.try_emplace(std::uint64_t{node} << 8 | static_cast<unsigned char>(c), nodes_);
     if (is_new) ++nodes_;
     node = child->second;
   }
@@ -73,15 +70,8 @@ void TokenTrie::insert(std::string_view content, std::size_t index) {
 }
 
 std::optional<TokenTrie::Match> TokenTrie::longest_at(std::string_view text, std::size_t at) const {
-  if (!starts_[static_cast<unsigned char>(text[at])]) return std::nullopt;
   std::optional<Match> best;
-  std::uint32_t node = 0;
-  for (std::size_t i = at; i < text.size(); ++i) {
-    const auto child = children_.find(std::uint64_t{node} << 8 | static_cast<unsigned char>(text[i]));
-    if (child == children_.end()) break;
-    node = child->second;
-    if (const auto entry = entries_.find(node); entry != entries_.end()) best = Match{entry->second, i + 1 - at};
-  }
+  for_each_at(text, at, [&](std::size_t index, std::size_t size) { best = Match{index, size}; });
   return best;
 }
 
@@ -90,11 +80,8 @@ Result<AddedTokens> AddedTokens::make(std::vector<AddedToken> tokens, const Voca
   AddedTokens out;
   for (AddedToken& token : tokens) {
     if (token.content.empty() || out.by_content_.contains(token.content)) continue;  // loaders skip these
-    if (const auto known = vocabulary.find(token.content)) {
-      token.id = *known;
-    } else if (const std::int32_t next = next_id(vocabulary.size(), out.size_); token.id != next) {
-      return corrupt("added token '{}': expected id {} (the next free one), found {}", token.content, next, token.id);
-    }
+    const std::int32_t next = std::max(static_cast<std::int32_t>(vocabulary.count()), out.size_);
+    token.id = vocabulary.find(token.content).value_or(next);
     out.size_ = std::max(out.size_, token.id + 1);
     out.by_content_.emplace(token.content, token.id);
     out.by_id_.try_emplace(token.id, out.tokens_.size());

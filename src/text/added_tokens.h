@@ -31,7 +31,8 @@ struct AddedToken {
   bool special = false;
 };
 
-/// One entry of "added_tokens" (or of tokenizer_config.json's added_tokens_decoder, which has no "id"; then `id` is used).
+/// One entry of "added_tokens" (or of tokenizer_config.json's added_tokens_decoder, which has no "id"; then `id` is
+/// used).
 Result<AddedToken> read_added_token(const Json& entry, std::optional<std::int64_t> id = std::nullopt);
 
 /// A set of strings to search for at once.
@@ -43,6 +44,18 @@ class TokenTrie {
   };
   /// The longest entry that `text` has at byte `at`.
   std::optional<Match> longest_at(std::string_view text, std::size_t at) const;
+  /// Calls `visit(index, size)` for every entry that `text` has at byte `at`, the shortest first.
+  template <class Visit>
+  void for_each_at(std::string_view text, std::size_t at, const Visit& visit) const {
+    if (!starts_[static_cast<unsigned char>(text[at])]) return;
+    std::uint32_t node = 0;
+    for (std::size_t i = at; i < text.size(); ++i) {
+      const auto child = children_.find(std::uint64_t{node} << 8 | static_cast<unsigned char>(text[i]));
+      if (child == children_.end()) return;
+      node = child->second;
+      if (const auto entry = entries_.find(node); entry != entries_.end()) visit(entry->second, i + 1 - at);
+    }
+  }
   bool empty() const { return children_.empty(); }
 
  private:
@@ -54,8 +67,8 @@ class TokenTrie {
 
 class AddedTokens {
  public:
-  /// A token whose content the vocabulary has takes that id, as loaders do; the others must have the ids that follow
-  /// the vocabulary, in order. Errors: corrupt for other ids; what `normalizer` (may be null) reports.
+  /// Ids are those that the reference gives, which does not go by the file's: a content that the vocabulary has keeps
+  /// its id, the others take the next free ones in order. Errors: what `normalizer` (may be null) reports.
   static Result<AddedTokens> make(std::vector<AddedToken> tokens, const Vocabulary& vocabulary,
                                   const Normalizer* normalizer);
 
@@ -66,6 +79,7 @@ class AddedTokens {
   }
   bool any_normalized() const { return !normalized_.empty(); }
 
+  const std::vector<AddedToken>& tokens() const { return tokens_; }
   const AddedToken* by_id(std::int32_t id) const;
   std::optional<std::int32_t> find(std::string_view content) const;
   bool is_special(std::string_view content) const { return specials_.contains(std::string(content)); }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
 
@@ -52,7 +51,8 @@ inline std::vector<TokenSpan> in_code_points(const std::vector<TokenSpan>& spans
 inline std::vector<TokenSpan> spans_of(const Json& list) {
   std::vector<TokenSpan> out;
   for (const Json& pair : list.items())
-    out.push_back({static_cast<std::size_t>(pair.items()[0].as_int()), static_cast<std::size_t>(pair.items()[1].as_int())});
+    out.push_back(
+        {static_cast<std::size_t>(pair.items()[0].as_int()), static_cast<std::size_t>(pair.items()[1].as_int())});
   return out;
 }
 

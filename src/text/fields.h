@@ -1,4 +1,5 @@
-/// Reading members of a tokenizer file: every error is `corrupt`, and says which key, what was expected, what was found.
+/// Reading members of a tokenizer file: every error is `corrupt`, and says which key, what was expected, what was
+/// found.
 #pragma once
 
 #include <cstdint>

@@ -55,22 +55,20 @@ Result<Segments> PipelineTokenizer::segment(std::string_view text, bool specials
 }
 
 Result<void> PipelineTokenizer::tokenize(const Segments& segments, Encoding& out) const {
-  const auto put = [&](std::int32_t id, TokenSpan span) {
-    const std::string* const text = text_of(id);
-    out.ids.push_back(id);
-    out.pieces.push_back(text ? *text : std::string());
-    out.offsets.push_back(span);
-  };
   std::vector<ModelToken> tokens;
   for (const Piece& piece : segments.pieces) {
-    if (piece.token >= 0) {
-      put(piece.token, segments.text.span(piece.begin, piece.end));
-      continue;
-    }
     tokens.clear();
-    VB_CHECK(pipeline_.model->tokenize(segments.view(piece), tokens));
-    for (const ModelToken& token : tokens)
-      put(token.id, segments.text.span(piece.begin + token.begin, std::min(piece.begin + token.end, piece.end)));
+    if (piece.token >= 0)
+      tokens.push_back({piece.token, 0, piece.end - piece.begin});
+    else
+      VB_CHECK(pipeline_.model->tokenize(segments.view(piece), tokens));
+    for (const ModelToken& token : tokens) {
+      const std::string* const text = text_of(token.id);
+      out.ids.push_back(token.id);
+      out.pieces.push_back(text && piece.token < 0 ? *text : std::string(segments.view(piece)));
+      out.offsets.push_back(
+          segments.text.span(piece.begin + token.begin, std::min(piece.begin + token.end, piece.end)));
+    }
   }
   return ok();
 }
@@ -81,6 +79,8 @@ Result<Encoding> PipelineTokenizer::encode(std::string_view text, const EncodeOp
   Encoding out;
   VB_CHECK(tokenize(segments, out));
   if (pipeline_.post_processor) pipeline_.post_processor->trim(out, text);
+  for (std::size_t i = 0; i < out.ids.size(); ++i)
+    if (const AddedToken* token = pipeline_.added.by_id(out.ids[i])) out.pieces[i] = token->content;
   if (options.add_special) add_around(out, pipeline_.specials);
   return out;
 }
@@ -121,9 +121,12 @@ Result<std::string> PipelineTokenizer::token_bytes(std::int32_t id) const {
 bool PipelineTokenizer::settles(std::int32_t id) const {
   if (!pipeline_.decoder) return true;
   switch (pipeline_.decoder->settling(false)) {
-    case Settling::each_token: return true;
-    case Settling::at_end: return false;
-    case Settling::byte_runs: break;
+    case Settling::each_token:
+      return true;
+    case Settling::at_end:
+      return false;
+    case Settling::byte_runs:
+      break;
   }
   const std::string* const text = text_of(id);
   return !text || !byte_of_piece(*text);

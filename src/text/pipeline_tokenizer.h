@@ -46,6 +46,7 @@ class PipelineTokenizer final : public Tokenizer {
 
  private:
   Result<Segments> segment(std::string_view text, bool specials) const;
+  /// Pieces of `out` are vocabulary texts, except that an added token shows what it matched (with stripped spaces).
   Result<void> tokenize(const Segments& segments, Encoding& out) const;
   const std::string* text_of(std::int32_t id) const;
   Result<std::string> join(std::vector<std::string> tokens) const;

@@ -1,9 +1,8 @@
 #include "text/regex.h"
 
-#include <oniguruma.h>
-
 #include <array>
 #include <mutex>
+#include <oniguruma.h>
 
 #include "text/unicode.h"
 
@@ -12,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxPatternBytes = 64 * 1024;
 // Backtracking steps that one search may take: a fixed allowance, and some for each byte that is left to read.
-constexpr unsigned long kStepsPerSearch = 10'000'000;
+constexpr unsigned long kStepsPerSearch = 1'000'000;
 constexpr unsigned long kStepsPerByte = 64;
 // Entries of the match stack (about 40 bytes each): a greedy run keeps one for each character.
 constexpr unsigned int kMaxStack = 64'000'000;
@@ -29,7 +28,8 @@ void initialise_library() {
 
 std::string message_of(int code, OnigErrorInfo* info) {
   std::array<OnigUChar, ONIG_MAX_ERROR_MESSAGE_LEN> buffer{};
-  const int size = info ? onig_error_code_to_str(buffer.data(), code, info) : onig_error_code_to_str(buffer.data(), code);
+  const int size =
+      info ? onig_error_code_to_str(buffer.data(), code, info) : onig_error_code_to_str(buffer.data(), code);
   return {reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(size)};
 }
 
@@ -73,7 +73,8 @@ Regex::Regex(std::string pattern, std::shared_ptr<const Program> program)
 Result<Regex> Regex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes)
     return unsupported("a regular expression of {} bytes; at most {} are read", pattern.size(), kMaxPatternBytes);
-  if (const auto bad = first_invalid_utf8(pattern)) return corrupt("a regular expression is not UTF-8 at byte {}", *bad);
+  if (const auto bad = first_invalid_utf8(pattern))
+    return corrupt("a regular expression is not UTF-8 at byte {}", *bad);
   initialise_library();
   auto program = std::make_shared<Program>();
   OnigErrorInfo info{};

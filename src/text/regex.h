@@ -1,7 +1,8 @@
 /// Regex: the rules of Oniguruma (Ruby syntax, UTF-8), which is what tokenizer.json means by "Regex".
 ///
-/// Immutable, shared between threads. The only file that includes oniguruma.h is regex.cpp. A search is bounded: the
-/// number of backtracking steps grows at most with the length of the text, and a pattern that needs more is an error.
+/// Immutable, shared between threads. The only file that includes oniguruma.h is regex.cpp. Each search is bounded:
+/// the number of backtracking steps grows at most with the length of the text, and a pattern that needs more is an
+/// error.
 #pragma once
 
 #include <cstddef>

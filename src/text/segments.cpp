@@ -43,16 +43,20 @@ std::vector<SplitPart> parts_of(std::span<const ByteRange> matches, std::size_t 
 
 std::vector<ByteRange> apply_behavior(std::span<const SplitPart> parts, SplitBehavior behavior) {
   switch (behavior) {
-    case SplitBehavior::isolated: return join_parts(parts, kNever);
-    case SplitBehavior::contiguous: return join_parts(parts, kSameKind);
-    case SplitBehavior::merged_with_previous: return join_parts(parts, kFirstOfMatches);
+    case SplitBehavior::isolated:
+      return join_parts(parts, kNever);
+    case SplitBehavior::contiguous:
+      return join_parts(parts, kSameKind);
+    case SplitBehavior::merged_with_previous:
+      return join_parts(parts, kFirstOfMatches);
     case SplitBehavior::merged_with_next: {
       const std::vector<SplitPart> backwards(parts.rbegin(), parts.rend());
       std::vector<ByteRange> out = join_parts(backwards, kFirstOfMatches);
       std::reverse(out.begin(), out.end());
       return out;
     }
-    case SplitBehavior::removed: break;
+    case SplitBehavior::removed:
+      break;
   }
   std::vector<ByteRange> out;
   for (const SplitPart& part : parts)

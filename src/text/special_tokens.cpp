@@ -67,7 +67,8 @@ Result<void> apply_flags(SpecialTokens& specials, const TokenizerHints& hints, c
 
 }  // namespace
 
-Result<SpecialTokens> resolve_special_tokens(SpecialTokens own, const TokenizerHints& hints, const TokenLookup& lookup) {
+Result<SpecialTokens> resolve_special_tokens(SpecialTokens own, const TokenizerHints& hints,
+                                             const TokenLookup& lookup) {
   if (!own.bos && !own.before.empty()) own.bos = own.before.front().id;
   if (!own.eos && !own.after.empty()) own.eos = own.after.back().id;
   VB_TRY(const auto bos, declared_token(hints, "bos_token", lookup));

@@ -25,12 +25,9 @@ StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
 
 Result<std::string> StreamDecoder::push(std::int32_t id) {
   if (skip_special_ && tokenizer_.is_special(id)) return std::string();
+  VB_CHECK(tokenizer_.piece(id));  // refuses an unknown id before it is kept
   ids_.push_back(id);
-  if (!tokenizer_.settles(id)) {
-    auto known = tokenizer_.piece(id);
-    if (!known) return known.error();
-    return std::string();
-  }
+  if (!tokenizer_.settles(id)) return std::string();
   VB_TRY(const std::string text, tokenizer_.decode(ids_, skip_special_));
   const std::size_t certain = certain_size(text);
   std::string out = new_part(text, emitted_, certain);

@@ -31,8 +31,10 @@ struct Encoding {
 };
 
 struct EncodeOptions {
-  bool add_special = true;    ///< add what the model's own tokenizer adds (BOS, templates); never a second BOS
-  bool parse_special = true;  ///< text of special tokens in the input becomes those tokens (as HF does); off for user content
+  /// Add what the model's own tokenizer adds (BOS, templates); never a second BOS.
+  bool add_special = true;
+  /// Text of special tokens in the input becomes those tokens (as HF does); off for user content.
+  bool parse_special = true;
 };
 
 class Tokenizer {
@@ -80,8 +82,10 @@ struct TokenizerHints {
   Json generation_config;   ///< eos ids
 };
 
-Result<std::shared_ptr<const Tokenizer>> load_tokenizer_json(std::string_view json_text, const TokenizerHints& hints = {});
-Result<std::shared_ptr<const Tokenizer>> load_sentencepiece(std::string_view model_bytes, const TokenizerHints& hints = {});
+Result<std::shared_ptr<const Tokenizer>> load_tokenizer_json(std::string_view json_text,
+                                                             const TokenizerHints& hints = {});
+Result<std::shared_ptr<const Tokenizer>> load_sentencepiece(std::string_view model_bytes,
+                                                            const TokenizerHints& hints = {});
 /// `metadata`: the keys of a GGUF file (tokenizer.ggml.*).
 Result<std::shared_ptr<const Tokenizer>> load_gguf_vocab(const Json& metadata);
 

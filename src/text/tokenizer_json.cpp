@@ -21,15 +21,17 @@ Result<std::vector<AddedToken>> tokens_of_config(const Json& config, const std::
     if (!digits) return corrupt("key 'added_tokens_decoder': '{}' is not an id", key);
     for (const char c : key) id = id * 10 + (c - '0');
     VB_TRY(AddedToken token, read_added_token(entry, id), "in 'added_tokens_decoder'");
-    const bool is_known = vocabulary.find(token.content).has_value() ||
-                          std::any_of(known.begin(), known.end(), [&](const AddedToken& t) { return t.content == token.content; });
+    const bool is_known =
+        vocabulary.find(token.content).has_value() ||
+        std::any_of(known.begin(), known.end(), [&](const AddedToken& t) { return t.content == token.content; });
     if (!is_known) out.push_back(std::move(token));
   }
   std::sort(out.begin(), out.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
   return out;
 }
 
-Result<std::vector<AddedToken>> read_added_tokens(const Json& document, const Json& config, const Vocabulary& vocabulary) {
+Result<std::vector<AddedToken>> read_added_tokens(const Json& document, const Json& config,
+                                                  const Vocabulary& vocabulary) {
   std::vector<AddedToken> tokens;
   if (fields::present(document, "added_tokens")) {
     VB_TRY(const Json::Array* const list, fields::array(document, "added_tokens"));
@@ -52,15 +54,18 @@ Result<std::unique_ptr<Component>> optional_section(const Json& document, std::s
   return make(*section);
 }
 
-Result<std::string> digest_of(const Json& document, const SpecialTokens& specials) {
+/// Over the sections that encoding and decoding depend on. (added_tokens by what became of them: the config adds some.)
+Result<std::string> digest_of(const Json& document, const Pipeline& pipeline) {
   Sha256 hash;
-  for (const std::string_view key : {"model", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder"}) {
+  for (const std::string_view key : {"model", "normalizer", "pre_tokenizer", "post_processor", "decoder"}) {
     const Json* const section = document.find(key);
     VB_TRY(const std::string text, section ? section->dump() : Result<std::string>("null"));
-    hash.update(text);
-    hash.update("\n");
+    hash.update(text + "\n");
   }
-  for (const auto* side : {&specials.before, &specials.after}) {
+  for (const AddedToken& token : pipeline.added.tokens())
+    hash.update(format("{} {} {} {} {} {} {}\n", token.id, token.content, token.single_word, token.lstrip, token.rstrip,
+                       token.normalized, token.special));
+  for (const auto* side : {&pipeline.specials.before, &pipeline.specials.after}) {
     hash.update("around");
     for (const AddedAround& token : *side) hash.update(format(" {}", token.id));
   }
@@ -97,7 +102,7 @@ Result<Pipeline> read_pipeline(const Json& document, const TokenizerHints& hints
   const TokenLookup lookup = lookup_in(out.added, *out.model);
   VB_CHECK(check_ids(own, lookup));
   VB_TRY(out.specials, resolve_special_tokens(std::move(own), hints, lookup));
-  VB_TRY(out.digest, digest_of(document, out.specials));
+  VB_TRY(out.digest, digest_of(document, out));
   return out;
 }
 

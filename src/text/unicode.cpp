@@ -1,9 +1,8 @@
 #include "text/unicode.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <array>
+#include <utf8proc.h>
 
 namespace vauban {
 namespace {
@@ -74,8 +73,9 @@ void order_marks(std::vector<Change>& text) {
       continue;
     }
     const auto end = std::find_if(begin, text.end(), [](const Change& c) { return combining_class(c.value) == 0; });
-    std::stable_sort(begin, end,
-                     [](const Change& a, const Change& b) { return combining_class(a.value) < combining_class(b.value); });
+    std::stable_sort(begin, end, [](const Change& a, const Change& b) {
+      return combining_class(a.value) < combining_class(b.value);
+    });
     begin = end;
   }
 }
@@ -111,9 +111,12 @@ CodePoint code_point_at(std::string_view text, std::size_t at) {
   const Prefix prefix = valid_prefix(text.substr(at));
   if (!prefix.complete) return {byte(0), 1};
   switch (prefix.size) {
-    case 1: return {byte(0), 1};
-    case 2: return {static_cast<char32_t>((byte(0) & 0x1F) << 6 | (byte(1) & 0x3F)), 2};
-    case 3: return {static_cast<char32_t>((byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F)), 3};
+    case 1:
+      return {byte(0), 1};
+    case 2:
+      return {static_cast<char32_t>((byte(0) & 0x1F) << 6 | (byte(1) & 0x3F)), 2};
+    case 3:
+      return {static_cast<char32_t>((byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F)), 3};
     default:
       return {static_cast<char32_t>((byte(0) & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 |
                                     (byte(3) & 0x3F)),
@@ -145,7 +148,8 @@ std::string to_utf8(char32_t value) {
 }
 
 std::size_t count_code_points(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation_byte(c); }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation_byte(c); }));
 }
 
 std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
@@ -213,8 +217,10 @@ bool is_word_character(char32_t value) {
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC: return true;
-    default: break;
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      break;
   }
   // Join_Control, and the symbols that PropList.txt counts as Other_Alphabetic.
   return value == 0x200C || value == 0x200D || within(value, 0x24B6, 0x24E9) || within(value, 0x1F130, 0x1F149) ||

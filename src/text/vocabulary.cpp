@@ -14,7 +14,8 @@ Result<Vocabulary> Vocabulary::from_entries(std::vector<std::pair<std::string, s
   std::int64_t size = 0;
   for (const auto& [text, id] : entries) {
     if (id < 0 || id >= limit)
-      return corrupt("vocabulary: '{}' has id {}, expected 0 to {} for {} entries", text, id, limit - 1, entries.size());
+      return corrupt("vocabulary: '{}' has id {}, expected 0 to {} for {} entries", text, id, limit - 1,
+                     entries.size());
     size = std::max(size, id + 1);
   }
   Vocabulary out;

@@ -1,9 +1,9 @@
 #include "trace/artifact_store.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/sha256.h"
 #include "base/strings.h"
@@ -34,6 +34,16 @@ Result<NamedTensorView> named_view(std::string_view name, std::string_view dtype
   VB_TRY(tensor.view.shape, Shape::from(shape));
   tensor.view.bytes = bytes;
   return tensor;
+}
+
+/// A rename is durable only once its folder is.
+Result<void> sync_folder(const std::filesystem::path& folder, FileOps& ops) {
+  const int fd = ops.open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (fd < 0) return io("cannot open the folder '{}': {}", folder.string(), std::strerror(errno));
+  const int failure = ops.fsync(fd) == 0 ? 0 : errno;
+  ops.close(fd);
+  if (failure != 0) return io("cannot sync the folder '{}': {}", folder.string(), std::strerror(failure));
+  return ok();
 }
 
 /// Removes a file at the end of a scope, unless it has been moved away by then.
@@ -76,6 +86,7 @@ Result<StoredPayload> ArtifactStore::put(std::string_view tensor_name, std::stri
   const std::filesystem::path target = run_folder_ / stored.path;
   if (ops_.rename(temporary.path.c_str(), target.c_str()) != 0)
     return io("cannot rename '{}' to '{}': {}", temporary.path.string(), target.string(), std::strerror(errno));
+  VB_CHECK(sync_folder(run_folder_ / kFolder, ops_));
   return stored;
 }
 

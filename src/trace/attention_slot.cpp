@@ -52,10 +52,11 @@ class AttentionSlot final : public Recorder::Slot {
       return internal("site '{}': found a map of {} heads, {} rows, {} columns", to_string(want().site), block.heads,
                       block.rows, block.columns);
     if (static_cast<std::int64_t>(block.values.size()) != block.heads * block.rows * block.columns)
-      return internal("site '{}': expected {} x {} x {} values, found {}", to_string(want().site), block.heads, block.rows,
-                      block.columns, block.values.size());
+      return internal("site '{}': expected {} x {} x {} values, found {}", to_string(want().site), block.heads,
+                      block.rows, block.columns, block.values.size());
     if (heads_ > 0 && block.heads != heads_)
-      return internal("site '{}': the number of heads changed from {} to {}", to_string(want().site), heads_, block.heads);
+      return internal("site '{}': the number of heads changed from {} to {}", to_string(want().site), heads_,
+                      block.heads);
     return ok();
   }
 

@@ -48,17 +48,26 @@ Result<void> check_reason(const Support& support, std::string_view field) {
 
 Support Capability::artifact(ArtifactKind kind) const {
   switch (kind) {
-    case ArtifactKind::text: return text;
-    case ArtifactKind::tokens: return tokens;
-    case ArtifactKind::logits: return logits;
-    case ArtifactKind::logprobs: return logprobs;
-    case ArtifactKind::activation: return activations;
-    case ArtifactKind::intervention_result: return interventions;
-    case ArtifactKind::weight_snapshot: return weight_access;
-    case ArtifactKind::profile: return profile_support(*this);
+    case ArtifactKind::text:
+      return text;
+    case ArtifactKind::tokens:
+      return tokens;
+    case ArtifactKind::logits:
+      return logits;
+    case ArtifactKind::logprobs:
+      return logprobs;
+    case ArtifactKind::activation:
+      return activations;
+    case ArtifactKind::intervention_result:
+      return interventions;
+    case ArtifactKind::weight_snapshot:
+      return weight_access;
+    case ArtifactKind::profile:
+      return profile_support(*this);
     case ArtifactKind::metric:
     case ArtifactKind::report_evidence:
-    case ArtifactKind::other: break;
+    case ArtifactKind::other:
+      break;
   }
   return full();
 }

@@ -55,7 +55,8 @@ InterventionRecorder::Effect InterventionRecorder::total() const {
 bool InterventionRecorder::should_change() const {
   const PrimitiveMode mode = intervention_.primitive.mode;
   const PrimitiveMode acting = mode == PrimitiveMode::conditional ? intervention_.primitive.inner : mode;
-  return acting != PrimitiveMode::project && acting != PrimitiveMode::subspace_project && intervention_.primitive.alpha != 0;
+  return acting != PrimitiveMode::project && acting != PrimitiveMode::subspace_project &&
+         intervention_.primitive.alpha != 0;
 }
 
 Json InterventionRecorder::effect_json(int layer, const Effect& effect) const {

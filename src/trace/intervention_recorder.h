@@ -36,7 +36,8 @@ class InterventionRecorder {
     std::string dtype, device;  ///< of the arithmetic: "f32", "cpu:0"
     Json metadata;              ///< joined into the artifact's
   };
-  /// Call once, when acted(). The digest is that of the coefficients after the edit, as f64, in the order of the passes.
+  /// Call once, when acted(). The digest is that of the coefficients after the edit, as f64, in the order of the
+  /// passes.
   TraceArtifact finish(const Where& where);
   /// What to record instead when the edit never ran.
   Missing missing() const;

@@ -9,8 +9,8 @@
 namespace vauban {
 namespace {
 
-constexpr std::int64_t kMaxLayer = 9'999;       // far above any model, so that a typo cannot fill memory
-constexpr std::int64_t kMaxTop = 10'000'000;    // above any vocabulary
+constexpr std::int64_t kMaxLayer = 9'999;     // far above any model, so that a typo cannot fill memory
+constexpr std::int64_t kMaxTop = 10'000'000;  // above any vocabulary
 constexpr std::size_t kQuotedBytes = 80;
 
 Error refused(std::string_view what, std::string_view expected, std::string_view found) {
@@ -44,8 +44,9 @@ Result<void> read_top(std::string_view text, Want& want) {
   VB_TRY(const std::int64_t count, number_from(text.substr(3), kMaxTop, "form", "'top' and a number, as in 'top20'"));
   if (count < 1) return refused("form", "'top1' or more", text);
   if (want.kind != ArtifactKind::logits && want.kind != ArtifactKind::logprobs)
-    return refused("form", format("'summary' or 'payload' (topN is for logits and logprobs, not '{}')",
-                                  to_string(want.site)), text);
+    return refused("form",
+                   format("'summary' or 'payload' (topN is for logits and logprobs, not '{}')", to_string(want.site)),
+                   text);
   want.form = Form::top_k;
   want.top_k = static_cast<int>(count);
   return ok();
@@ -81,8 +82,8 @@ Result<void> check_parts(const SiteInfo& site, std::size_t parts) {
   if (parts == (site.per_layer ? 3u : 2u)) return ok();
   if (site.per_layer)
     return invalid_input("expected '{0}:layers:form', as in '{0}:all:summary', found {1} part(s)", site.name, parts);
-  return invalid_input("expected '{0}:form', as in '{0}:summary': this site has no layers; found {1} part(s)", site.name,
-                       parts);
+  return invalid_input("expected '{0}:form', as in '{0}:summary': this site has no layers; found {1} part(s)",
+                       site.name, parts);
 }
 
 Result<Want> want_from(std::string_view spec) {
@@ -129,7 +130,8 @@ Result<std::vector<Want>> parse_observe(std::string_view text) {
 }
 
 std::string observe_spec(const Want& want) {
-  const bool sayable = want.moment == Moment::after && gapless(want.layers) && artifact_kind_of(want.site) == want.kind &&
+  const bool sayable = want.moment == Moment::after && gapless(want.layers) &&
+                       artifact_kind_of(want.site) == want.kind &&
                        (want.positions.kind != Positions::Kind::list || want.positions.values.size() == 1);
   if (!sayable) return "";
   std::string spec(to_string(want.site));

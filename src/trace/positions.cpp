@@ -50,22 +50,32 @@ Result<Positions> list_from(std::string_view text) {
 
 bool Positions::contains(std::int64_t position, std::int64_t last_position, std::int64_t prompt_rows) const {
   switch (kind) {
-    case Kind::all: return true;
-    case Kind::last: return position == last_position;
-    case Kind::range: return begin <= position && position <= end;
-    case Kind::list: return std::find(values.begin(), values.end(), position) != values.end();
-    case Kind::decode: return position >= prompt_rows;
+    case Kind::all:
+      return true;
+    case Kind::last:
+      return position == last_position;
+    case Kind::range:
+      return begin <= position && position <= end;
+    case Kind::list:
+      return std::find(values.begin(), values.end(), position) != values.end();
+    case Kind::decode:
+      return position >= prompt_rows;
   }
   return false;
 }
 
 std::string Positions::to_string() const {
   switch (kind) {
-    case Kind::all: return "all";
-    case Kind::last: return "last";
-    case Kind::range: return format("{}-{}", begin, end);
-    case Kind::decode: return "decode";
-    case Kind::list: break;
+    case Kind::all:
+      return "all";
+    case Kind::last:
+      return "last";
+    case Kind::range:
+      return format("{}-{}", begin, end);
+    case Kind::decode:
+      return "decode";
+    case Kind::list:
+      break;
   }
   std::vector<std::string> parts;
   for (const std::int64_t value : values) parts.push_back(format("{}", value));

@@ -11,8 +11,8 @@ namespace vauban {
 namespace {
 
 bool is_recorded(const Want& want) {
-  const bool by_kind = want.kind == ArtifactKind::activation || want.kind == ArtifactKind::logits ||
-                       want.kind == ArtifactKind::logprobs;
+  const bool by_kind =
+      want.kind == ArtifactKind::activation || want.kind == ArtifactKind::logits || want.kind == ArtifactKind::logprobs;
   return by_kind && site_of(want);
 }
 

@@ -39,11 +39,11 @@ struct AttentionBlock {
 };
 
 struct RecorderSetup {
-  int layers = 0;                ///< of the model
-  std::int64_t prompt_rows = 0;  ///< separates prefill from decode
+  int layers = 0;                          ///< of the model
+  std::int64_t prompt_rows = 0;            ///< separates prefill from decode
   const Capability* capability = nullptr;  ///< null: everything is full
   std::size_t memory_limit_bytes = std::size_t{64} << 20;
-  std::filesystem::path spill_folder = std::filesystem::temp_directory_path();
+  std::filesystem::path spill_folder = "/tmp";  ///< for temporary files; they are removed with the recorder
   FileOps* file_ops = &real_file_ops();
   Json metadata;  ///< joined into the metadata of every artifact: numerics, digest of the token ids, ...
 };
@@ -67,7 +67,9 @@ class Recorder {
     const std::size_t index = index_of(site, layer, moment);
     return index < wanted_.size() && wanted_[index];
   }
-  bool wants(Site site, int layer) const { return wants(site, layer, Moment::before) || wants(site, layer, Moment::after); }
+  bool wants(Site site, int layer) const {
+    return wants(site, layer, Moment::before) || wants(site, layer, Moment::after);
+  }
 
   /// A fault (a changed row shape, positions that go back, a full disk) is kept and returned by finish().
   void record(Site site, int layer, Moment moment, const RowBlock& block);

@@ -36,11 +36,16 @@ Result<void> Recorder::Slot::store(TraceArtifact& artifact, PayloadSink* sink, s
 std::int64_t Recorder::Slot::wanted_rows() const {
   const Positions& positions = want().positions;
   switch (positions.kind) {
-    case Positions::Kind::all: return last_seen_ + 1;
-    case Positions::Kind::last: return 1;
-    case Positions::Kind::range: return positions.end - positions.begin + 1;
-    case Positions::Kind::list: return static_cast<std::int64_t>(positions.values.size());
-    case Positions::Kind::decode: return last_seen_ + 1 - setup_.prompt_rows;
+    case Positions::Kind::all:
+      return last_seen_ + 1;
+    case Positions::Kind::last:
+      return 1;
+    case Positions::Kind::range:
+      return positions.end - positions.begin + 1;
+    case Positions::Kind::list:
+      return static_cast<std::int64_t>(positions.values.size());
+    case Positions::Kind::decode:
+      return last_seen_ + 1 - setup_.prompt_rows;
   }
   return 0;
 }

@@ -1,5 +1,5 @@
-/// A slot of the recorder: one want at one layer, and what has been seen for it. Two kinds: rows of a site (row_slot.cpp)
-/// and attention maps (attention_slot.cpp).
+/// A slot of the recorder: one want at one layer, and what has been seen for it. Two kinds: rows of a site
+/// (row_slot.cpp) and attention maps (attention_slot.cpp).
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ class Recorder::Slot {
     std::string artifact_id;
     Support support;
   };
-  Slot(Place place, const RecorderSetup& setup, SpillPool& pool) : place_(std::move(place)), setup_(setup), pool_(pool) {}
+  Slot(Place place, const RecorderSetup& setup, SpillPool& pool)
+      : place_(std::move(place)), setup_(setup), pool_(pool) {}
   virtual ~Slot() = default;
 
   /// Errors: internal when the block is not what this site yields; those of the pool.

@@ -22,7 +22,8 @@ Json activation_shapes(const Trace& trace) {
     const std::string layer = artifact->layer ? format("{}", *artifact->layer) : "";
     std::string key = layer;
     if (artifact->site && *artifact->site != Site::resid_post)
-      key = layer.empty() ? std::string(to_string(*artifact->site)) : format("{}.{}", to_string(*artifact->site), layer);
+      key =
+          layer.empty() ? std::string(to_string(*artifact->site)) : format("{}.{}", to_string(*artifact->site), layer);
     shapes[key.empty() ? artifact->artifact_id : key] = or_null(artifact->shape);
   }
   return shapes;

@@ -21,7 +21,8 @@ Result<void> check_input(const TraceRequest& request) {
   const bool has_ids = !request.prompt_ids.empty();
   if (has_text == has_ids)
     return invalid_input("expected exactly one of input_text and prompt_ids, found {}", has_text ? "both" : "neither");
-  if (has_text && blank(request.input_text)) return invalid_input("field 'input_text': expected text, found only blanks");
+  if (has_text && blank(request.input_text))
+    return invalid_input("field 'input_text': expected text, found only blanks");
   if (!is_valid_utf8(request.input_text)) return invalid_input("field 'input_text': expected UTF-8, found other bytes");
   for (std::size_t i = 0; i < request.prompt_ids.size(); ++i)
     if (request.prompt_ids[i] < 0)
@@ -71,8 +72,8 @@ Result<void> check_layers(const std::vector<int>& layers, Site site) {
 }
 
 Result<void> check_want(const Want& want) {
-  const bool needs_site = want.kind == ArtifactKind::activation || want.kind == ArtifactKind::logits ||
-                          want.kind == ArtifactKind::logprobs;
+  const bool needs_site =
+      want.kind == ArtifactKind::activation || want.kind == ArtifactKind::logits || want.kind == ArtifactKind::logprobs;
   if (needs_site && !site_of(want))
     return invalid_input("site '{}' yields artifacts of kind '{}', found kind '{}'", to_string(want.site),
                          to_string(artifact_kind_of(want.site)), to_string(want.kind));
@@ -112,7 +113,8 @@ Result<void> check_intervention(const Intervention& intervention) {
 Result<void> check_left_out(const std::vector<std::string>& stages) {
   for (const std::string& stage : stages)
     if (std::find(kStages.begin(), kStages.end(), stage) == kStages.end())
-      return invalid_input("field 'leave_out': expected observe, decode, score or emit, found '{}'", printable(stage, 60));
+      return invalid_input("field 'leave_out': expected observe, decode, score or emit, found '{}'",
+                           printable(stage, 60));
   if (std::set(stages.begin(), stages.end()).size() != stages.size())
     return invalid_input("field 'leave_out': expected no stage twice");
   return ok();

@@ -19,7 +19,8 @@ Result<PrimitiveMode> mode_from(const Json& json, std::string_view key) {
 
 /// As a decimal string where a signed 64-bit reader would overflow.
 Json seed_json(std::uint64_t seed) {
-  if (seed <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return static_cast<std::int64_t>(seed);
+  if (seed <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+    return static_cast<std::int64_t>(seed);
   return format("{}", seed);
 }
 
@@ -140,7 +141,8 @@ Json primitive_json(const Primitive& p) {
 }
 
 Result<Primitive> primitive_from(const Json& json) {
-  VB_CHECK(only(json, {"mode", "direction", "basis_rows", "alpha", "lo", "hi", "gate", "tau", "inner", "norms_before"}));
+  VB_CHECK(
+      only(json, {"mode", "direction", "basis_rows", "alpha", "lo", "hi", "gate", "tau", "inner", "norms_before"}));
   Primitive p;
   VB_TRY(p.mode, mode_from(json, "mode"));
   VB_TRY(p.direction, doubles(json, "direction"));

@@ -25,7 +25,8 @@ class RowSlot final : public Recorder::Slot {
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t position = position_of(block, row);
       VB_CHECK(see(position));
-      const auto values = block.values.subspan(static_cast<std::size_t>(row * width_), static_cast<std::size_t>(width_));
+      const auto values =
+          block.values.subspan(static_cast<std::size_t>(row * width_), static_cast<std::size_t>(width_));
       if (keeps_last() && row + 1 == rows) pending_.assign(values.begin(), values.end());
       if (keeps_last() || !selects(position)) continue;
       VB_CHECK(take(values, position));
@@ -49,10 +50,12 @@ class RowSlot final : public Recorder::Slot {
       return internal("site '{}': the shape of a row changed between passes", to_string(want().site));
     const auto values = static_cast<std::int64_t>(block.values.size());
     if (width <= 0 || values % width != 0)
-      return internal("site '{}': expected whole rows of {} values, found {} values", to_string(want().site), width, values);
+      return internal("site '{}': expected whole rows of {} values, found {} values", to_string(want().site), width,
+                      values);
     const std::int64_t rows = values / width;
     if (!block.positions.empty() && static_cast<std::int64_t>(block.positions.size()) != rows)
-      return internal("site '{}': expected {} positions, found {}", to_string(want().site), rows, block.positions.size());
+      return internal("site '{}': expected {} positions, found {}", to_string(want().site), rows,
+                      block.positions.size());
     width_ = width;
     row_shape_.assign(block.row_shape.begin(), block.row_shape.end());
     return rows;
@@ -112,7 +115,8 @@ class RowSlot final : public Recorder::Slot {
 
 }  // namespace
 
-std::unique_ptr<Recorder::Slot> make_row_slot(Recorder::Slot::Place place, const RecorderSetup& setup, SpillPool& pool) {
+std::unique_ptr<Recorder::Slot> make_row_slot(Recorder::Slot::Place place, const RecorderSetup& setup,
+                                              SpillPool& pool) {
   return std::make_unique<RowSlot>(std::move(place), setup, pool);
 }
 

@@ -9,7 +9,8 @@
 ///   auto observe = spans.gather("observe");       // for a stage that runs in many small pieces
 ///   { auto piece = observe.measure(); ... }
 ///
-/// One thread at a time. Scopes stay valid until take(); a scope that is still running then counts up to that moment.
+/// One thread at a time. A scope or piece that still runs when take() is called has not been counted yet: stop() it
+/// first.
 #pragma once
 
 #include <algorithm>

@@ -1,10 +1,9 @@
 #include "trace/spill_pool.h"
 
-#include <fcntl.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 
 #include "base/format.h"
 
@@ -14,7 +13,8 @@ namespace {
 Error system_error(std::string_view action, const std::filesystem::path& path, int number) {
   const ErrorCode code = number == ENOSPC || number == EDQUOT ? ErrorCode::resource : ErrorCode::io;
   Error error = make_error(code, "cannot {} the temporary file '{}': {}", action, path.string(), std::strerror(number));
-  return with_hint(std::move(error), "free space there, ask for fewer payloads, or set another folder for temporary files");
+  return with_hint(std::move(error),
+                   "free space there, ask for fewer payloads, or set another folder for temporary files");
 }
 
 }  // namespace

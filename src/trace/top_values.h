@@ -23,7 +23,9 @@ inline std::vector<TopValue> top_values(std::span<const float> row, int k) {
   for (std::size_t i = 0; i < row.size(); ++i)
     if (!std::isnan(row[i])) best.push_back({static_cast<std::int32_t>(i), row[i]});
   const auto count = std::min(best.size(), static_cast<std::size_t>(k));
-  const auto better = [](const TopValue& a, const TopValue& b) { return a.value != b.value ? a.value > b.value : a.id < b.id; };
+  const auto better = [](const TopValue& a, const TopValue& b) {
+    return a.value != b.value ? a.value > b.value : a.id < b.id;
+  };
   std::partial_sort(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(count), best.end(), better);
   best.resize(count);
   best.shrink_to_fit();
@@ -34,7 +36,8 @@ inline std::vector<TopValue> top_values(std::span<const float> row, int k) {
 inline Json top_json(std::int64_t position, std::span<const TopValue> top) {
   Json list = Json::array();
   for (const TopValue& entry : top)
-    list.push_back(Json::object({{"id", entry.id}, {"value", std::isfinite(entry.value) ? Json(entry.value) : Json()}}));
+    list.push_back(
+        Json::object({{"id", entry.id}, {"value", std::isfinite(entry.value) ? Json(entry.value) : Json()}}));
   return Json::object({{"position", position}, {"top", std::move(list)}});
 }
 

@@ -81,7 +81,8 @@ Result<SpanIds> index_spans(const TraceParts& parts) {
   for (const TraceSpan& span : parts.spans) {
     if (blank(span.span_id)) return corrupt("a span has a blank id");
     if (blank(span.name)) return corrupt("span '{}' has a blank name", span.span_id);
-    if (!ids.insert(span.span_id).second) return corrupt("span id '{}' is used twice: ids must be unique", span.span_id);
+    if (!ids.insert(span.span_id).second)
+      return corrupt("span id '{}' is used twice: ids must be unique", span.span_id);
     if (span.profile) VB_CHECK(check_profile(*span.profile), "in span '{}'", span.span_id);
     VB_CHECK(check_object(span.metadata, "metadata"), "in span '{}'", span.span_id);
   }

@@ -30,9 +30,9 @@ Result<DeviceRef> device_from(const Json& json) {
 }
 
 Result<StageProfile> profile_from(const Json& json) {
-  VB_CHECK(only(json, {"name", "duration_s", "device", "memory_bytes", "batch_size", "token_count", "input_bytes",
-                       "output_bytes", "host_device_copies", "sync_points", "queue_depth", "kernel_path", "notes",
-                       "metadata"}));
+  VB_CHECK(only(
+      json, {"name", "duration_s", "device", "memory_bytes", "batch_size", "token_count", "input_bytes", "output_bytes",
+             "host_device_copies", "sync_points", "queue_depth", "kernel_path", "notes", "metadata"}));
   StageProfile profile;
   VB_TRY(profile.name, json.get_string("name"));
   VB_TRY(profile.duration_s, json.get_double("duration_s"));
@@ -145,8 +145,8 @@ Result<void> read_provenance(const Json& json, TraceParts& parts) {
 }  // namespace
 
 Result<TraceArtifact> artifact_from_json(const Json& json) {
-  VB_CHECK(only(json, {"id", "kind", "producer_span_id", "shape", "dtype", "digest", "path", "payload_digest", "summary",
-                       "site", "layer", "positions", "fire_count", "level", "metadata"}));
+  VB_CHECK(only(json, {"id", "kind", "producer_span_id", "shape", "dtype", "digest", "path", "payload_digest",
+                       "summary", "site", "layer", "positions", "fire_count", "level", "metadata"}));
   TraceArtifact artifact;
   VB_TRY(artifact.artifact_id, json.get_string("id"));
   VB_TRY(const std::string kind, json.get_string("kind"));
@@ -181,8 +181,8 @@ Result<Missing> missing_from_json(const Json& json) {
 }
 
 Result<Trace> trace_from_json(const Json& json) {
-  VB_CHECK(only(json, {"schema_version", "id", "device", "backend", "numerics", "model", "spans", "artifacts", "missing",
-                       "metadata"}));
+  VB_CHECK(only(json, {"schema_version", "id", "device", "backend", "numerics", "model", "spans", "artifacts",
+                       "missing", "metadata"}));
   VB_TRY(const std::int64_t version, int_or(json, "schema_version", kTraceSchemaVersion));
   if (version != kTraceSchemaVersion)
     return unsupported("trace: expected schema_version {}, found {}", kTraceSchemaVersion, version);

@@ -1,6 +1,3 @@
-#include <array>
-#include <map>
-
 #include "base/sha256.h"
 #include "trace/json_fields.h"
 #include "trace/trace_json.h"

@@ -104,7 +104,9 @@ Result<SupportLevel> support_level_from(std::string_view name) {
 }
 
 std::string_view to_string(Numerics numerics) { return name_of<Numerics>(kNumerics, numerics); }
-Result<Numerics> numerics_from(std::string_view name) { return word_from<Numerics>(kNumerics, name, "a numerics mode"); }
+Result<Numerics> numerics_from(std::string_view name) {
+  return word_from<Numerics>(kNumerics, name, "a numerics mode");
+}
 
 std::string_view to_string(Form form) { return name_of<Form>(kForms, form); }
 Result<Form> form_from(std::string_view name) { return word_from<Form>(kForms, name, "a form"); }
@@ -120,11 +122,16 @@ Result<PrimitiveMode> mode_from_word(std::string_view name) {
 ArtifactKind artifact_kind_of(Site site) {
   switch (site) {
     case Site::tokens:
-    case Site::sampled_id: return ArtifactKind::tokens;
-    case Site::logits: return ArtifactKind::logits;
-    case Site::logprobs: return ArtifactKind::logprobs;
-    case Site::kv_pages: return ArtifactKind::other;
-    default: return ArtifactKind::activation;
+    case Site::sampled_id:
+      return ArtifactKind::tokens;
+    case Site::logits:
+      return ArtifactKind::logits;
+    case Site::logprobs:
+      return ArtifactKind::logprobs;
+    case Site::kv_pages:
+      return ArtifactKind::other;
+    default:
+      return ArtifactKind::activation;
   }
 }
 

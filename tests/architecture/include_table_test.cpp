@@ -36,7 +36,7 @@ const std::map<std::string, Layers>& include_table() {
         {"runner", {"base", "suite", "text", "trace", "runtime"}},
         {"evidence", {"base", "tensor", "format", "suite", "trace"}},
         {"claim", {"base", "trace", "evidence"}},
-        {"report", {"base", "trace", "evidence", "claim"}},
+        {"report", {"base", "suite", "trace", "evidence", "claim"}},
     };
     t["app"] = {};
     for (const auto& [layer, allowed] : t)

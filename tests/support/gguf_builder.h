@@ -16,7 +16,9 @@
 
 namespace vauban::test {
 
-inline std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+inline std::span<const std::byte> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 /// The little-endian bytes of a number, on the little-endian hosts that vauban supports.
 template <class T>
@@ -32,9 +34,9 @@ struct GgufTensor {
   std::string name;
   std::vector<std::int64_t> ne;  ///< ne[0] is the fastest axis
   std::int32_t type = 0;
-  std::string data;                           ///< padded by build()
-  std::optional<std::uint64_t> offset = {};   ///< default: the running padded sum
-  std::optional<std::uint32_t> n_dims = {};   ///< default: ne.size()
+  std::string data;                             ///< padded by build()
+  std::optional<std::uint64_t> offset = {};     ///< default: the running padded sum
+  std::optional<std::uint32_t> n_dims = {};     ///< default: ne.size()
   std::optional<std::uint64_t> name_size = {};  ///< default: name.size()
 };
 
@@ -42,7 +44,7 @@ struct GgufBuilder {
   std::string magic = "GGUF";
   std::uint32_t version = 3;
   std::optional<std::int64_t> n_tensors, n_keys;  ///< default: as many as were added
-  std::uint64_t alignment = 32;                   ///< of the layout; declare another with number("general.alignment", ...)
+  std::uint64_t alignment = 32;  ///< of the layout; declare another with number("general.alignment", ...)
   std::vector<std::string> keys;
   std::vector<GgufTensor> tensors;
 

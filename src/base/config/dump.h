@@ -1,7 +1,7 @@
 /// Config struct -> the resolved dump: every field with its value, defaults included, in the order of declaration.
 ///
-/// What is left out: ignored keys, optionals without a value, a null Json. Reading the dump gives an equal struct, as long
-/// as the values themselves are ones that the reader accepts.
+/// What is left out: ignored keys, optionals without a value, a null Json. Reading the dump gives an equal struct, as
+/// long as the values themselves are ones that the reader accepts.
 #pragma once
 
 #include <filesystem>

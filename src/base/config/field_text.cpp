@@ -1,7 +1,5 @@
 #include "base/config/field_text.h"
 
-#include <algorithm>
-
 #include "base/config/dump.h"
 #include "base/config/flags.h"
 #include "base/config/leaf.h"
@@ -49,7 +47,8 @@ std::string metavar_of(const BoundField& field) {
   if (!field.spec.metavar.empty()) return field.spec.metavar;
   if (field.spec.positional) {
     std::string name = field.name;
-    std::ranges::transform(name, name.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    for (char& c : name)
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     return name;
   }
   if (!field.leaf()) return {};
@@ -82,7 +81,7 @@ std::string constraints(const BoundField& field) {
     const std::string range = range_phrase(field.spec, leaf_info(*leaf).kind);
     if (!range.empty()) parts.push_back(range);
     if (range.empty() && !field.spec.unit.empty()) parts.push_back("in " + field.spec.unit);
-    if (!field.spec.choices.empty()) parts.push_back("one of " + join(field.spec.choices, ", "));
+    if (!field.spec.choices.empty()) parts.push_back(choices_phrase(field.spec));
     const std::string value = field.spec.required ? "" : default_text(*leaf);
     if (!value.empty()) parts.push_back("default " + value);
   }

@@ -10,8 +10,8 @@
 ///   }
 ///
 /// `fields` is found by argument-dependent lookup, must be declared before it is used, and must only bind: it is also
-/// called on objects that are const to their owner. Its default values are those of a default-constructed struct. A
-/// struct must not contain itself. To share options between commands, call `fields(c.common, f)` inside another `fields`.
+/// called on objects that are const to their owner. The defaults are those of a default-constructed struct. A struct
+/// must not contain itself. To share options between commands, call `fields(c.common, f)` inside another `fields`.
 ///
 /// Types: bool, int, int64_t, uint64_t, float, double, std::string; std::optional of these; std::vector of std::string,
 /// int, int64_t, float, double; std::vector<std::vector<double>>; std::map<std::string, std::string>; Json (any value
@@ -56,9 +56,9 @@ struct FieldSpec {
 /// A pointer to a value of one of the leaf types.
 using LeafRef =
     std::variant<bool*, int*, std::int64_t*, std::uint64_t*, float*, double*, std::string*, std::optional<bool>*,
-                 std::optional<int>*, std::optional<std::int64_t>*, std::optional<std::uint64_t>*, std::optional<float>*,
-                 std::optional<double>*, std::optional<std::string>*, std::vector<std::string>*, std::vector<int>*,
-                 std::vector<std::int64_t>*, std::vector<float>*, std::vector<double>*,
+                 std::optional<int>*, std::optional<std::int64_t>*, std::optional<std::uint64_t>*,
+                 std::optional<float>*, std::optional<double>*, std::optional<std::string>*, std::vector<std::string>*,
+                 std::vector<int>*, std::vector<std::int64_t>*, std::vector<float>*, std::vector<double>*,
                  std::vector<std::vector<double>>*, std::map<std::string, std::string>*, Json*>;
 
 struct BoundField;

@@ -3,8 +3,8 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/config/field_text.h"
 #include "base/config/leaf.h"
 #include "base/strings.h"
 
@@ -55,14 +55,40 @@ std::vector<std::string> known_flags(const std::vector<BoundField>& fields) {
   return known;
 }
 
-Error refused_word(const std::string& word, const std::vector<BoundField>& fields, const FlagStyle& style) {
+Error refused_word(const std::string& word, bool bare, const std::vector<BoundField>& fields, const FlagStyle& style) {
   const std::string help = format("see {} --help", style.program);
-  if (!word.starts_with('-'))
+  if (bare || !word.starts_with('-'))
     return with_hint(invalid_input("{}: unexpected argument '{}'", style.program, printable(word)), help);
   const std::string flag = word.substr(0, word.find('='));
   const std::string near = did_you_mean(printable(flag, 60), known_flags(fields));
   return with_hint(invalid_input("{}: unknown flag '{}'", style.program, printable(flag)),
                    near.empty() ? help : format("did you mean '{}'?", near));
+}
+
+/// CLI11 gives back the words that it could not place, the "--" mark too; after the mark every word is a bare argument.
+Result<void> check_rest(const std::vector<std::string>& rest, const std::vector<BoundField>& fields,
+                        const FlagStyle& style) {
+  if (rest.empty()) return ok();
+  const bool bare = rest.front() == "--";
+  if (bare && rest.size() == 1) return ok();
+  return refused_word(rest[bare ? 1 : 0], bare, fields, style);
+}
+
+/// CLI11 reads `--name=` as a flag whose value is the next word; here the value is the empty text. The order is
+/// reversed, since CLI11 takes the words from the back.
+std::vector<std::string> words_for_parser(std::span<const std::string> args, const std::vector<BoundField>& fields) {
+  const std::vector<std::string> known = known_flags(fields);
+  std::vector<std::string> words;
+  bool bare = false;
+  for (const std::string& arg : args) {
+    bare = bare || arg == "--";
+    const std::string flag = arg.ends_with('=') ? arg.substr(0, arg.size() - 1) : "";
+    const bool split_here = !bare && flag.starts_with("--") && std::ranges::find(known, flag) != known.end();
+    words.push_back(split_here ? flag : arg);
+    if (split_here) words.emplace_back();
+  }
+  std::ranges::reverse(words);
+  return words;
 }
 
 /// Splits at commas; `\,` stands for a comma.
@@ -101,7 +127,7 @@ ConfigNode words_node(const std::vector<std::string>& words, const LeafInfo& inf
 }
 
 std::string shown_name(const BoundField& field) {
-  return field.spec.positional ? "argument '" + field.name + "'" : "flag '" + flag_of(field) + "'";
+  return field.spec.positional ? "argument '" + metavar_of(field) + "'" : "flag '" + flag_of(field) + "'";
 }
 
 Result<void> assign(const Slot& slot, const std::vector<std::string>& words, const FlagStyle& style) {
@@ -109,6 +135,8 @@ Result<void> assign(const Slot& slot, const std::vector<std::string>& words, con
   const LeafInfo info = leaf_info(*field.leaf());
   if (info.shape == LeafShape::scalar && words.size() > 1)
     return invalid_input("{}: {} is given {} times", style.program, shown_name(field), words.size());
+  if (!field.spec.file && !std::ranges::all_of(words, [](const std::string& word) { return is_valid_utf8(word); }))
+    return invalid_input("{}: {}: expected UTF-8 text", style.program, shown_name(field));
   const auto fault = assign_leaf(*field.leaf(), words_node(words, info, field.spec.positional), field.spec);
   if (!fault) return ok();
   return with_hint(invalid_input("{}: {}{}: {}", style.program, shown_name(field), fault->where, fault->message),
@@ -122,8 +150,7 @@ class FlagParser {
   Result<ParsedFlags> parse(std::span<const std::string> args) {
     try {
       declare();
-      std::vector<std::string> reversed(args.rbegin(), args.rend());  // CLI11 takes the words from the back
-      app_.parse(reversed);
+      app_.parse(words_for_parser(args, fields_));
     } catch (const CLI::ParseError& error) {
       if (help_ && help_->count() > 0) return ParsedFlags{.help = true};
       return with_hint(invalid_input("{}: {}", style_.program, printable(error.what())),
@@ -132,8 +159,7 @@ class FlagParser {
       return internal("{}: the flags contradict each other: {}", style_.program, error.what());
     }
     if (help_->count() > 0) return ParsedFlags{.help = true};
-    if (const std::vector<std::string> rest = app_.remaining(); !rest.empty())
-      return refused_word(rest.front(), fields_, style_);
+    VB_CHECK(check_rest(app_.remaining(), fields_, style_));
     return fill();
   }
 
@@ -150,16 +176,19 @@ class FlagParser {
   Result<ParsedFlags> fill() const {
     ParsedFlags parsed;
     for (const Slot& slot : slots_) {
-      const std::vector<std::string> words = slot.option->count() > 0 ? slot.option->results() : std::vector<std::string>{};
-      if (!words.empty()) {
-        VB_CHECK(assign(slot, words, style_));
+      if (slot.option->count() > 0) {
+        VB_CHECK(assign(slot, slot.option->results(), style_));
         parsed.given.push_back(slot.field->name);
       } else if (slot.field->spec.required && style_.check_required) {
-        return with_hint(invalid_input("{}: missing {}: {}", style_.program, shown_name(*slot.field), slot.field->spec.help),
-                         format("see {} --help", style_.program));
+        return missing(*slot.field);
       }
     }
     return parsed;
+  }
+
+  Error missing(const BoundField& field) const {
+    return with_hint(invalid_input("{}: missing {}: {}", style_.program, shown_name(field), field.spec.help),
+                     format("see {} --help", style_.program));
   }
 
   std::vector<BoundField> fields_;

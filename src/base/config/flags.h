@@ -1,11 +1,11 @@
 /// Command line arguments -> config struct.
 ///
-/// Scalar and list fields are flags: `--max-tokens 8`, `--max-tokens=8`, `--json`, `--no-json`. A list is comma separated,
-/// repeated, or both; `\,` is a comma inside an item. Positional fields take the bare arguments in the order of
-/// declaration; a list there takes all that remain. After `--` everything is a bare argument. Tables, maps, matrices and
-/// free-form values are set in config files only.
-/// Errors: invalid_input for an unknown flag (with a did-you-mean), a missing or extra argument, a flag given twice, and
-/// whatever the config reader refuses (type, range, choices). Nothing is thrown.
+/// Scalar and list fields are flags: `--max-tokens 8`, `--max-tokens=8`, `--json`, `--no-json`. A list is comma
+/// separated, repeated, or both; `\,` is a comma inside an item. Positional fields take the bare arguments in the order
+/// of declaration; a list there takes all that remain. After `--` everything is a bare argument. Tables, maps, matrices
+/// and free-form values are set in config files only.
+/// Errors: invalid_input for an unknown flag (with a did-you-mean), a missing or extra argument, a flag given twice,
+/// text that is not UTF-8, and whatever the config reader refuses (type, range, choices). Nothing is thrown.
 #pragma once
 
 #include <span>

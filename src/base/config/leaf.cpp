@@ -103,14 +103,15 @@ Fault read_value(const ConfigNode& node, const FieldSpec& spec, T& out) {
 /// The number in a node; integers count where a double holds them exactly.
 Fault number_in(const ConfigNode& node, const LeafInfo& wanted, double& out) {
   constexpr std::int64_t kExact = std::int64_t{1} << 53;
+  const auto* whole = std::get_if<std::int64_t>(&node.value);
   if (const auto* value = std::get_if<double>(&node.value)) {
     out = *value;
   } else if (const auto* narrow = std::get_if<float>(&node.value)) {
     out = *narrow;
-  } else if (const auto* whole = std::get_if<std::int64_t>(&node.value); whole && *whole <= kExact && *whole >= -kExact) {
+  } else if (whole && *whole <= kExact && *whole >= -kExact) {
     out = static_cast<double>(*whole);
   } else if (whole || std::holds_alternative<std::uint64_t>(node.value)) {
-    return fault(node, format("expected a number, found {}, which a 64-bit float cannot hold exactly", describe_node(node)),
+    return fault(node, format("expected a number, found {}, too big for an exact 64-bit float", describe_node(node)),
                  "write it with a decimal point");
   } else {
     return wrong_type(node, wanted);
@@ -136,7 +137,7 @@ Fault read_value(const ConfigNode& node, const FieldSpec& spec, std::string& out
   if (!value) return wrong_type(node, info_of(&out));
   if (!spec.choices.empty() && std::ranges::find(spec.choices, *value) == spec.choices.end()) {
     const std::string near = did_you_mean(*value, spec.choices);
-    return fault(node, format("expected one of {}, found {}", join(spec.choices, ", "), describe_node(node)),
+    return fault(node, format("expected {}, found {}", choices_phrase(spec), describe_node(node)),
                  near.empty() ? "" : format("did you mean \"{}\"?", near));
   }
   out = *value;
@@ -186,7 +187,7 @@ Fault read_value(const ConfigNode& node, const FieldSpec& spec, std::map<std::st
 }
 
 Fault check_free_form(const ConfigNode& node) {
-  if (node.is_null()) return fault(node, "expected a value, found null inside a list or table, which TOML cannot write");
+  if (node.is_null()) return fault(node, "expected a value, found null inside it, which TOML cannot write");
   if (std::holds_alternative<DateTimeText>(node.value))
     return fault(node, format("expected a JSON value, found {}", describe_node(node)), "put it in quotes");
   if (const auto* number = std::get_if<double>(&node.value); number && !std::isfinite(*number))
@@ -211,10 +212,12 @@ template <class T>
 ConfigNode write_value(const T& value) {
   if constexpr (std::is_same_v<T, int>)
     return {std::int64_t{value}, {}};
-  else if constexpr (std::is_same_v<T, std::uint64_t>)
-    return std::in_range<std::int64_t>(value) ? ConfigNode{static_cast<std::int64_t>(value), {}} : ConfigNode{value, {}};
   else
     return {value, {}};
+}
+ConfigNode write_value(std::uint64_t value) {
+  if (!std::in_range<std::int64_t>(value)) return {value, {}};
+  return {static_cast<std::int64_t>(value), {}};
 }
 ConfigNode write_value(const Json& value) { return node_from_json(value); }
 template <class T>
@@ -280,6 +283,12 @@ std::string range_phrase(const FieldSpec& spec, ScalarKind kind) {
   if (spec.min) return format("at least {}{}", bound_text(*spec.min, kind), unit);
   if (spec.max) return format("at most {}{}", bound_text(*spec.max, kind), unit);
   return {};
+}
+
+std::string choices_phrase(const FieldSpec& spec) {
+  std::vector<std::string> shown = spec.choices;
+  std::ranges::replace(shown, std::string(), std::string("\"\""));
+  return "one of " + join(shown, ", ");
 }
 
 }  // namespace vauban

@@ -44,4 +44,7 @@ void map_strings(const LeafRef& leaf, const std::function<std::string(const std:
 /// "1 to 65536 tokens", "at least 0", "" without a range.
 std::string range_phrase(const FieldSpec& spec, ScalarKind kind);
 
+/// "one of refuse, comply"; an empty choice shows as "".
+std::string choices_phrase(const FieldSpec& spec);
+
 }  // namespace vauban

@@ -39,7 +39,8 @@ class Manual {
   std::string text(const StructType& type) {
     const std::shared_ptr<void> sample = type.make();
     const std::vector<BoundField> fields = fields_of({&type, sample.get()});
-    std::string out = "NAME\n" + wrapped(info_.summary.empty() ? info_.name : info_.name + " - " + info_.summary, kBody);
+    const std::string summary = info_.summary.empty() ? "" : " - " + info_.summary;
+    std::string out = "NAME\n" + wrapped(info_.name + summary, kBody);
     if (info_.command) out += head("SYNOPSIS") + wrapped(synopsis(fields), kBody);
     if (!info_.description.empty()) out += head("DESCRIPTION") + wrapped(info_.description, kBody);
     if (info_.command) out += section("ARGUMENTS AND OPTIONS", flags(fields));

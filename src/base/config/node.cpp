@@ -19,8 +19,10 @@ struct Describe {
   std::string operator()(std::uint64_t value) const { return format("the integer {}", value); }
   std::string operator()(float value) const { return "the number " + number_text(value); }
   std::string operator()(double value) const { return "the number " + number_text(value); }
-  std::string operator()(const std::string& value) const { return format("the string \"{}\"", printable(value, kShownBytes)); }
-  std::string operator()(const DateTimeText& value) const { return format("the date or time {}", printable(value.text, kShownBytes)); }
+  std::string operator()(const std::string& value) const {
+    return format("the string \"{}\"", printable(value, kShownBytes));
+  }
+  std::string operator()(const DateTimeText& value) const { return "the date or time " + printable(value.text); }
   std::string operator()(const ConfigNode::Array& value) const {
     return value.empty() ? "an empty list" : format("a list of {}", value.size());
   }

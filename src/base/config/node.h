@@ -33,8 +33,8 @@ struct ConfigEntry;
 struct ConfigNode {
   using Array = std::vector<ConfigNode>;
   using Table = std::vector<ConfigEntry>;
-  using Value = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, float, double, std::string, DateTimeText,
-                             Array, Table>;
+  using Value = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, float, double, std::string,
+                             DateTimeText, Array, Table>;
   Value value;
   SourcePos pos{};
 

@@ -1,8 +1,9 @@
 /// Config text -> config struct, strictly.
 ///
-/// Refused with invalid_input, file, line, column and dotted path: bytes that are not UTF-8 or not TOML, a file over 8 MiB,
-/// nesting over the limit, an unknown key anywhere (with a did-you-mean), a missing required key, a key under two
-/// spellings, a wrong type, a number out of range, NaN, infinity, a string that is not among the choices.
+/// Refused with invalid_input, file, line, column and dotted path: bytes that are not UTF-8 or not TOML, an unknown key
+/// anywhere (with a did-you-mean), a missing required key, a key under two spellings, a wrong type, a number out of
+/// range, NaN, infinity, a string that is not among the choices. Refused with resource: a text beyond the limits of
+/// toml.h.
 /// An integer is accepted where a number is wanted; never the reverse. A list given replaces the default list.
 /// JSON is read by the same rules; a null there means "not given" where the field is optional.
 #pragma once
@@ -31,7 +32,7 @@ struct ReadNotes {
   bool was_given(std::string_view path) const;
 };
 
-/// `value` seen from `folder`: a relative path becomes folder/value, made lexically normal. Left alone: an absolute path,
+/// `value` seen from `folder`: a relative path becomes folder/value, lexically normal. Left alone: an absolute path,
 /// "", "-" (standard streams), and anything with a scheme ("http://...").
 std::string resolve_path(const std::filesystem::path& folder, std::string_view value);
 

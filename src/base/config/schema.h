@@ -1,5 +1,5 @@
-/// Config struct -> JSON Schema (draft 2020-12) of its TOML or JSON document: types, choices, ranges, defaults, required
-/// keys, aliases (one spelling at a time), no unknown keys, descriptions.
+/// Config struct -> JSON Schema (draft 2020-12) of its TOML or JSON document: types, choices, ranges, defaults,
+/// required keys, aliases (one spelling at a time), no unknown keys, descriptions.
 #pragma once
 
 #include <string_view>

@@ -14,7 +14,8 @@ inline constexpr int kMaxTomlDepth = 64;  ///< of arrays and inline tables, and 
 inline constexpr int kMaxTomlTables = 20000;  ///< table headers and dotted keys: the parser looks each up in a list
 
 /// A table node with the position of every key and value.
-/// Errors: invalid_input "file:line:column: ..." for a text that is not TOML 1.0 or not UTF-8; resource beyond the limits.
+/// Errors: invalid_input "file:line:column: ..." for a text that is not TOML 1.0 or not UTF-8; resource beyond the
+/// limits above.
 Result<ConfigNode> parse_toml(std::string_view text, std::string_view file_name);
 
 }  // namespace vauban

@@ -1,5 +1,8 @@
 #include "base/config/toml_scan.h"
 
+#include <algorithm>
+#include <string>
+
 #include "base/config/toml.h"
 
 namespace vauban {
@@ -24,12 +27,17 @@ class Scanner {
 
  private:
   Result<void> step(char c) {
-    if (c == '\n') new_line();
-    else if (c == '[' || c == '{') VB_CHECK(open(c));
-    else if (c == ']' || c == '}') close();
-    else if (c == ',') dots_ = 0;
-    else if (c == '=') VB_CHECK(end_of_key());
-    else if (c == '.') VB_CHECK(dot());
+    switch (c) {
+      case '\n': new_line(); break;
+      case '[':
+      case '{': VB_CHECK(open(c)); break;
+      case ']':
+      case '}': close(); break;
+      case ',': dots_ = 0; break;
+      case '=': VB_CHECK(end_of_key()); break;
+      case '.': VB_CHECK(dot()); break;
+      default: break;
+    }
     if (c != ' ' && c != '\t' && c != '\n' && c != '\r') line_is_blank_ = false;
     ++at_;
     return ok();
@@ -74,9 +82,7 @@ class Scanner {
     return resource("{}:{}:{}: {} has more than {} {}", file_name_, line_, at_ - line_start_ + 1, what, limit, unit);
   }
 
-  void skip_comment() {
-    at_ = std::min(text_.find('\n', at_), text_.size());
-  }
+  void skip_comment() { at_ = std::min(text_.find('\n', at_), text_.size()); }
 
   /// A single-line string also ends, unclosed, at the end of its line: the parser will say so.
   void skip_string(char quote) {

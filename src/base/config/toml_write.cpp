@@ -6,7 +6,7 @@ namespace vauban {
 namespace {
 
 /// A basic string on one line. Source: TOML 1.0, section "String".
-std::string quoted(std::string_view text) {
+std::string toml_quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto code = static_cast<unsigned char>(c);
@@ -24,7 +24,7 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
-std::string key_text(std::string_view key) { return is_bare_key(key) ? std::string(key) : quoted(key); }
+std::string key_text(std::string_view key) { return is_bare_key(key) ? std::string(key) : toml_quoted(key); }
 
 struct InlineText {
   std::string operator()(std::monostate) const { return "\"\""; }
@@ -33,7 +33,7 @@ struct InlineText {
   std::string operator()(std::uint64_t value) const { return format("\"{}\"", value); }  // beyond a TOML integer
   std::string operator()(float value) const { return number_text(value); }
   std::string operator()(double value) const { return number_text(value); }
-  std::string operator()(const std::string& value) const { return quoted(value); }
+  std::string operator()(const std::string& value) const { return toml_quoted(value); }
   std::string operator()(const DateTimeText& value) const { return value.text; }
   std::string operator()(const ConfigNode::Array& items) const {
     std::string text = "[";

@@ -19,6 +19,8 @@ double two_sided_t(double t, double df) {
   return std::min(1.0, 2.0 * boost::math::cdf(boost::math::complement(boost::math::students_t(df), std::abs(t))));
 }
 
+Bounds around(double centre, double half) { return {centre - half, centre + half}; }
+
 /// Indices of p in ascending order of value; stable, so equal values keep their order.
 std::vector<std::size_t> ascending(std::span<const double> p) {
   std::vector<std::size_t> order(p.size());
@@ -75,9 +77,8 @@ StandardError clustered_se(std::span<const double> values, std::span<const std::
 MeanTest t_test(std::span<const double> values, const StandardError& error) {
   MeanTest test{.estimate = mean_of(values), .error = error};
   if (error.df < 1) return test;
-  const double half = t_quantile(error.df, 0.975) * error.se;
-  test.ci_low = test.estimate - half;
-  test.ci_high = test.estimate + half;
+  test.ci95 = around(test.estimate, t_quantile(error.df, 0.975) * error.se);
+  test.ci90 = around(test.estimate, t_quantile(error.df, 0.95) * error.se);
   if (error.se > 0)
     test.p = two_sided_t(test.estimate / error.se, error.df);
   else
@@ -92,18 +93,21 @@ double mcnemar_exact(std::int64_t b, std::int64_t c) {
   return std::min(1.0, 2.0 * boost::math::cdf(coin, static_cast<double>(std::min(b, c))));
 }
 
-Bounds wilson(std::int64_t successes, std::int64_t n) {
-  const double z = normal_quantile(0.975), total = static_cast<double>(n), p = static_cast<double>(successes) / total;
+Bounds wilson(std::int64_t successes, std::int64_t n, double confidence) {
+  const double z = normal_quantile(0.5 + confidence / 2), total = static_cast<double>(n), p = static_cast<double>(successes) / total;
   const double scale = 1 + z * z / total;
   const double centre = (p + z * z / (2 * total)) / scale;
   const double half = z * std::sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / scale;
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 
-bool equivalent_within(const MeanTest& test, double margin) {
-  if (test.error.df < 1) return false;
-  const double half = test.error.se > 0 ? t_quantile(test.error.df, 0.95) * test.error.se : 0;
-  return test.estimate - half > -margin && test.estimate + half < margin;
+std::optional<double> tost_p(const MeanTest& test, double margin) {
+  if (test.error.df < 1) return std::nullopt;
+  if (test.error.se == 0) return std::abs(test.estimate) < margin ? 0.0 : 1.0;
+  const boost::math::students_t t(test.error.df);
+  const double above = boost::math::cdf(boost::math::complement(t, (test.estimate + margin) / test.error.se));
+  const double below = boost::math::cdf(t, (test.estimate - margin) / test.error.se);
+  return std::max(above, below);
 }
 
 std::optional<double> minimum_detectable_effect(const StandardError& error) {

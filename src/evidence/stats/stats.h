@@ -27,10 +27,14 @@ StandardError plain_se(std::span<const double> values);
 /// sqrt(G/(G-1) * sum_g (sum_{i in g} (x_i - mean))^2) / n. Source: Miller 2024, arXiv 2411.00640, with the G/(G-1) factor.
 StandardError clustered_se(std::span<const double> values, std::span<const std::int64_t> cluster);
 
+struct Bounds {
+  double low = 0, high = 0;
+};
+
 struct MeanTest {
   double estimate = 0;
-  std::optional<double> ci_low, ci_high;  ///< 95 % t interval
-  std::optional<double> p;                ///< two-sided, mean = 0; 1 when every value is 0
+  std::optional<Bounds> ci95, ci90;  ///< t intervals
+  std::optional<double> p;           ///< two-sided, mean = 0; 1 when every value is 0
   StandardError error;
 };
 MeanTest t_test(std::span<const double> values, const StandardError& error);
@@ -38,15 +42,12 @@ MeanTest t_test(std::span<const double> values, const StandardError& error);
 /// Exact McNemar on discordant pairs: p = min(1, 2 sum_{i <= min(b,c)} C(b+c, i) / 2^(b+c)); 1 when b + c = 0.
 double mcnemar_exact(std::int64_t b, std::int64_t c);
 
-struct Bounds {
-  double low = 0, high = 0;
-};
-/// 95 % Wilson interval of `successes` out of n > 0.
-Bounds wilson(std::int64_t successes, std::int64_t n);
+/// Wilson interval of `successes` out of n > 0.
+Bounds wilson(std::int64_t successes, std::int64_t n, double confidence = 0.95);
 
-/// Two one-sided t tests at 5 %: true when the 90 % interval lies inside (-margin, margin). A standard error of 0
-/// decides by the estimate alone.
-bool equivalent_within(const MeanTest& test, double margin);
+/// Two one-sided t tests: the larger p of mean <= -margin and mean >= margin. Equivalent at 5 % when p < .05, which is when
+/// the 90 % interval lies inside (-margin, margin). A standard error of 0 decides by the estimate alone (p 0 or 1).
+std::optional<double> tost_p(const MeanTest& test, double margin);
 
 /// Smallest mean difference that a two-sided 5 % test finds with power 80 %: (z_{.975} + z_{.8}) * se.
 std::optional<double> minimum_detectable_effect(const StandardError& error);

@@ -62,16 +62,20 @@ std::int64_t editable_width(Site site, const ModelConfig& config) {
     case Site::mlp_norm_out:
     case Site::mlp_out:
     case Site::resid_post:
-    case Site::final_norm_out: return config.width;
+    case Site::final_norm_out:
+      return config.width;
     case Site::q:
     case Site::q_rot:
-    case Site::z: return config.heads * config.head_dim;
+    case Site::z:
+      return config.heads * config.head_dim;
     case Site::k:
     case Site::v:
-    case Site::k_rot: return config.kv_heads * config.head_dim;
+    case Site::k_rot:
+      return config.kv_heads * config.head_dim;
     case Site::gate:
     case Site::up:
-    case Site::act: return config.mlp_width;
+    case Site::act:
+      return config.mlp_width;
     case Site::tokens:
     case Site::attn_scores:
     case Site::attn_pattern:
@@ -81,7 +85,8 @@ std::int64_t editable_width(Site site, const ModelConfig& config) {
     case Site::logits:
     case Site::logprobs:
     case Site::sampled_id:
-    case Site::kv_pages: return 0;
+    case Site::kv_pages:
+      return 0;
   }
   return 0;
 }
@@ -211,15 +216,31 @@ std::vector<Missing> InterventionEffect::no_ops() const {
   for (const int layer : layers_) {
     const LayerEffect& effect = at(layer);
     if (effect.changed()) continue;
-    Missing entry{.kind = ArtifactKind::intervention_result, .site = intervention_.site, .layer = {}, .reason = {}, .unsupported = false};
+    Missing entry{.kind = ArtifactKind::intervention_result,
+                  .site = intervention_.site,
+                  .layer = {},
+                  .reason = {},
+                  .unsupported = false};
     if (info(intervention_.site).per_layer) entry.layer = layer;
-    entry.reason = effect.rows() == 0
-                       ? format("intervention '{}' met no row at positions {}", intervention_.name, intervention_.positions.to_string())
-                       : format("intervention '{}' had no effect: over {} rows it changed at most {:.3g} of a row's norm",
-                                intervention_.name, effect.rows(), effect.relative.max());
+    entry.reason =
+        effect.rows() == 0
+            ? format("intervention '{}' met no row at positions {}", intervention_.name,
+                     intervention_.positions.to_string())
+            : format("intervention '{}' had no effect: over {} rows it changed at most {:.3g} of a row's norm",
+                     intervention_.name, effect.rows(), effect.relative.max());
     out.push_back(std::move(entry));
   }
   return out;
+}
+
+Result<std::vector<InterventionEffect>> check_interventions(const TraceRequest& request, const ModelConfig& config,
+                                                            const Capability& capability) {
+  std::vector<InterventionEffect> effects;
+  for (const Intervention& intervention : request.interventions) {
+    VB_TRY(InterventionEffect effect, InterventionEffect::make(intervention, config, capability));
+    effects.push_back(std::move(effect));
+  }
+  return effects;
 }
 
 }  // namespace vauban

@@ -47,7 +47,8 @@ class InterventionEffect {
  public:
   /// Errors: unsupported, naming a site that cannot be edited or that this architecture or backend does not show;
   /// invalid_input for a layer out of range or a primitive that validate_primitive refuses.
-  static Result<InterventionEffect> make(const Intervention& intervention, const ModelConfig& config, const Capability& capability);
+  static Result<InterventionEffect> make(const Intervention& intervention, const ModelConfig& config,
+                                         const Capability& capability);
 
   const Intervention& intervention() const { return intervention_; }
   const Primitive& primitive() const { return primitive_; }  ///< normalised
@@ -78,5 +79,9 @@ class InterventionEffect {
   std::int64_t width_ = 0;
   std::map<int, LayerEffect> effects_;
 };
+
+/// Those of a request, in order. Errors: those of make().
+Result<std::vector<InterventionEffect>> check_interventions(const TraceRequest& request, const ModelConfig& config,
+                                                            const Capability& capability);
 
 }  // namespace vauban

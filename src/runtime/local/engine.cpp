@@ -10,15 +10,17 @@ double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<dou
 
 }  // namespace
 
-double Engine::seconds_since(std::chrono::nanoseconds start) const { return seconds(context_.clock.monotonic() - start); }
+double Engine::seconds_since(std::chrono::nanoseconds start) const {
+  return seconds(context_.clock.monotonic() - start);
+}
 
 Result<std::size_t> Engine::submit(SequenceRequest request) {
   VB_TRY(auto sequence, Sequence::make(sequences_.size(), std::move(request), model_, kv_->pool));
   const KvGeometry& geometry = kv_->store->geometry();
   const std::int64_t needed = (sequence->positions() + geometry.page_tokens - 1) / geometry.page_tokens;
   if (needed > geometry.pages)
-    return with_hint(resource("{} positions need {} pages of {} tokens; the key/value cache has {}", sequence->positions(),
-                              needed, geometry.page_tokens, geometry.pages),
+    return with_hint(resource("{} positions need {} pages of {} tokens; the key/value cache has {}",
+                              sequence->positions(), needed, geometry.page_tokens, geometry.pages),
                      "raise the memory limit of the key/value cache, or ask for fewer tokens");
   waiting_.push_back(sequence.get());
   sequences_.push_back(std::move(sequence));
@@ -53,7 +55,8 @@ Batch Engine::build(const std::vector<StepShare>& shares) const {
   Batch batch;
   for (const StepShare& share : shares) {
     const Sequence& sequence = *sequences_[share.sequence];
-    batch.sequences.push_back({static_cast<std::int32_t>(batch.ids.size()), share.rows, share.past, sequence.state().pages()});
+    batch.sequences.push_back(
+        {static_cast<std::int32_t>(batch.ids.size()), share.rows, share.past, sequence.state().pages()});
     for (std::int32_t position = share.past; position < share.past + share.rows; ++position) {
       if (sequence.needs_logits(position)) batch.output_rows.push_back(static_cast<std::int32_t>(batch.ids.size()));
       batch.ids.push_back(sequence.ids()[static_cast<std::size_t>(position)]);
@@ -72,8 +75,8 @@ Result<void> Engine::forward(const Batch& batch, const Tap& tap) {
   if (expected == 0) return ok();
   logits_ = to_f32(logits);  // the tensor lives until the next begin_step()
   if (logits_.size() != expected)
-    return internal("the forward pass gave {} logits; {} rows of {} were expected", logits_.size(), batch.output_rows.size(),
-                    model_.config.vocab_size);
+    return internal("the forward pass gave {} logits; {} rows of {} were expected", logits_.size(),
+                    batch.output_rows.size(), model_.config.vocab_size);
   return ok();
 }
 
@@ -122,9 +125,7 @@ Result<StepReport> Engine::run(StepTap* tap) {
 
 void Engine::finish_step(StepReport& report) {
   for (const StepShare& share : report.shares) sequences_[share.sequence]->advance(share.rows);
-  const auto start = context_.clock.monotonic();
   take_tokens(report);
-  report.cost.decode_s = seconds_since(start);
   std::erase_if(active_, [](const Sequence* sequence) { return sequence->finished(); });
 }
 
@@ -136,7 +137,13 @@ void Engine::take_tokens(StepReport& report) {
     const auto row = std::find_if(report.logits.begin(), report.logits.end(), [&](const LogitRow& candidate) {
       return candidate.sequence == share.sequence && candidate.position == last;
     });
-    Result<TokenOut> out = sequence.take(row == report.logits.end() ? std::span<const float>() : row->values);
+    const std::span<const float> logits = row == report.logits.end() ? std::span<const float>() : row->values;
+    const auto start = context_.clock.monotonic();
+    Result<TokenOut> out = sequence.take(logits);
+    const auto taken = context_.clock.monotonic();
+    if (out) sequence.score(*out, logits);
+    report.cost.decode_s += seconds(taken - start);
+    report.cost.score_s += seconds_since(taken);
     if (out) {
       report.tokens.push_back(*std::move(out));
     } else {

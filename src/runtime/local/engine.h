@@ -1,5 +1,5 @@
-/// Engine: the step loop. Requests come in, every step runs one batch of token rows over all active sequences (chunks of
-/// prompts and one row per decoding sequence together), finished sequences leave and give their pages back.
+/// Engine: the step loop. Requests come in, every step runs one batch of token rows over all active sequences (chunks
+/// of prompts and one row per decoding sequence together), finished sequences leave and give their pages back.
 ///
 /// A sequence is admitted when pages for its whole run are free, so nothing is ever preempted; admission is first come,
 /// first served. Used from one thread. Several engines may share one KvMemory.
@@ -51,7 +51,8 @@ struct LogitRow {
 struct StepCost {
   double batch_s = 0;    ///< admission and batch building
   double forward_s = 0;  ///< the forward pass, what the tap did in it included
-  double decode_s = 0;   ///< logprobs, sampling, text
+  double decode_s = 0;   ///< sampling and text
+  double score_s = 0;    ///< logprobs of the chosen tokens
   std::int64_t rows = 0, sequences = 0, waiting = 0;
   OpCounters counters;
 };
@@ -69,7 +70,8 @@ class Engine {
   Engine(const Model& model, Ops& ops, std::shared_ptr<KvMemory> kv, const Context& context, EngineOptions options)
       : model_(model), ops_(ops), kv_(std::move(kv)), context_(context), options_(options) {}
 
-  /// Queues a request; numbers count from 0. Errors: those of Sequence::make; resource when it needs more pages than exist.
+  /// Queues a request; numbers count from 0. Errors: those of Sequence::make; resource when it needs more pages than
+  /// exist.
   Result<std::size_t> submit(SequenceRequest request);
   bool idle() const { return waiting_.empty() && active_.empty(); }
   const Sequence& sequence(std::size_t number) const { return *sequences_[number]; }

@@ -11,11 +11,13 @@ namespace {
 
 Result<void> check_options(const LocalOptions& options) {
   if (options.page_tokens < 1) return invalid_input("page_tokens: expected 1 or more, found {}", options.page_tokens);
-  if (options.engine.max_batch < 1) return invalid_input("max_batch: expected 1 or more, found {}", options.engine.max_batch);
+  if (options.engine.max_batch < 1)
+    return invalid_input("max_batch: expected 1 or more, found {}", options.engine.max_batch);
   if (options.engine.prefill_chunk < 1)
     return invalid_input("prefill_chunk: expected 1 row or more, found {}", options.engine.prefill_chunk);
   if (options.numerics != Numerics::exact)
-    return unsupported("numerics '{}' is not built in yet: this build computes in 'exact'", to_string(options.numerics));
+    return unsupported("numerics '{}' is not built in yet: this build computes in 'exact'",
+                       to_string(options.numerics));
   return ok();
 }
 
@@ -24,13 +26,14 @@ Result<KvGeometry> plan_pages(const Model& model, const Ops& ops, const LocalOpt
   KvGeometry geometry = model.network->kv_geometry();
   geometry.page_tokens = options.page_tokens;
   const std::int64_t element_bytes = info(ops.activation_dtype()).bits / 8;
-  const std::int64_t page_bytes = std::int64_t{2} * geometry.layers * geometry.kv_heads * geometry.head_dim *
-                                  options.page_tokens * element_bytes;
+  const std::int64_t page_bytes =
+      std::int64_t{2} * geometry.layers * geometry.kv_heads * geometry.head_dim * options.page_tokens * element_bytes;
   const std::int64_t context = std::max<std::int64_t>(model.config.context_length, options.page_tokens);
   const std::int64_t wanted = options.engine.max_batch * ((context + options.page_tokens - 1) / options.page_tokens);
   const std::int64_t affordable = options.kv_memory_bytes / std::max<std::int64_t>(page_bytes, 1);
   if (affordable < 1)
-    return with_hint(resource("one page of the key/value cache takes {} bytes; the limit is {}", page_bytes, options.kv_memory_bytes),
+    return with_hint(resource("one page of the key/value cache takes {} bytes; the limit is {}", page_bytes,
+                              options.kv_memory_bytes),
                      "raise the memory limit or use fewer tokens per page");
   geometry.pages = static_cast<std::int32_t>(std::min({wanted, affordable, std::int64_t{1} << 30}));
   return geometry;
@@ -45,7 +48,8 @@ Result<std::unique_ptr<LocalRuntime>> LocalRuntime::make(std::unique_ptr<Model> 
   VB_TRY(std::unique_ptr<KvStore> store, ops->make_kv_store(geometry), "while making the key/value cache of '{}'",
          model->identity.name);
   auto kv = std::make_shared<KvMemory>(std::move(store));
-  return std::unique_ptr<LocalRuntime>(new LocalRuntime(std::move(model), std::move(ops), context, options, std::move(kv)));
+  return std::unique_ptr<LocalRuntime>(
+      new LocalRuntime(std::move(model), std::move(ops), context, options, std::move(kv)));
 }
 
 LocalRuntime::LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops, const Context& context,
@@ -59,8 +63,9 @@ LocalRuntime::LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> op
 
 Result<std::vector<std::int32_t>> LocalRuntime::tokenize(const TraceRequest& request) {
   if (request.apply_chat_template)
-    return with_hint(unsupported("request '{}' asks for a chat template; templates arrive with a later release", request.trace_id),
-                     "render the messages yourself and give the text or its ids");
+    return with_hint(
+        unsupported("request '{}' asks for a chat template; templates arrive with a later release", request.trace_id),
+        "render the messages yourself and give the text or its ids");
   if (!request.prompt_ids.empty()) return request.prompt_ids;
   if (!model_->tokenizer)
     return with_hint(unsupported("model '{}' came without a tokenizer: text cannot become ids", model_->identity.name),
@@ -76,30 +81,42 @@ Result<Trace> LocalRuntime::trace(const TraceRequest& request, PayloadSink* sink
 }
 
 std::vector<Result<Trace>> LocalRuntime::trace_batch(std::span<const TraceRequest> requests, PayloadSink* sink) {
-  TraceBatch batch({*model_, *ops_, *kv_, capability_, context_, sink, options_.numerics}, make_engine(options_.engine));
+  TraceBatch batch({*model_, *ops_, *kv_, capability_, context_, sink, options_.numerics, options_.engine},
+                   make_engine(options_.engine));
   for (const TraceRequest& request : requests) batch.add(request, [&] { return tokenize(request); });
-  if (!load_reported_) batch.report_load();
-  load_reported_ = true;
+  if (!load_reported_) load_reported_ = batch.report_load();
   return batch.run();
 }
 
+Result<void> LocalRuntime::submit(StepRun& run, const TraceRequest& request) {
+  VB_CHECK(validate(request));
+  VB_TRY(std::vector<std::int32_t> ids, tokenize(request));
+  Observed& observed = run.observed.emplace_back();
+  observed.prompt_rows = static_cast<std::int64_t>(ids.size());
+  VB_TRY(observed.effects, check_interventions(request, model_->config, capability_));
+  VB_TRY(const std::size_t number,
+         run.engine.submit({.prompt = std::move(ids), .sampling = request.sampling, .wants_logits = {}}));
+  run.observer.add(number, observed);
+  run.edits = run.edits || !observed.effects.empty();
+  return ok();
+}
+
 Result<std::unique_ptr<StepStream>> LocalRuntime::generate(std::span<const TraceRequest> requests) {
-  auto engine = std::make_unique<Engine>(make_engine(options_.engine));
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    VB_CHECK(validate(requests[i]), "in request {}", i);
-    if (!requests[i].interventions.empty())
-      return unsupported("request {}: interventions need trace(), which records their measured effect", i);
-    VB_TRY(std::vector<std::int32_t> ids, tokenize(requests[i]), "in request {}", i);
-    VB_CHECK(engine->submit({.prompt = std::move(ids), .sampling = requests[i].sampling, .wants_logits = {}}), "in request {}", i);
-  }
-  return make_step_stream(std::move(engine));
+  auto run =
+      std::unique_ptr<StepRun>(new StepRun{make_engine(options_.engine),
+                                           Observer(*ops_, context_.clock, static_cast<int>(model_->config.layers)),
+                                           {},
+                                           false});
+  for (std::size_t i = 0; i < requests.size(); ++i) VB_CHECK(submit(*run, requests[i]), "in request {}", i);
+  return make_step_stream(std::move(run));
 }
 
 Result<std::unique_ptr<ScoreStream>> LocalRuntime::score(std::span<const std::int32_t> ids, std::int64_t chunk_rows) {
   if (chunk_rows < 1) return invalid_input("chunk_rows: expected 1 or more, found {}", chunk_rows);
   const int chunk = static_cast<int>(std::min<std::int64_t>(chunk_rows, options_.engine.prefill_chunk));
   auto engine = std::make_unique<Engine>(make_engine({.max_batch = 1, .prefill_chunk = chunk}));
-  SequenceRequest request{.prompt = {ids.begin(), ids.end()}, .sampling = {}, .wants_logits = [](std::int64_t) { return true; }};
+  SequenceRequest request{
+      .prompt = {ids.begin(), ids.end()}, .sampling = {}, .wants_logits = [](std::int64_t) { return true; }};
   VB_CHECK(engine->submit(std::move(request)), "while scoring {} ids", ids.size());
   return make_score_stream(std::move(engine), model_->config.vocab_size);
 }

@@ -23,6 +23,8 @@
 
 namespace vauban {
 
+struct StepRun;
+
 struct LocalOptions {
   int page_tokens = 16;
   EngineOptions engine;
@@ -51,8 +53,9 @@ class LocalRuntime final : public Runtime {
   const Model& loaded() const { return *model_; }
 
  private:
-  LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops, const Context& context, const LocalOptions& options,
-               std::shared_ptr<KvMemory> kv);
+  LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops, const Context& context,
+               const LocalOptions& options, std::shared_ptr<KvMemory> kv);
+  Result<void> submit(StepRun& run, const TraceRequest& request);
   Engine make_engine(const EngineOptions& options) { return Engine(*model_, *ops_, kv_, context_, options); }
 
   const Context& context_;

@@ -39,7 +39,8 @@ bool Observed::selects(Site site, Moment moment, std::span<const std::int64_t> p
 }
 
 bool Observed::edits(Site site, int layer) const {
-  return std::any_of(effects.begin(), effects.end(), [&](const InterventionEffect& e) { return e.applies_to(site, layer); });
+  return std::any_of(effects.begin(), effects.end(),
+                     [&](const InterventionEffect& e) { return e.applies_to(site, layer); });
 }
 
 void Observer::add(std::size_t sequence, Observed& observed) {
@@ -57,7 +58,8 @@ void Observer::listen() {
   for (const auto& [sequence, observed] : observed_) {
     for (const SiteInfo& site : all_sites()) {
       for (int layer = 0; layer < (site.per_layer ? layers_ : 1); ++layer)
-        if ((observed->recorder && observed->recorder->wants(site.id, layer)) || observed->edits(site.id, layer)) want(site.id, layer);
+        if ((observed->recorder && observed->recorder->wants(site.id, layer)) || observed->edits(site.id, layer))
+          want(site.id, layer);
     }
   }
 }
@@ -65,6 +67,9 @@ void Observer::listen() {
 void Observer::begin_batch(const Batch& batch, std::span<const std::size_t> owners) {
   batch_ = &batch;
   owners_.assign(owners.begin(), owners.end());
+  for (std::size_t i = 0; i < owners_.size(); ++i)
+    if (const auto found = observed_.find(owners_[i]); found != observed_.end())
+      found->second->kv_pages = batch.sequences[i].pages;
 }
 
 /// A tensor has either a row for each row of the batch, or one for each output row (behind the last layer).

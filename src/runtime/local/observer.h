@@ -1,6 +1,6 @@
-/// Observer: the tap of the local runtime. It knows which rows of a step belong to which request, applies that request's
-/// interventions to them (in list order), and hands what is wanted to its recorder: first the values before, then the
-/// edits, then the values after. Rows of other requests are never touched.
+/// Observer: the tap of the local runtime. It knows which rows of a step belong to which request, applies that
+/// request's interventions to them (in list order), and hands what is wanted to its recorder: first the values before,
+/// then the edits, then the values after. Rows of other requests are never touched.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ struct Observed {
   std::vector<Want> wants;  ///< those the recorder was made from; none of them has Positions::last
   std::optional<Recorder> recorder;
   std::vector<InterventionEffect> effects;
+  std::vector<std::int32_t> kv_pages;  ///< of the last step it took part in
   double observe_s = 0, intervene_s = 0;
   std::int64_t observed_values = 0;
 

@@ -23,7 +23,8 @@ Result<void> check_logits(std::span<const float> logits, std::int64_t position) 
       return corrupt("logits for position {}: expected finite values, found {} at id {}", position, logits[id], id);
     any_finite = any_finite || logits[id] != -INFINITY;
   }
-  if (!any_finite) return corrupt("logits for position {}: expected a finite value, all {} are -inf", position, logits.size());
+  if (!any_finite)
+    return corrupt("logits for position {}: expected a finite value, all {} are -inf", position, logits.size());
   return ok();
 }
 
@@ -81,7 +82,8 @@ double log_sum_exp(std::span<const float> logits) {
 
 void log_softmax(std::span<const float> logits, std::span<float> out) {
   const double normaliser = log_sum_exp(logits);
-  for (std::size_t i = 0; i < logits.size(); ++i) out[i] = static_cast<float>(static_cast<double>(logits[i]) - normaliser);
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    out[i] = static_cast<float>(static_cast<double>(logits[i]) - normaliser);
 }
 
 std::uint64_t request_key(std::span<const std::int32_t> prompt_ids) {
@@ -96,9 +98,10 @@ std::uint64_t request_key(std::span<const std::int32_t> prompt_ids) {
 std::vector<float> Sampler::penalised(std::span<const float> logits, std::span<const std::int32_t> history) const {
   std::vector<float> out(logits.begin(), logits.end());
   if (sampling_.repetition_penalty == 1.0) return out;
-  const std::size_t window = sampling_.repetition_window == 0
-                                 ? history.size()
-                                 : std::min<std::size_t>(history.size(), static_cast<std::size_t>(sampling_.repetition_window));
+  const std::size_t window =
+      sampling_.repetition_window == 0
+          ? history.size()
+          : std::min<std::size_t>(history.size(), static_cast<std::size_t>(sampling_.repetition_window));
   const std::span<const std::int32_t> recent = history.last(window);
   for (const std::int32_t id : std::unordered_set<std::int32_t>(recent.begin(), recent.end())) {
     if (id < 0 || static_cast<std::size_t>(id) >= out.size()) continue;  // an id that the head does not predict
@@ -108,13 +111,15 @@ std::vector<float> Sampler::penalised(std::span<const float> logits, std::span<c
   return out;
 }
 
-std::vector<Candidate> Sampler::distribution(std::span<const float> logits, std::span<const std::int32_t> history) const {
+std::vector<Candidate> Sampler::distribution(std::span<const float> logits,
+                                             std::span<const std::int32_t> history) const {
   const std::vector<float> z = penalised(logits, history);
   const double largest = z[argmax(z)];
   std::vector<Candidate> candidates;
   candidates.reserve(z.size());
   for (std::size_t id = 0; id < z.size(); ++id)  // the maximum goes first, so that no temperature overflows
-    candidates.push_back({static_cast<std::int32_t>(id), std::exp((static_cast<double>(z[id]) - largest) / sampling_.temperature)});
+    candidates.push_back(
+        {static_cast<std::int32_t>(id), std::exp((static_cast<double>(z[id]) - largest) / sampling_.temperature)});
   normalise(candidates);
   keep_top_k(candidates, sampling_.top_k);
   keep_top_p(candidates, sampling_.top_p);
@@ -122,7 +127,8 @@ std::vector<Candidate> Sampler::distribution(std::span<const float> logits, std:
   return candidates;
 }
 
-Result<Pick> Sampler::pick(std::span<const float> logits, std::span<const std::int32_t> history, std::int64_t position) const {
+Result<Pick> Sampler::pick(std::span<const float> logits, std::span<const std::int32_t> history,
+                           std::int64_t position) const {
   VB_CHECK(check_logits(logits, position));
   if (greedy() && sampling_.repetition_penalty == 1.0) return Pick{static_cast<std::int32_t>(argmax(logits)), 1};
   if (greedy()) return Pick{static_cast<std::int32_t>(argmax(penalised(logits, history))), 1};

@@ -1,8 +1,8 @@
 /// Sampler: raw logits of one position -> one token.
 ///
 /// Order of operations: raw logits -> logprob recorded -> repetition penalty -> temperature -> top-k -> top-p -> min-p
-/// -> normalise -> draw. Temperature 0 is greedy after the penalty (lowest id on ties). Random numbers are counter based
-/// and keyed by (seed, request, sample, position), so a sequence does not depend on what else is in its batch.
+/// -> normalise -> draw. Temperature 0 is greedy after the penalty (lowest id on ties). Random numbers are counter
+/// based and keyed by (seed, request, sample, position), so a sequence does not depend on what else is in its batch.
 /// Source: inference-serving section 2.
 #pragma once
 

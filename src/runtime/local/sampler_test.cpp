@@ -1,8 +1,7 @@
 #include "runtime/local/sampler.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+#include <gtest/gtest.h>
 #include <limits>
 #include <map>
 
@@ -21,7 +20,8 @@ std::vector<float> logs(const std::vector<double>& probabilities) {
 
 Sampler make_sampler(const Sampling& sampling) { return Sampler(sampling, 7); }
 
-std::map<std::int32_t, double> kept(const Sampling& sampling, const std::vector<float>& logits, const Ids& history = {}) {
+std::map<std::int32_t, double> kept(const Sampling& sampling, const std::vector<float>& logits,
+                                    const Ids& history = {}) {
   std::map<std::int32_t, double> out;
   for (const Candidate& c : make_sampler(sampling).distribution(logits, history)) out[c.id] = c.probability;
   return out;
@@ -116,7 +116,8 @@ TEST(Sampler, DrawsDependOnSeedSampleAndPositionOnly) {
   const auto draw = [&](Sampling sampling) {
     sampling.temperature = 1;
     Ids ids;
-    for (int position = 0; position < 16; ++position) ids.push_back(make_sampler(sampling).pick(flat, {}, position)->id);
+    for (int position = 0; position < 16; ++position)
+      ids.push_back(make_sampler(sampling).pick(flat, {}, position)->id);
     return ids;
   };
   EXPECT_EQ(draw({.seed = 5}), draw({.seed = 5}));

@@ -18,20 +18,27 @@ Result<void> check_prompt(const SequenceRequest& request, const ModelConfig& con
 
 Result<void> check_length(const Sequence& sequence, int max_tokens, std::int64_t context_length) {
   if (context_length <= 0 || sequence.positions() <= context_length) return ok();
-  return with_hint(invalid_input("the prompt has {} tokens and {} new ones were asked for: that takes {} positions, the model has {}",
-                                 sequence.prompt_rows(), max_tokens, sequence.positions(), context_length),
-                   "shorten the prompt or lower max_tokens");
+  return with_hint(
+      invalid_input(
+          "the prompt has {} tokens and {} new ones were asked for: that takes {} positions, the model has {}",
+          sequence.prompt_rows(), max_tokens, sequence.positions(), context_length),
+      "shorten the prompt or lower max_tokens");
 }
 
 }  // namespace
 
 std::string_view to_string(Finish finish) {
   switch (finish) {
-    case Finish::none: return "";
-    case Finish::stop: return "stop";
-    case Finish::length: return "length";
-    case Finish::eos: return "eos";
-    case Finish::cancelled: return "cancelled";
+    case Finish::none:
+      return "";
+    case Finish::stop:
+      return "stop";
+    case Finish::length:
+      return "length";
+    case Finish::eos:
+      return "eos";
+    case Finish::cancelled:
+      return "cancelled";
   }
   return "";
 }
@@ -44,7 +51,8 @@ Sequence::Sequence(std::size_t number, SequenceRequest request, const Model& mod
       state_(pool),
       ids_(request_.prompt) {}
 
-Result<std::unique_ptr<Sequence>> Sequence::make(std::size_t number, SequenceRequest request, const Model& model, PagePool& pool) {
+Result<std::unique_ptr<Sequence>> Sequence::make(std::size_t number, SequenceRequest request, const Model& model,
+                                                 PagePool& pool) {
   VB_CHECK(check_prompt(request, model.config));
   auto sequence = std::unique_ptr<Sequence>(new Sequence(number, std::move(request), model, pool));
   const Sampling& sampling = sequence->request_.sampling;
@@ -97,11 +105,8 @@ Result<TokenOut> Sequence::take(std::span<const float> logits) {
     return out;
   }
   VB_TRY(const Pick pick, sampler_.pick(logits, ids_, static_cast<std::int64_t>(ids_.size())));
-  if (request_.logprobs)
-    out.logprob = static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(pick.id)]) - log_sum_exp(logits));
   ids_.push_back(pick.id);
   survivors_.push_back(pick.survivors);
-  if (out.logprob) logprobs_.push_back(*out.logprob);
 
   VB_TRY(out.text, text_after(pick.id));
   out.finish = finish_after(pick.id);
@@ -114,6 +119,13 @@ Result<TokenOut> Sequence::take(std::span<const float> logits) {
   out.token = pick.id;
   if (out.finish != Finish::none) end(out.finish);
   return out;
+}
+
+void Sequence::score(TokenOut& out, std::span<const float> logits) {
+  if (!request_.logprobs || !out.token) return;
+  out.logprob =
+      static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(*out.token)]) - log_sum_exp(logits));
+  logprobs_.push_back(*out.logprob);
 }
 
 TokenOut Sequence::cancel() {

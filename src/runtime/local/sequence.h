@@ -42,7 +42,8 @@ class Sequence {
  public:
   /// Errors: invalid_input for an empty prompt, an id outside the vocabulary or more positions than the model has;
   /// unsupported for stop strings without a tokenizer. The sampling has passed validate(TraceRequest).
-  static Result<std::unique_ptr<Sequence>> make(std::size_t number, SequenceRequest request, const Model& model, PagePool& pool);
+  static Result<std::unique_ptr<Sequence>> make(std::size_t number, SequenceRequest request, const Model& model,
+                                                PagePool& pool);
 
   /// Positions of the whole run: the last new token is never fed back.
   std::int64_t positions() const;
@@ -57,6 +58,8 @@ class Sequence {
   /// After a step that fed everything pending: draws the next token from `logits` (ignored when no token is wanted).
   /// Errors: corrupt logits, or those of the tokenizer; they concern this sequence only.
   Result<TokenOut> take(std::span<const float> logits);
+  /// Adds the logprob of the token that take() drew from `logits`.
+  void score(TokenOut& out, std::span<const float> logits);
   TokenOut cancel();
   void fail(Error error);
   bool finished() const { return finish_ != Finish::none || failure_.has_value(); }

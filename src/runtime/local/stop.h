@@ -34,13 +34,15 @@ class StopMatcher {
 /// decoded as in the middle of a text, and not dropped as at its beginning.
 class TextStream {
  public:
-  static Result<TextStream> make(const Tokenizer& tokenizer, std::span<const std::int32_t> prompt, std::vector<std::string> stops);
+  static Result<TextStream> make(const Tokenizer& tokenizer, std::span<const std::int32_t> prompt,
+                                 std::vector<std::string> stops);
   Result<std::string> push(std::int32_t id);
   bool stopped() const { return stops_.stopped(); }
   Result<std::string> finish();
 
  private:
-  TextStream(const Tokenizer& tokenizer, std::vector<std::string> stops) : decoder_(tokenizer), stops_(std::move(stops)) {}
+  TextStream(const Tokenizer& tokenizer, std::vector<std::string> stops)
+      : decoder_(tokenizer), stops_(std::move(stops)) {}
   StreamDecoder decoder_;
   StopMatcher stops_;
 };

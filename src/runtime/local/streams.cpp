@@ -7,7 +7,8 @@ namespace vauban {
 namespace {
 
 StepEvent to_event(TokenOut out) {
-  StepEvent event{.request = out.sequence, .token = out.token, .text = std::move(out.text), .logprob = {}, .finish = {}};
+  StepEvent event{
+      .request = out.sequence, .token = out.token, .text = std::move(out.text), .logprob = {}, .finish = {}};
   if (out.token && out.logprob) event.logprob = TokenLogprob{*out.token, *out.logprob};
   event.finish = to_string(out.finish);
   return event;
@@ -15,29 +16,29 @@ StepEvent to_event(TokenOut out) {
 
 class EngineStepStream final : public StepStream {
  public:
-  explicit EngineStepStream(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+  explicit EngineStepStream(std::unique_ptr<StepRun> run) : run_(std::move(run)) {}
 
   Result<std::optional<StepEvent>> next() override {
-    while (ready_.empty() && engine_ && !engine_->idle()) VB_CHECK(advance());
+    while (ready_.empty() && run_ && !run_->engine.idle()) VB_CHECK(advance());
     if (ready_.empty()) return std::optional<StepEvent>();
     Result<StepEvent> event = std::move(ready_.front());
     ready_.pop_front();
     if (event) return std::optional<StepEvent>(*std::move(event));
-    engine_.reset();  // an error ends the stream, and its pages go back
+    run_.reset();  // an error ends the stream, and its pages go back
     ready_.clear();
     return std::move(event).error();
   }
 
  private:
   Result<void> advance() {
-    VB_TRY(StepReport report, engine_->step());
+    VB_TRY(StepReport report, run_->engine.step(run_->edits ? &run_->observer : nullptr));
     for (TokenOut& out : report.tokens) ready_.push_back(to_event(std::move(out)));
     for (const std::size_t failed : report.failed)
-      ready_.push_back(with_context(*engine_->sequence(failed).failure(), format("in request {}", failed)));
+      ready_.push_back(with_context(*run_->engine.sequence(failed).failure(), format("in request {}", failed)));
     return ok();
   }
 
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<StepRun> run_;
   std::deque<Result<StepEvent>> ready_;
 };
 
@@ -63,8 +64,8 @@ class EngineScoreStream final : public ScoreStream {
 
 }  // namespace
 
-std::unique_ptr<StepStream> make_step_stream(std::unique_ptr<Engine> engine) {
-  return std::make_unique<EngineStepStream>(std::move(engine));
+std::unique_ptr<StepStream> make_step_stream(std::unique_ptr<StepRun> run) {
+  return std::make_unique<EngineStepStream>(std::move(run));
 }
 
 std::unique_ptr<ScoreStream> make_score_stream(std::unique_ptr<Engine> engine, std::int64_t vocab) {

@@ -83,7 +83,8 @@ Result<std::unique_ptr<ReplayRuntime>> ReplayRuntime::make(std::vector<Trace> tr
   for (Trace& trace : traces) {
     if (!by_id.empty()) VB_CHECK(check_same_model(by_id.begin()->second, trace));
     std::string id = trace.id();
-    if (!by_id.emplace(id, std::move(trace)).second) return invalid_input("trace id '{}' occurs twice: ids must be unique", id);
+    if (!by_id.emplace(id, std::move(trace)).second)
+      return invalid_input("trace id '{}' occurs twice: ids must be unique", id);
   }
   std::vector<const Trace*> all;
   for (const auto& [id, trace] : by_id) all.push_back(&trace);
@@ -110,7 +111,8 @@ Result<const Trace*> ReplayRuntime::find(const TraceRequest& request) const {
   if (found == traces_.end())
     return not_found("no stored trace has the id '{}'; {} are stored", printable(request.trace_id), traces_.size());
   VB_TRY(const bool same, answers(found->second, request));
-  if (!same) return not_found("stored trace '{}' answers another request: input, sampling or wants differ", request.trace_id);
+  if (!same)
+    return not_found("stored trace '{}' answers another request: input, sampling or wants differ", request.trace_id);
   return &found->second;
 }
 
@@ -140,7 +142,8 @@ Result<std::unique_ptr<StepStream>> ReplayRuntime::generate(std::span<const Trac
   return std::make_unique<StoredStream>(std::move(events));
 }
 
-Result<std::unique_ptr<ScoreStream>> ReplayRuntime::score(std::span<const std::int32_t> /*ids*/, std::int64_t /*chunk_rows*/) {
+Result<std::unique_ptr<ScoreStream>> ReplayRuntime::score(std::span<const std::int32_t> /*ids*/,
+                                                          std::int64_t /*chunk_rows*/) {
   return unsupported("a replay cannot score ids: stored traces do not hold the logits of every position");
 }
 

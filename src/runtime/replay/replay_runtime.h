@@ -35,7 +35,8 @@ class ReplayRuntime final : public Runtime {
 
  private:
   using Traces = std::map<std::string, Trace, std::less<>>;
-  ReplayRuntime(Traces traces, Capability capability) : traces_(std::move(traces)), capability_(std::move(capability)) {}
+  ReplayRuntime(Traces traces, Capability capability)
+      : traces_(std::move(traces)), capability_(std::move(capability)) {}
   Result<const Trace*> find(const TraceRequest& request) const;
 
   Traces traces_;

@@ -61,7 +61,8 @@ Capability stored_capability(const std::vector<const Trace*>& traces) {
   out.tokens = kind(ArtifactKind::tokens);
   out.kv_cache = no_model;
   out.mutable_weights = no_model;
-  out.profile_device_memory = support_of_profiles(traces, [](const StageProfile& p) { return p.memory_bytes.has_value(); });
+  out.profile_device_memory =
+      support_of_profiles(traces, [](const StageProfile& p) { return p.memory_bytes.has_value(); });
   out.profile_sync_points = support_of_profiles(traces, [](const StageProfile& p) { return p.sync_points > 0; });
   for (const SiteInfo& site : all_sites()) {
     Support support = support_where(traces, [&](const Trace& trace) { return holds_site(trace, site.id); });

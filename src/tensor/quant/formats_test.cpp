@@ -61,7 +61,8 @@ TEST_P(BlockFormatTest, DecodesToGgmlsBits) {
     if (!std::filesystem::exists(test::shared_data() / "golden/quant" / (name + ".bin"))) continue;
     const std::string bytes = golden(name + ".bin");
     const std::string want = golden(name + ".deq_f32.bin");
-    const auto got = decode_f32({.dtype = GetParam().dtype, .shape = {16, 256}, .bytes = std::as_bytes(std::span(bytes))});
+    const auto got =
+        decode_f32({.dtype = GetParam().dtype, .shape = {16, 256}, .bytes = std::as_bytes(std::span(bytes))});
     VB_ASSERT_OK(got);
     expect_same_bytes(std::string(reinterpret_cast<const char*>(got->data()), got->size() * 4), want, 4);
   }
@@ -91,7 +92,8 @@ TEST_P(BlockFormatTest, RoundTripErrorIsWithinGgmlsBound) {
 TEST_P(BlockFormatTest, FiniteExtremesNeverBecomeNan) {
   for (const float magnitude : {0.0f, 1e-45f, 1e-40f, 1e-6f, 1.0f, 60000.0f}) {
     std::vector<float> input(static_cast<std::size_t>(GetParam().block));
-    for (std::size_t i = 0; i < input.size(); ++i) input[i] = (i % 2 ? -magnitude : magnitude) * static_cast<float>(i % 5) / 4;
+    for (std::size_t i = 0; i < input.size(); ++i)
+      input[i] = (i % 2 ? -magnitude : magnitude) * static_cast<float>(i % 5) / 4;
     std::vector<std::byte> bytes(static_cast<std::size_t>(GetParam().block_bytes));
     GetParam().encode(input.data(), bytes.data(), 1);
     GetParam().decode(bytes.data(), input.data(), 1);
@@ -103,7 +105,8 @@ INSTANTIATE_TEST_SUITE_P(All, BlockFormatTest, testing::ValuesIn(block_formats()
                          [](const auto& instance) { return std::string(to_string(instance.param.dtype)); });
 
 TEST(BlockFormats, EveryBlockTypeHasARow) {
-  for (const DTypeInfo& entry : all_dtypes()) EXPECT_EQ(find_block_format(entry.id) != nullptr, entry.block > 1) << entry.name;
+  for (const DTypeInfo& entry : all_dtypes())
+    EXPECT_EQ(find_block_format(entry.id) != nullptr, entry.block > 1) << entry.name;
 }
 
 TEST(BlockFormats, HalvesMatchGgml) {

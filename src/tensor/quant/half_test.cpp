@@ -29,11 +29,11 @@ TEST(Half, KnownValuesOfTheStandard) {
   EXPECT_EQ(f16_to_f32(0x0001), 0x1p-24f);
   EXPECT_EQ(f32_to_f16(65519.996f), 0x7bff);
   EXPECT_EQ(f32_to_f16(65520.0f), 0x7c00);
-  EXPECT_EQ(f32_to_f16(0x1p-25f), 0x0000);           // a tie, to even
-  EXPECT_EQ(f32_to_f16(0x1.000002p-25f), 0x0001);    // just above it
+  EXPECT_EQ(f32_to_f16(0x1p-25f), 0x0000);         // a tie, to even
+  EXPECT_EQ(f32_to_f16(0x1.000002p-25f), 0x0001);  // just above it
   EXPECT_EQ(f32_to_f16(-0.0f), 0x8000);
-  EXPECT_EQ(f32_to_f16(1.0f + 0x1p-11f), 0x3c00);    // a tie, to even
-  EXPECT_EQ(f32_to_f16(1.0f + 0x3p-11f), 0x3c02);    // a tie, to even
+  EXPECT_EQ(f32_to_f16(1.0f + 0x1p-11f), 0x3c00);  // a tie, to even
+  EXPECT_EQ(f32_to_f16(1.0f + 0x3p-11f), 0x3c02);  // a tie, to even
   EXPECT_TRUE(std::isnan(f16_to_f32(f32_to_f16(std::numeric_limits<float>::quiet_NaN()))));
 }
 

@@ -22,7 +22,8 @@ void encode_q8_0(const float* in, std::byte* out, std::int64_t blocks) {
     const float d = std::fabs(extreme) / 127.0f;
     const float scale = inverse(d);
     store_f16(out, d);
-    for (int j = 0; j < kBlock; ++j) out[2 + j] = static_cast<std::byte>(to_code(std::round(in[j] * scale), 127) & 0xff);
+    for (int j = 0; j < kBlock; ++j)
+      out[2 + j] = static_cast<std::byte>(to_code(std::round(in[j] * scale), 127) & 0xff);
   }
 }
 

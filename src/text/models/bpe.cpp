@@ -145,7 +145,8 @@ Result<Vocabulary> read_vocabulary(const Json& section) {
   std::vector<std::pair<std::string, std::int64_t>> list;
   list.reserve(entries->size());
   for (const auto& [text, id] : *entries) {
-    if (!id.is_integer()) return corrupt("vocabulary: '{}' has {} for an id, expected an integer", text, id.type_name());
+    if (!id.is_integer())
+      return corrupt("vocabulary: '{}' has {} for an id, expected an integer", text, id.type_name());
     list.emplace_back(text, id.as_int());
   }
   return Vocabulary::from_entries(std::move(list));
@@ -154,7 +155,8 @@ Result<Vocabulary> read_vocabulary(const Json& section) {
 /// One merge in either way of writing: ["a", "b"] or "a b".
 Result<std::pair<std::string, std::string>> read_merge(const Json& entry, bool as_list, std::size_t rank) {
   if (as_list) {
-    const bool good = entry.size() == 2 && entry.is_array() && entry.items()[0].is_string() && entry.items()[1].is_string();
+    const bool good =
+        entry.size() == 2 && entry.is_array() && entry.items()[0].is_string() && entry.items()[1].is_string();
     if (!good) return corrupt("merge {}: expected a pair of strings, as the first merge is one", rank);
     return std::pair(entry.items()[0].as_string(), entry.items()[1].as_string());
   }

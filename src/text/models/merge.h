@@ -1,5 +1,5 @@
 /// Greedy pair merging, the heart of both kinds of BPE: the best adjacent pair first, the leftmost of equal ones.
-/// O(n log n) in the number of symbols, with a heap; 36 bytes of memory a symbol, so 10 MB in one piece are fine.
+/// O(n log n) in the number of symbols, with a heap; about 44 bytes of memory a symbol, so 10 MB in one piece are fine.
 #pragma once
 
 #include <cstdint>

@@ -30,8 +30,8 @@ void drop_marks(char32_t c, std::string& out) {
 
 /// SentencePiece's "nmt" rules: control characters vanish, odd white space becomes a space.
 void nmt(char32_t c, std::string& out) {
-  const bool dropped = (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F ||
-                       c == 0x9F;
+  const bool dropped =
+      (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
   const bool space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
                      c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
   if (!dropped) append_utf8(out, space ? U' ' : c);
@@ -44,7 +44,9 @@ void byte_letters(char32_t c, std::string& out) {
 }  // namespace
 
 Result<std::unique_ptr<Normalizer>> make_lowercase(const Json&) { return std::make_unique<PerCharacter>(to_lower); }
-Result<std::unique_ptr<Normalizer>> make_strip_accents(const Json&) { return std::make_unique<PerCharacter>(drop_marks); }
+Result<std::unique_ptr<Normalizer>> make_strip_accents(const Json&) {
+  return std::make_unique<PerCharacter>(drop_marks);
+}
 Result<std::unique_ptr<Normalizer>> make_nmt(const Json&) { return std::make_unique<PerCharacter>(nmt); }
 Result<std::unique_ptr<Normalizer>> make_byte_level_normalizer(const Json&) {
   return std::make_unique<PerCharacter>(byte_letters);

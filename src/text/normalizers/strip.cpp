@@ -12,7 +12,8 @@ class Strip final : public Normalizer {
     const std::string_view all = text.view();
     std::size_t begin = 0, end = 0;
     if (left_)
-      while (begin < all.size() && is_white_space(code_point_at(all, begin).value)) begin += code_point_at(all, begin).size;
+      while (begin < all.size() && is_white_space(code_point_at(all, begin).value))
+        begin += code_point_at(all, begin).size;
     for (std::size_t at = begin; at < all.size();) {
       const CodePoint c = code_point_at(all, at);
       at += c.size;

@@ -83,7 +83,8 @@ Result<AddedAround> read_token(const Json& section, std::string_view key) {
   if (pair->size() != 2 || !(*pair)[0].is_string() || !(*pair)[1].is_integer())
     return corrupt("key '{}': expected [text, id]", key);
   const std::int64_t id = (*pair)[1].as_int();
-  if (id < 0 || id > std::numeric_limits<std::int32_t>::max()) return corrupt("key '{}': id {} is out of range", key, id);
+  if (id < 0 || id > std::numeric_limits<std::int32_t>::max())
+    return corrupt("key '{}': id {} is out of range", key, id);
   return AddedAround{static_cast<std::int32_t>(id), (*pair)[0].as_string()};
 }
 

@@ -18,13 +18,13 @@ class ByteLevel final : public PreTokenizer {
   Result<void> apply(Segments& segments) const override {
     if (add_prefix_space_) rewrite_pieces(segments, prefix_space);
     if (regex_) {
-      VB_CHECK(split_pieces(segments, SplitBehavior::isolated,
-                            [&](std::string_view text) -> Result<std::vector<SplitPart>> {
-                              VB_TRY(const auto matches, regex_->find_all(text));
-                              return parts_of(matches, text.size());
-                            }));
+      VB_CHECK(
+          split_pieces(segments, SplitBehavior::isolated, [&](std::string_view text) -> Result<std::vector<SplitPart>> {
+            VB_TRY(const auto matches, regex_->find_all(text));
+            return parts_of(matches, text.size());
+          }));
     }
-    rewrite_pieces(segments, to_letters);
+    rewrite_pieces(segments, write_byte_letters);
     return ok();
   }
 
@@ -35,16 +35,16 @@ class ByteLevel final : public PreTokenizer {
     out.append(segments.text, piece.begin, piece.end);
   }
 
-  static void to_letters(const Segments& segments, const Piece& piece, AlignedText& out) {
-    for (std::size_t at = piece.begin; at < piece.end; ++at)
-      out.append(letter_of(static_cast<std::uint8_t>(segments.text.view()[at])), segments.text.origin(at));
-  }
-
   bool add_prefix_space_;
   std::optional<Regex> regex_;
 };
 
 }  // namespace
+
+void write_byte_letters(const Segments& segments, const Piece& piece, AlignedText& out) {
+  for (std::size_t at = piece.begin; at < piece.end; ++at)
+    out.append(letter_of(static_cast<std::uint8_t>(segments.text.view()[at])), segments.text.origin(at));
+}
 
 Result<std::unique_ptr<PreTokenizer>> make_byte_level_pre_tokenizer(const Json& section) {
   VB_TRY(const bool add_prefix_space, fields::boolean(section, "add_prefix_space"));

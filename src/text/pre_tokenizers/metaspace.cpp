@@ -12,7 +12,8 @@ class MetaspacePreTokenizer final : public PreTokenizer {
   explicit MetaspacePreTokenizer(Metaspace rule) : rule_(rule), mark_(to_utf8(rule.replacement)) {}
 
   Result<void> apply(Segments& segments) const override {
-    rewrite_pieces(segments, [&](const Segments& in, const Piece& piece, AlignedText& out) { rewrite(in, piece, out); });
+    rewrite_pieces(segments,
+                   [&](const Segments& in, const Piece& piece, AlignedText& out) { rewrite(in, piece, out); });
     if (!rule_.split) return ok();
     return split_pieces(segments, SplitBehavior::merged_with_next,
                         [&](std::string_view text) -> Result<std::vector<SplitPart>> {

@@ -39,4 +39,7 @@ Result<SplitBehavior> read_behavior(const Json& section, std::optional<SplitBeha
 /// Cuts at characters for which `matches` holds; every such character is a match of its own.
 Result<void> split_at_characters(Segments& segments, SplitBehavior behavior, bool (*matches)(char32_t));
 
+/// For rewrite_pieces: appends the piece with every byte as its letter of the byte alphabet.
+void write_byte_letters(const Segments& segments, const Piece& piece, AlignedText& out);
+
 }  // namespace vauban

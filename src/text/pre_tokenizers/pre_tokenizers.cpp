@@ -61,8 +61,8 @@ Result<SplitBehavior> read_behavior(const Json& section, std::optional<SplitBeha
   VB_TRY(const std::string name, fields::string(section, "behavior"));
   for (const NamedBehavior& entry : kBehaviors)
     if (entry.name == name) return entry.behavior;
-  return corrupt("key 'behavior': expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous, found '{}'",
-                 name);
+  return corrupt(
+      "key 'behavior': expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous, found '{}'", name);
 }
 
 Result<void> split_at_characters(Segments& segments, SplitBehavior behavior, bool (*matches)(char32_t)) {

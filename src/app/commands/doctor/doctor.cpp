@@ -40,8 +40,7 @@ Json host() {
 
 Result<int> run_doctor(const DoctorConfig&, Session& session) {
   Json kernels = Json::array();
-  for (const CpuTarget target : all_cpu_targets())
-    kernels.push_back(Json::object({{"id", to_string(target)}, {"available", is_available(target)}, {"chosen", target == best_cpu_target()}}));
+  for (const CpuTarget target : available_cpu_targets()) kernels.push_back(to_string(target));
   const Json answer = Json::object({{"version", version()}, {"compiler", build_compiler()}, {"build", build_type()},
                                     {"host", host()}, {"threads", session.context().pool.size()},
                                     {"backends", backend_rows(session.context())}, {"cpu_kernels", std::move(kernels)}});
@@ -52,7 +51,7 @@ Result<int> run_doctor(const DoctorConfig&, Session& session) {
   session.out().text(format("vauban {} ({}, {})\n", version(), build_compiler(), build_type()));
   session.out().text(format("host      {}\n", answer.find("host")->dump().value_or("")));
   for (const Json& row : answer.find("backends")->items()) session.out().text(format("backend   {}\n", row.dump().value_or("")));
-  for (const Json& row : answer.find("cpu_kernels")->items()) session.out().text(format("kernels   {}\n", row.dump().value_or("")));
+  for (const Json& row : answer.find("cpu_kernels")->items()) session.out().text(format("kernels   {}\n", row.as_string()));
   return 0;
 }
 

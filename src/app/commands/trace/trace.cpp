@@ -5,6 +5,7 @@
 #include "app/open.h"
 #include "app/prompt_options.h"
 #include "base/json_file.h"
+#include "base/strings.h"
 #include "trace/artifact_store.h"
 #include "trace/observe_spec.h"
 #include "trace/trace_json.h"
@@ -81,8 +82,8 @@ std::string plain(const Trace& trace, const std::string& out) {
 Result<int> run_trace(const TraceConfig& config, Session& session) {
   VB_TRY(const TraceRequest request, request_of(config));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
-  VB_TRY(ArtifactStore store, ArtifactStore::open(config.out));
-  VB_TRY(const Trace trace, runtime->trace(request, &store));
+  VB_TRY(const std::unique_ptr<ArtifactStore> store, ArtifactStore::open(config.out));
+  VB_TRY(const Trace trace, runtime->trace(request, store.get()));
   VB_CHECK(write_json_file(std::filesystem::path(config.out) / "trace.json", to_json(trace)));
   if (session.out().json()) {
     VB_CHECK(session.out().print_json(answer_of(trace)));

@@ -1,0 +1,136 @@
+#include "app/audit/audit_inputs.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/config/dump.h"
+#include "base/files.h"
+#include "base/json_file.h"
+#include "base/sha256.h"
+#include "report/run_folder.h"
+#include "trace/trace_json.h"
+
+namespace vauban {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json sampling_json(const SamplingOptions& s, std::uint64_t seed) {
+  return Json::object({{"max_tokens", s.max_tokens}, {"temperature", s.temperature}, {"top_k", s.top_k}, {"top_p", s.top_p}, {"min_p", s.min_p},
+                       {"repetition_penalty", s.repetition_penalty}, {"repetition_window", s.repetition_window}, {"stop", Json(s.stop)},
+                       {"ignore_eos", s.ignore_eos}, {"seed", seed}});
+}
+
+Json digest_or_null(const std::shared_ptr<const Tokenizer>& tokenizer) { return tokenizer ? Json(tokenizer->digest()) : Json(); }
+
+Result<Json> intervention_digest(const AuditConfig& config) {
+  if (!config.intervene) return Json();
+  VB_TRY(const std::string digest, sha256_file(*config.intervene));
+  return Json(digest);
+}
+
+Json side_json(const AuditSide& side) {
+  const ModelIdentity& identity = side.runtime->model();
+  return Json::object({{"name", identity.name}, {"digest", identity.digest}, {"architecture", identity.architecture}, {"lineage", identity.lineage},
+                       {"tokenizer_digest", digest_or_null(side.tokenizer)},
+                       {"tokenizer_kind", side.tokenizer ? Json(side.tokenizer->kind()) : Json()},
+                       {"capability", to_json(side.runtime->capabilities())}});
+}
+
+Result<void> check_same(const Json& stored, const Json& now) {
+  for (const auto& [key, value] : now.entries()) {
+    const Json* before = stored.find(key);
+    if (before && *before == value) continue;
+    return with_hint(invalid_input("the folder holds another run: '{}' was {} and is {} now", key, before ? before->dump().value_or("?") : "absent",
+                                   value.dump().value_or("?")),
+                     "use another --out, or remove the folder");
+  }
+  return ok();
+}
+
+}  // namespace
+
+Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common, const Suite& suite, const AuditSide& base,
+                          const AuditSide& candidate) {
+  VB_TRY(const Json interventions, intervention_digest(config));
+  return Json::object({{"version", "vauban_inputs_v1"},
+                       {"suite", suite.digest},
+                       {"baseline", base.runtime->model().digest},
+                       {"candidate", candidate.runtime->model().digest},
+                       {"baseline_tokenizer", digest_or_null(base.tokenizer)},
+                       {"candidate_tokenizer", digest_or_null(candidate.tokenizer)},
+                       {"backend", common.backend},
+                       {"numerics", common.numerics},
+                       {"sampling", sampling_json(config.sampling, common.seed)},
+                       {"samples", config.samples},
+                       {"scorers", Json(suite.scorers)},
+                       {"observe", Json(config.observe)},
+                       {"interventions", interventions},
+                       {"baseline_floor", config.baseline_floor},
+                       {"record_outputs", config.record_outputs},
+                       {"claim_strength", or_null(config.claim_strength)},
+                       {"title", or_null(config.title)},
+                       {"target_change", or_null(config.target_change)},
+                       {"transformation_kind", or_null(config.transformation_kind)},
+                       {"transformation_summary", or_null(config.transformation_summary)}});
+}
+
+Json audit_models(const AuditSide& base, const AuditSide& candidate) {
+  Json missing = Json::array();
+  if (const std::string difference = vocabulary_difference(base, candidate); !difference.empty())
+    missing.push_back(Json::object({{"kind", "logits"}, {"reason", "not scored on identical ids: " + difference}}));
+  return Json::object({{"baseline", side_json(base)}, {"candidate", side_json(candidate)}, {"missing", std::move(missing)}});
+}
+
+std::string vocabulary_difference(const AuditSide& base, const AuditSide& candidate) {
+  if (!base.tokenizer || !candidate.tokenizer) return "one side carries no tokenizer";
+  if (base.tokenizer->digest() == candidate.tokenizer->digest()) return "";
+  const std::int32_t size = base.tokenizer->vocab_size(), other = candidate.tokenizer->vocab_size();
+  if (size != other) return format("the vocabularies hold {} and {} tokens", size, other);
+  // Containers write the same vocabulary down differently: what counts is what every id stands for.
+  std::int32_t differing = 0;
+  for (std::int32_t id = 0; id < size; ++id) {
+    const auto a = base.tokenizer->piece(id), b = candidate.tokenizer->piece(id);
+    differing += !a || !b || *a != *b;
+  }
+  return differing ? format("{} of {} token ids stand for different text", differing, size) : "";
+}
+
+Result<FolderLock> FolderLock::take(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  const int fd = error ? -1 : ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return io("could not make the folder '{}'{}", folder.string(), error ? ": " + error.message() : "");
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return FolderLock(fd);
+  ::close(fd);
+  return resource("another process is writing '{}'", folder.string());
+}
+
+FolderLock::FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+FolderLock::~FolderLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<void> prepare_folder(const fs::path& folder, const AuditConfig& config, const Json& inputs, const Json& models) {
+  if (fs::exists(folder / run_files::kInputs)) {
+    VB_TRY(const Json stored, read_json_file(folder / run_files::kInputs));
+    return check_same(stored, inputs);
+  }
+  VB_TRY(const std::string suite, read_file(config.suite));
+  VB_CHECK(write_file_atomic(folder / run_files::kSuite, suite));
+  VB_CHECK(write_file_atomic(folder / run_files::kConfig, to_toml(config)));
+  VB_CHECK(write_json_file(folder / run_files::kModels, models));
+  // Last: a folder with inputs.json has everything that defines the run.
+  return write_json_file(folder / run_files::kInputs, inputs);
+}
+
+}  // namespace vauban

@@ -1,0 +1,52 @@
+/// What defines a run, and the folder that it lives in.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "app/audit/audit_config.h"
+#include "app/session.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "suite/suite.h"
+#include "text/tokenizer.h"
+#include "vauban/runtime.h"
+
+namespace vauban {
+
+/// One side of an audit, ready to run.
+struct AuditSide {
+  std::unique_ptr<Runtime> runtime;
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< null where the model carries none
+};
+
+/// inputs.json: digests and settings, no path and no clock; the run id is derived from it.
+Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common, const Suite& suite, const AuditSide& base,
+                          const AuditSide& candidate);
+
+/// models.json: identity, tokenizer and capability of both sides, and what they cannot be compared on.
+Json audit_models(const AuditSide& base, const AuditSide& candidate);
+
+/// Why the two sides cannot be scored on identical ids; empty when they can.
+std::string vocabulary_difference(const AuditSide& base, const AuditSide& candidate);
+
+/// Holds the folder while the audit runs, so that two processes cannot write it at once.
+class FolderLock {
+ public:
+  /// Makes the folder. Errors: io; resource when another process holds it.
+  static Result<FolderLock> take(const std::filesystem::path& folder);
+  FolderLock(FolderLock&& other) noexcept;
+  FolderLock& operator=(FolderLock&&) = delete;
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
+/// Writes inputs.json, suite.toml, config.toml and models.json into a new folder, or checks that they are those of this run.
+/// Errors: invalid_input naming the first input that differs.
+Result<void> prepare_folder(const std::filesystem::path& folder, const AuditConfig& config, const Json& inputs, const Json& models);
+
+}  // namespace vauban

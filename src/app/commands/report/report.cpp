@@ -1,0 +1,36 @@
+/// vauban report RUN: renders a run again from its stored files.
+
+#include "app/command.h"
+#include "report/report.h"
+
+namespace vauban {
+namespace {
+
+struct ReportConfig {
+  std::string run;
+  CommonOptions common;
+};
+
+void fields(ReportConfig& c, FieldVisitor& f) {
+  f("run", c.run, {.help = "run folder", .required = true, .positional = true});
+  fields(c.common, f);
+}
+
+Result<int> run_report(const ReportConfig& config, Session& session) {
+  VB_TRY(const Json report, write_report(config.run));
+  if (session.out().json()) {
+    VB_CHECK(session.out().print_json(report));
+  } else {
+    session.out().text(render_markdown(report));
+  }
+  return exit_code_of(report);
+}
+
+}  // namespace
+
+Command report_command() {
+  return make_command<ReportConfig>({"report", "render a run again from its stored files", "Needs no model. The same run gives the same bytes."},
+                                    run_report);
+}
+
+}  // namespace vauban

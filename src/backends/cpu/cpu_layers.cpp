@@ -1,0 +1,168 @@
+/// Row-wise operations of the cpu backend: each output element is computed by one thread, in the kernel's fixed order.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "backends/cpu/cpu_backend.h"
+#include "ops/checks.h"
+#include "ops/primitive_rows.h"
+
+namespace vauban::cpu {
+namespace {
+
+constexpr std::int64_t kCopyCost = 1, kExpCost = 8;  // per element, in multiply-adds
+
+GateKind gate_kind(Activation activation) {
+  switch (activation) {
+    case Activation::silu: return GateKind::silu;
+    case Activation::gelu_tanh: return GateKind::gelu_tanh;
+    case Activation::gelu_erf: return GateKind::gelu_erf;
+    case Activation::relu: return GateKind::relu;
+  }
+  return GateKind::silu;
+}
+
+Shape with_leading(const Shape& shape, std::int64_t rows) {
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  std::copy(shape.dims().begin(), shape.dims().end(), dims.begin());
+  dims[0] = rows;
+  return Shape::from({dims.data(), static_cast<std::size_t>(std::max(1, shape.rank()))}).value_or(Shape{});
+}
+
+/// Turns one head in place of `out`; `turns` holds (pairs, {cos, sin}).
+void turn_head(const float* in, float* out, std::int64_t width, std::span<const float> turns, RopeLayout layout) {
+  const auto pairs = static_cast<std::int64_t>(turns.size() / 2);
+  const bool half = layout == RopeLayout::half;
+  const std::int64_t step = half ? 1 : 2, partner = half ? pairs : 1;
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    const float c = turns[static_cast<std::size_t>(2 * i)], s = turns[static_cast<std::size_t>(2 * i + 1)];
+    const float a = in[i * step], b = in[i * step + partner];
+    out[i * step] = a * c - b * s;
+    out[i * step + partner] = a * s + b * c;
+  }
+  std::copy(in + 2 * pairs, in + width, out + 2 * pairs);
+}
+
+}  // namespace
+
+Tensor CpuOps::embed(const Weight& table, std::span<const std::int32_t> ids) {
+  const std::int64_t width = table.shape.width();
+  Tensor out = make({static_cast<std::int64_t>(ids.size()), width});
+  Result<void> check = check_indices(ErrorCode::invalid_input, "token id", ids, table.shape.rows());
+  if (table.shape.rank() != 2) check = internal("embed: '{}' is {}", table.name, table.shape.to_string());
+  if (!accept(std::move(check), {}, out)) return out;
+  const WeightMatrix rows = matrix(table);
+  counters_.bytes_read += static_cast<std::int64_t>(rows.row_bytes * ids.size());
+  float* to = out.as<float>();
+  parallel(std::ssize(ids), width * kCopyCost, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t)
+      kernels_.decode_row(rows, static_cast<std::size_t>(ids[t]), to + t * rows.width);
+  });
+  return out;
+}
+
+Tensor CpuOps::rms_norm(const Tensor& x, const Weight& weight, double epsilon) {
+  Tensor out = make(x.shape());
+  if (!accept(check_norm(x, weight), {&x}, out)) return out;
+  const auto width = static_cast<std::size_t>(x.shape().width());
+  const float *in = x.as<float>(), *w = weight.tensor.as<float>();
+  float* to = out.as<float>();
+  parallel(x.shape().rows(), x.shape().width() * 2, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) kernels_.rms_norm(in + t * width, w, epsilon, to + t * width, width);
+  });
+  return out;
+}
+
+Tensor CpuOps::linear(const Tensor& x, const Weight& weight, const Weight* bias) {
+  const std::int64_t rows = x.shape().rows(), n_out = weight.shape.rank() > 0 ? weight.shape[0] : 0;
+  Tensor out = make({rows, n_out});
+  if (!accept(check_linear(x, weight, bias), {&x}, out)) return out;
+  const WeightMatrix w = matrix(weight);
+  counters_.bytes_read += static_cast<std::int64_t>(w.row_bytes) * n_out;
+  const float *in = x.as<float>(), *b = bias ? bias->tensor.as<float>() : nullptr;
+  float* to = out.as<float>();
+  const auto n_rows = static_cast<std::size_t>(rows), stride = static_cast<std::size_t>(n_out);
+  parallel(n_out, rows * x.shape().width(), [&](std::size_t begin, std::size_t end) {
+    kernels_.linear(w, in, n_rows, to, stride, begin, end);
+    if (!b) return;
+    for (std::size_t t = 0; t < n_rows; ++t)
+      kernels_.add(to + t * stride + begin, b + begin, to + t * stride + begin, end - begin);
+  });
+  return out;
+}
+
+Tensor CpuOps::rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table) {
+  Tensor out = make(x.shape());
+  if (!accept(check_rope(x, positions, table), {&x}, out)) return out;
+  const std::int64_t heads = x.shape()[1], width = x.shape()[2];
+  const std::span<const float> turns = rope_cache_.turns(positions, table);
+  const std::size_t per_row = 2 * table.inverse_frequency.size();
+  const float* in = x.as<float>();
+  float* to = out.as<float>();
+  parallel(x.shape()[0] * heads, width * 2, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::size_t row = i / static_cast<std::size_t>(heads), at = i * static_cast<std::size_t>(width);
+      turn_head(in + at, to + at, width, turns.subspan(row * per_row, per_row), table.layout);
+    }
+  });
+  return out;
+}
+
+Tensor CpuOps::gated_activation(const Tensor& gate, const Tensor& up, Activation activation) {
+  Tensor out = make(gate.shape());
+  if (!accept(check_same_shape("gated_activation", gate, up), {&gate, &up}, out)) return out;
+  const float *g = gate.as<float>(), *u = up.as<float>();
+  float* to = out.as<float>();
+  parallel(out.shape().elements(), kExpCost, [&](std::size_t begin, std::size_t end) {
+    kernels_.gate(gate_kind(activation), g + begin, u + begin, to + begin, end - begin);
+  });
+  return out;
+}
+
+Tensor CpuOps::add(const Tensor& a, const Tensor& b) {
+  Tensor out = make(a.shape());
+  if (!accept(check_same_shape("add", a, b), {&a, &b}, out)) return out;
+  const float *left = a.as<float>(), *right = b.as<float>();
+  float* to = out.as<float>();
+  parallel(out.shape().elements(), kCopyCost, [&](std::size_t begin, std::size_t end) {
+    kernels_.add(left + begin, right + begin, to + begin, end - begin);
+  });
+  return out;
+}
+
+Tensor CpuOps::select_rows(const Tensor& x, std::span<const std::int32_t> rows) {
+  Tensor out = make(with_leading(x.shape(), std::ssize(rows)));
+  if (!accept(check_indices(ErrorCode::internal, "row", rows, x.shape()[0]), {&x}, out)) return out;
+  if (rows.empty()) return out;
+  const std::int64_t size = x.shape().elements() / x.shape()[0];
+  for (std::size_t t = 0; t < rows.size(); ++t)
+    std::copy_n(x.as<float>() + rows[t] * size, size, out.as<float>() + static_cast<std::int64_t>(t) * size);
+  return out;
+}
+
+Tensor CpuOps::lm_head(const Tensor& x, const Weight& weight, double softcap) {
+  Tensor logits = linear(x, weight, nullptr);
+  if (softcap == 0.0 || logits.empty()) return logits;
+  float* values = logits.as<float>();
+  parallel(logits.shape().elements(), kExpCost, [&](std::size_t begin, std::size_t end) {
+    kernels_.softcap(values + begin, static_cast<float>(softcap), end - begin);
+  });
+  return logits;
+}
+
+PrimitiveResult CpuOps::primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) {
+  PrimitiveResult result{.output = x, .before = {}, .after = {}, .delta_norm = {}, .gates_open = 0};
+  Tensor out = can_change(primitive) ? make(x.shape()) : x;
+  Result<void> check = check_indices(ErrorCode::internal, "row", rows, x.shape().rows());
+  if (x.dtype() != DType::f32) check = internal("backend 'cpu' computes in f32, found an activation in {}", to_string(x.dtype()));
+  if (!accept(std::move(check)) || x.empty() || out.empty()) return result;
+  counters_.bytes_read += x.shape().elements() * static_cast<std::int64_t>(sizeof(float));
+  if (can_change(primitive)) std::copy_n(x.as<float>(), x.shape().elements(), out.as<float>());
+  result.output = out;
+  const std::int64_t bad = apply_primitive_rows(primitive, x.as<float>(), out.as<float>(), x.shape().width(), rows, result);
+  if (bad >= 0)
+    accept(invalid_input("primitive '{}': the activation of row {} holds NaN or Inf", to_string(primitive.mode), bad));
+  return result;
+}
+
+}  // namespace vauban::cpu

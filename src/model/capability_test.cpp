@@ -1,0 +1,147 @@
+#include <gtest/gtest.h>
+
+#include "model/model.h"
+#include "support/model_session.h"
+#include "support/test_data.h"
+#include "support/tiny_model.h"
+
+namespace vauban::test {
+namespace {
+
+/// The reference backend with some operations taken away.
+class LackingOps final : public Ops {
+ public:
+  LackingOps(Ops& inner, std::set<Op> lacking) : inner_(inner), lacking_(std::move(lacking)) {}
+  std::string_view backend() const override { return "lacking"; }
+  std::string_view device_kind() const override { return inner_.device_kind(); }
+  std::string device_label() const override { return inner_.device_label(); }
+  DType activation_dtype() const override { return inner_.activation_dtype(); }
+  bool supports(Op op, Direction direction) const override {
+    return !lacking_.contains(op) && inner_.supports(op, direction);
+  }
+  Result<Weight> load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep) override {
+    return inner_.load_weight(std::move(name), view, std::move(keep));
+  }
+  Result<std::unique_ptr<KvStore>> make_kv_store(const KvGeometry& g) override { return inner_.make_kv_store(g); }
+  void begin_step() override { inner_.begin_step(); }
+  Result<void> end_step() override { return inner_.end_step(); }
+  Tensor embed(const Weight& w, std::span<const std::int32_t> ids) override { return inner_.embed(w, ids); }
+  Tensor rms_norm(const Tensor& x, const Weight& w, double e) override { return inner_.rms_norm(x, w, e); }
+  Tensor linear(const Tensor& x, const Weight& w, const Weight* b) override { return inner_.linear(x, w, b); }
+  Tensor rope(const Tensor& x, std::span<const std::int32_t> p, const RopeTable& t) override {
+    return inner_.rope(x, p, t);
+  }
+  void kv_write(KvStore& s, int l, const Tensor& k, const Tensor& v, const Batch& b) override {
+    inner_.kv_write(s, l, k, v, b);
+  }
+  Tensor attention(const Tensor& q, KvStore& s, int l, const Batch& b, const AttentionArgs& a) override {
+    return inner_.attention(q, s, l, b, a);
+  }
+  Tensor attention_scores(const Tensor&, KvStore&, int, const Batch&, std::size_t, const AttentionArgs&) override {
+    ADD_FAILURE() << "asked for scores that the backend does not have";
+    return {};
+  }
+  Tensor attention_pattern(const Tensor&, KvStore&, int, const Batch&, std::size_t, const AttentionArgs&) override {
+    ADD_FAILURE() << "asked for patterns that the backend does not have";
+    return {};
+  }
+  Tensor gated_activation(const Tensor& g, const Tensor& u, Activation a) override {
+    return inner_.gated_activation(g, u, a);
+  }
+  Tensor add(const Tensor& a, const Tensor& b) override { return inner_.add(a, b); }
+  Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override {
+    return inner_.select_rows(x, rows);
+  }
+  Tensor lm_head(const Tensor& x, const Weight& w, double cap) override { return inner_.lm_head(x, w, cap); }
+  PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> rows) override {
+    return inner_.primitive(x, p, rows);
+  }
+  OpCounters take_counters() override { return inner_.take_counters(); }
+
+ private:
+  Ops& inner_;
+  std::set<Op> lacking_;
+};
+
+class CapabilityOf : public testing::Test {
+ protected:
+  void SetUp() override {
+    VB_ASSERT_OK(write_tiny_model(folder_.path()));
+    auto session = ModelSession::open(folder_.path(), "reference");
+    VB_ASSERT_OK(session);
+    session_ = *std::move(session);
+  }
+  const Architecture& llama() const { return *session_->model().architecture; }
+  TempDir folder_;
+  std::unique_ptr<ModelSession> session_;
+};
+
+TEST_F(CapabilityOf, TheReferenceShowsEverySiteOfTheArchitecture) {
+  const Capability c = capability_of(llama(), session_->ops(), true);
+  EXPECT_EQ(c.name, "reference");
+  EXPECT_EQ(c.device_kinds, (std::vector<std::string>{"cpu"}));
+  for (const Site site : llama().sites) EXPECT_EQ(c.site(site).level, SupportLevel::full) << to_string(site);
+  for (const Support& support :
+       {c.logits, c.logprobs, c.activations, c.interventions, c.kv_cache, c.weight_access, c.text, c.tokens})
+    EXPECT_EQ(support.level, SupportLevel::full);
+}
+
+TEST_F(CapabilityOf, WhatIsNotFullSaysWhy) {
+  const Capability c = capability_of(llama(), session_->ops(), false);
+  EXPECT_EQ(c.mutable_weights.level, SupportLevel::unsupported);
+  EXPECT_EQ(c.text.level, SupportLevel::unsupported);
+  EXPECT_EQ(c.tokens.level, SupportLevel::partial);
+  EXPECT_EQ(c.profile_device_memory.level, SupportLevel::partial);
+  for (const Support& support : {c.mutable_weights, c.text, c.tokens, c.profile_device_memory})
+    EXPECT_FALSE(support.reason.empty());
+  for (const Site site : {Site::router_logits, Site::router_topk, Site::router_weights}) {
+    EXPECT_EQ(c.site(site).level, SupportLevel::unsupported);
+    EXPECT_NE(c.site(site).reason.find("llama"), std::string::npos);
+  }
+}
+
+TEST_F(CapabilityOf, ALackingOperationLimitsItsSiteAndIsNotAskedFor) {
+  LackingOps ops(session_->ops(), {Op::attention_scores, Op::attention_pattern, Op::primitive});
+  const Capability c = capability_of(llama(), ops, true);
+  EXPECT_EQ(c.site(Site::attn_scores).level, SupportLevel::unsupported);
+  EXPECT_NE(c.site(Site::attn_pattern).reason.find("lacking"), std::string::npos);
+  EXPECT_EQ(c.interventions.level, SupportLevel::unsupported);
+  EXPECT_EQ(c.site(Site::q_rot).level, SupportLevel::full);
+
+  class WantsAll final : public Tap {
+   public:
+    WantsAll() {
+      for (const SiteInfo& site : all_sites()) want(site.id, 0);
+    }
+
+   private:
+    Tensor reach(Site, int, Tensor x) const override { return x; }
+    void reach_sequence(Site, int, std::size_t, const Tensor&) const override { ADD_FAILURE(); }
+  };
+  SequenceState sequence(session_->pages());
+  VB_ASSERT_OK(sequence.reserve(1));
+  const Batch batch{.ids = {5}, .positions = {0}, .sequences = {{0, 1, 0, sequence.pages()}}, .output_rows = {0}};
+  ops.begin_step();
+  session_->model().network->forward(ops, session_->store(), batch, WantsAll());
+  VB_EXPECT_OK(ops.end_step());
+}
+
+TEST_F(CapabilityOf, AModelIsRefusedOnABackendThatLacksWhatItNeeds) {
+  LackingOps ops(session_->ops(), {Op::rope});
+  ThreadPool pool(1);
+  SystemClock clock;
+  SilentProgress progress;
+  CancelToken cancel;
+  const Context context{.pool = pool, .clock = clock, .progress = progress, .cancel = cancel};
+  const auto source = ModelSource::open(folder_.path());
+  VB_ASSERT_OK(source);
+  const auto refused = Model::load(*source, ops, context);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
+  EXPECT_NE(refused.error().message.find("'rope'"), std::string::npos) << describe(refused.error());
+  cancel.cancel();
+  EXPECT_EQ(Model::load(*source, session_->ops(), context).error().code, ErrorCode::cancelled);
+}
+
+}  // namespace
+}  // namespace vauban::test

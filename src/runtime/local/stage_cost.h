@@ -1,0 +1,41 @@
+/// StageCost: what one stage of one request cost, gathered over the steps it took part in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/local/engine.h"
+#include "vauban/trace.h"
+
+namespace vauban {
+
+class StageCost {
+ public:
+  void add_seconds(double seconds) { seconds_ += seconds; }
+  void add_tokens(std::int64_t tokens) { tokens_ = tokens_.value_or(0) + tokens; }
+  void add_bytes(std::int64_t in, std::int64_t out);
+  void note_memory(std::int64_t bytes) { keep_max(memory_, bytes); }
+  void note(std::string text) { notes_.push_back(std::move(text)); }
+  /// `rows` of the step's rows were this request's: that share of its bytes and of `pass_s` (copies and syncs are
+  /// whole, since each of them stops everybody).
+  void add_pass(const StepCost& step, std::int64_t rows, double pass_s);
+  void note_batch(const StepCost& step);
+
+  bool ran() const { return steps_ > 0; }
+  StageProfile profile(std::string_view name, const DeviceRef& device) const;
+
+ private:
+  static void keep_max(std::optional<std::int64_t>& highest, std::int64_t value);
+
+  double seconds_ = 0;
+  std::int64_t steps_ = 0, shared_steps_ = 0, copies_ = 0, syncs_ = 0;
+  std::optional<std::int64_t> tokens_, input_bytes_, output_bytes_, memory_, batch_, queue_;
+  std::set<std::string> kernels_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace vauban

@@ -1,0 +1,242 @@
+#include <algorithm>
+
+#include "base/sha256.h"
+#include "runtime/local/trace_artifacts.h"
+#include "runtime/local/trace_run.h"
+#include "runtime/request_digest.h"
+#include "trace/wants.h"
+
+namespace vauban {
+
+namespace {
+
+/// Puts spans and artifacts together so that both ends of every edge agree.
+class TraceBuilder {
+ public:
+  TraceBuilder(TraceRun& run, const Sequence& sequence, const TraceSetting& setting)
+      : run_(run),
+        sequence_(sequence),
+        setting_(setting),
+        device_{std::string(setting.ops.device_kind()), setting.ops.device_label()} {}
+
+  Result<Trace> build();
+
+ private:
+  using Span = std::size_t;
+  Span span(std::string name, const StageCost& cost);
+  void produce(Span span, TraceArtifact artifact);
+  void keep(TraceArtifact artifact);  ///< without a producer
+  void consume(Span span, std::string_view artifact_id) {
+    parts_.spans[span].input_artifacts.emplace_back(artifact_id);
+  }
+  bool wants(ArtifactKind kind, std::optional<Site> site = {}) const;
+  void miss(ArtifactKind kind, std::string reason);
+
+  void load_and_tokenize();
+  void prompt_pass();
+  Result<void> observations();
+  void interventions();
+  void generation();
+  void scores();
+  void emission();
+  Result<void> finish_metadata();
+  std::string why_no_text() const;
+
+  TraceRun& run_;
+  const Sequence& sequence_;
+  const TraceSetting& setting_;
+  DeviceRef device_;
+  TraceParts parts_;
+  std::vector<TraceArtifact> logprob_artifacts_;
+  StageCost emit_;
+};
+
+TraceBuilder::Span TraceBuilder::span(std::string name, const StageCost& cost) {
+  TraceSpan out;
+  out.span_id = format("span.{}.{}", parts_.spans.size(), name);
+  out.profile = cost.profile(name, device_);
+  out.name = std::move(name);
+  parts_.spans.push_back(std::move(out));
+  return parts_.spans.size() - 1;
+}
+
+void TraceBuilder::produce(Span at, TraceArtifact artifact) {
+  artifact.producer_span_id = parts_.spans[at].span_id;
+  parts_.spans[at].output_artifacts.push_back(artifact.artifact_id);
+  keep(std::move(artifact));
+}
+
+/// No artifact claims more than the capability allows.
+void TraceBuilder::keep(TraceArtifact artifact) {
+  const Support support = setting_.capability.artifact(artifact.kind);
+  if (support.level == SupportLevel::partial && artifact.level == SupportLevel::full) {
+    artifact.level = support.level;
+    artifact.metadata["level_reason"] = support.reason;
+  }
+  parts_.artifacts.push_back(std::move(artifact));
+}
+
+bool TraceBuilder::wants(ArtifactKind kind, std::optional<Site> site) const {
+  return std::any_of(run_.request.want.begin(), run_.request.want.end(),
+                     [&](const Want& want) { return want.kind == kind && (!site || want.site == *site); });
+}
+
+void TraceBuilder::miss(ArtifactKind kind, std::string reason) {
+  const bool unsupported = setting_.capability.artifact(kind).level == SupportLevel::unsupported;
+  parts_.missing.push_back(
+      {.kind = kind, .site = {}, .layer = {}, .reason = std::move(reason), .unsupported = unsupported});
+}
+
+void TraceBuilder::load_and_tokenize() {
+  if (run_.reports_load) {
+    StageCost load;
+    load.add_seconds(setting_.model.load_seconds);
+    load.note_memory(setting_.model.network->weight_bytes());
+    const Span loaded = span("load", load);
+    if (wants(ArtifactKind::weight_snapshot)) produce(loaded, weight_snapshot_artifact(setting_.model));
+  } else if (wants(ArtifactKind::weight_snapshot)) {
+    keep(weight_snapshot_artifact(setting_.model));
+  }
+  if (run_.tokenized())
+    produce(span("tokenize", run_.tokenize), tokens_artifact(run_));
+  else
+    keep(tokens_artifact(run_));
+}
+
+void TraceBuilder::prompt_pass() {
+  const Span batch = span("batch", run_.batch);
+  consume(batch, "tokens");
+  if (wants(ArtifactKind::other, Site::kv_pages)) produce(batch, kv_pages_artifact(run_, setting_.kv));
+  const Span prefill = span("prefill", run_.prefill);
+  consume(prefill, "tokens");
+  parts_.spans[prefill].metadata = Json::object({{"threads", setting_.context.pool.size()},
+                                                 {"prefill_chunk", setting_.engine.prefill_chunk},
+                                                 {"max_batch", setting_.engine.max_batch}});
+}
+
+Result<void> TraceBuilder::observations() {
+  const auto start = setting_.context.clock.monotonic();
+  PayloadSink* sink = run_.leaves_out("emit") ? nullptr : setting_.sink;
+  VB_TRY(Recording recording, run_.observed.recorder->finish(sink));
+  emit_.add_seconds(std::chrono::duration<double>(setting_.context.clock.monotonic() - start).count());
+  parts_.missing.insert(parts_.missing.end(), recording.missing.begin(), recording.missing.end());
+
+  const std::string last_row = format("{}", run_.observed.prompt_rows - 1);
+  const bool asked_for_last = std::any_of(run_.request.want.begin(), run_.request.want.end(), [](const Want& want) {
+    return want.positions.kind == Positions::Kind::last;
+  });
+  std::vector<TraceArtifact> seen;
+  for (TraceArtifact& artifact : recording.artifacts) {
+    if (asked_for_last && artifact.positions == last_row) artifact.positions = "last";
+    (artifact.kind == ArtifactKind::logprobs ? logprob_artifacts_ : seen).push_back(std::move(artifact));
+  }
+  if (seen.empty()) return ok();
+  StageCost observe;
+  observe.add_seconds(run_.observed.observe_s);
+  observe.add_bytes(run_.observed.observed_values * static_cast<std::int64_t>(sizeof(float)), 0);
+  const Span at = span("observe", observe);
+  for (TraceArtifact& artifact : seen) produce(at, std::move(artifact));
+  return ok();
+}
+
+void TraceBuilder::interventions() {
+  if (run_.observed.effects.empty()) return;
+  StageCost intervene;
+  intervene.add_seconds(run_.observed.intervene_s);
+  const Span at = span("intervene", intervene);
+  const std::string_view dtype = to_string(setting_.ops.activation_dtype());
+  Json no_ops = Json::array();
+  for (std::size_t i = 0; i < run_.observed.effects.size(); ++i) {
+    const InterventionEffect& effect = run_.observed.effects[i];
+    produce(at, effect.artifact(i, dtype, device_));
+    for (Missing& entry : effect.no_ops()) {
+      no_ops.push_back(Json::object({{"intervention", effect.intervention().name},
+                                     {"layer", entry.layer ? Json(*entry.layer) : Json()},
+                                     {"reason", entry.reason}}));
+      parts_.missing.push_back(std::move(entry));
+    }
+  }
+  parts_.metadata["no_op_interventions"] = std::move(no_ops);
+}
+
+std::string TraceBuilder::why_no_text() const {
+  if (run_.leaves_out("decode")) return "the configuration leaves the stage 'decode' out";
+  if (run_.request.sampling.max_tokens == 0) return "no new tokens were asked for (max_tokens 0)";
+  return format("model '{}' came without a tokenizer", setting_.model.identity.name);
+}
+
+void TraceBuilder::generation() {
+  const bool decoded = !sequence_.new_ids().empty();
+  if (decoded) {
+    const Span decode = span("decode", run_.decode);
+    consume(decode, "tokens");
+    parts_.spans[decode].metadata =
+        Json::object({{"threads", setting_.context.pool.size()}, {"max_batch", setting_.engine.max_batch}});
+    produce(decode, generated_tokens_artifact(sequence_));
+    if (sequence_.has_text()) produce(decode, text_artifact(sequence_));
+    produce(decode, sampler_artifact(sequence_));
+  }
+  const bool asked = run_.request.sampling.max_tokens > 0 || wants(ArtifactKind::text);
+  if (asked && !(decoded && sequence_.has_text())) miss(ArtifactKind::text, why_no_text());
+}
+
+void TraceBuilder::scores() {
+  const bool chosen = !sequence_.logprobs().empty();
+  if (chosen || !logprob_artifacts_.empty()) {
+    const Span score = span("score", run_.score);
+    for (TraceArtifact& artifact : logprob_artifacts_) produce(score, std::move(artifact));
+    if (chosen) produce(score, token_logprobs_artifact(sequence_));
+  }
+  if (!chosen && !sequence_.new_ids().empty())
+    miss(ArtifactKind::logprobs, "the configuration leaves the stage 'score' out");
+}
+
+void TraceBuilder::emission() {
+  const bool has_payload = std::any_of(parts_.artifacts.begin(), parts_.artifacts.end(),
+                                       [](const TraceArtifact& artifact) { return !artifact.payload_path.empty(); });
+  if (run_.leaves_out("emit")) emit_.note("payloads left out by the configuration");
+  const Span emit = span("emit", emit_);
+  for (const TraceArtifact& artifact : parts_.artifacts)
+    if (has_payload && !artifact.payload_path.empty()) consume(emit, artifact.artifact_id);
+  if (wants(ArtifactKind::profile)) produce(emit, profile_artifact(parts_.spans));
+}
+
+Result<void> TraceBuilder::finish_metadata() {
+  const int layers = static_cast<int>(setting_.model.config.layers);
+  parts_.missing.insert(parts_.missing.end(), run_.left_out.begin(), run_.left_out.end());
+  parts_.missing = find_missing(run_.request, setting_.capability, parts_.artifacts, layers, parts_.missing);
+  VB_TRY(const std::string digest, request_digest(run_.request));
+  Json& metadata = parts_.metadata;
+  metadata[kRequestDigest] = digest;
+  metadata["prompt_ids_sha256"] = sha256_hex(std::as_bytes(std::span<const std::int32_t>(run_.prompt)));
+  metadata["last_position"] = run_.observed.prompt_rows - 1;
+  metadata["left_out_stages"] = Json(run_.request.leave_out);
+  metadata["request"] = run_.request.metadata;
+  if (!setting_.sink) metadata["payload_store"] = "none: wanted payloads were kept as summaries";
+  return ok();
+}
+
+Result<Trace> TraceBuilder::build() {
+  parts_.trace_id = run_.request.trace_id;
+  parts_.device = device_;
+  parts_.backend = setting_.ops.backend();
+  parts_.numerics = setting_.numerics;
+  parts_.model = setting_.model.identity;
+  load_and_tokenize();
+  prompt_pass();
+  VB_CHECK(observations());
+  interventions();
+  generation();
+  scores();
+  emission();
+  VB_CHECK(finish_metadata());
+  return Trace::make(std::move(parts_), setting_.capability);
+}
+
+}  // namespace
+
+Result<Trace> build_trace(TraceRun& run, const Sequence& sequence, const TraceSetting& setting) {
+  return TraceBuilder(run, sequence, setting).build();
+}
+
+}  // namespace vauban

@@ -1,0 +1,97 @@
+/// LocalSession: a runtime with everything it borrows, for contract tests.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "backends/backends.h"
+#include "runtime/local/local_runtime.h"
+#include "trace/trace_json.h"
+
+namespace vauban::test {
+
+class LocalSession {
+ public:
+  static Result<std::unique_ptr<LocalSession>> open(const std::filesystem::path& model, std::string_view backend,
+                                                    const LocalOptions& options = {}, int threads = 1) {
+    std::unique_ptr<LocalSession> session(new LocalSession(threads));
+    VB_TRY(std::unique_ptr<Ops> ops, make_backend(backend, session->context_));
+    VB_TRY(const ModelSource source, ModelSource::open(model));
+    VB_TRY(std::unique_ptr<Model> loaded, Model::load(source, *ops, session->context_));
+    VB_TRY(session->runtime_, LocalRuntime::make(std::move(loaded), std::move(ops), session->context_, options));
+    return session;
+  }
+
+  LocalRuntime& runtime() { return *runtime_; }
+  LocalRuntime* operator->() { return runtime_.get(); }
+  CancelToken& cancel() { return cancel_; }
+  std::int32_t used_pages() const { return runtime_->kv().pool.used_pages(); }
+
+ private:
+  explicit LocalSession(int threads) : pool_(threads) {}
+  ThreadPool pool_;
+  SystemClock clock_;
+  SilentProgress progress_;
+  CancelToken cancel_;
+  Context context_{.pool = pool_, .clock = clock_, .progress = progress_, .cancel = cancel_};
+  std::unique_ptr<LocalRuntime> runtime_;
+};
+
+/// Keeps payload bytes in memory, by tensor name.
+class MemorySink final : public PayloadSink {
+ public:
+  struct Payload {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    std::vector<float> values;
+  };
+  Result<StoredPayload> put(std::string_view name, std::string_view /*dtype*/, std::span<const std::int64_t> shape,
+                            std::span<const std::byte> bytes) override {
+    Payload& payload = payloads.emplace_back();
+    payload.name = name;
+    payload.shape.assign(shape.begin(), shape.end());
+    payload.values.resize(bytes.size() / sizeof(float));
+    std::memcpy(payload.values.data(), bytes.data(), bytes.size());
+    return StoredPayload{format("memory/{}", payloads.size()), std::string(64, 'a')};
+  }
+  std::vector<Payload> payloads;
+};
+
+/// Everything that one request streamed.
+inline Result<std::vector<Generation>> generate_all(Runtime& runtime, std::span<const TraceRequest> requests) {
+  std::vector<Generation> out(requests.size());
+  VB_TRY(std::unique_ptr<StepStream> stream, runtime.generate(requests));
+  while (true) {
+    VB_TRY(std::optional<StepEvent> event, stream->next());
+    if (!event) return out;
+    Generation& generation = out[event->request];
+    if (event->token) generation.ids.push_back(*event->token);
+    if (event->logprob) generation.logprobs.push_back(event->logprob->logprob);
+    generation.text += event->text;
+    if (!event->finish.empty()) generation.finish_reason = event->finish;
+  }
+}
+
+inline Result<Generation> generate_one(Runtime& runtime, const TraceRequest& request) {
+  VB_TRY(std::vector<Generation> all, generate_all(runtime, std::span(&request, 1)));
+  return std::move(all.front());
+}
+
+/// The artifacts of a trace as text, without what may differ between equal runs (pages, spans, costs).
+inline std::string values_of(const Trace& trace) {
+  std::string out;
+  for (TraceArtifact artifact : trace.artifacts()) {
+    artifact.producer_span_id.reset();
+    artifact.fire_count = 0;  // how rows were cut into passes
+    if (artifact.kind == ArtifactKind::intervention_result || artifact.site == Site::kv_pages) continue;
+    if (artifact.artifact_id == "sampler") continue;
+    out += *to_json(artifact).dump() + "\n";
+  }
+  return out;
+}
+
+}  // namespace vauban::test

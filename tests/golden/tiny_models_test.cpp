@@ -1,0 +1,173 @@
+// Seeded random Llamas by transformers: every variant this build knows, in both configuration styles; the rest is
+// refused by name.
+#include <cstring>
+#include <gtest/gtest.h>
+
+#include "backends/backends.h"
+#include "base/result.h"
+#include "format/safetensors.h"
+#include "golden/golden_case.h"
+#include "support/model_session.h"
+#include "support/test_data.h"
+
+namespace vauban::test {
+namespace {
+
+constexpr const char* kFamily = "tiny_models";
+const std::vector<std::string> kKnown = {"llama",      "llama_headdim", "llama_rope_linear", "llama_rope_llama3",
+                                         "llama_bias", "llama_tied",    "llama_bf16"};
+
+struct Expected {
+  std::shared_ptr<const ModelFile> file;
+  Json meta;
+
+  static Result<Expected> open(const std::string& model) {
+    Expected out;
+    VB_TRY(out.file, open_safetensors(shared_data() / kFamily / model / "golden.safetensors"));
+    VB_TRY(out.meta, read_golden(std::string(kFamily) + "/" + model + "/golden.json"));
+    return out;
+  }
+  std::vector<double> f32(const std::string& name) const {
+    const Result<std::vector<float>> values = decode_f32(file->find(name)->view);
+    return values ? std::vector<double>(values->begin(), values->end()) : std::vector<double>();
+  }
+  std::vector<double> f64(const std::string& name) const {
+    const auto bytes = file->find(name)->view.bytes;
+    std::vector<double> out(bytes.size() / sizeof(double));
+    std::memcpy(out.data(), bytes.data(), bytes.size());
+    return out;
+  }
+  std::vector<std::int32_t> prompt(const char* length) const { return ids(*meta.find("prompts")->find(length)); }
+  std::vector<std::int32_t> greedy(const char* length) const { return ids(*meta.find("greedy")->find(length)); }
+};
+
+/// f32 against float64 differs by up to 2e-5 over these models (their README); the reference is float64 itself.
+double logit_bound(const std::string& backend) { return backend == "reference" ? 1e-9 : 1e-4; }
+
+void check_logits(ModelSession& session, const Expected& expected, double bound) {
+  for (const char* length : {"short", "medium", "long"}) {
+    SCOPED_TRACE(length);
+    const auto logits = session.logits(expected.prompt(length));
+    VB_ASSERT_OK(logits);
+    const std::vector<double> last(logits->end() - session.vocab(), logits->end());
+    EXPECT_LE(max_difference(last, expected.f64(std::string(length) + ".logits_last_f64")), bound);
+    if (const std::string all = std::string(length) + ".logits"; expected.file->find(all)) {
+      EXPECT_LE(max_difference(*logits, expected.f32(all)), 1e-4);
+    }
+    const std::vector<std::int32_t> continuation = expected.greedy(length);
+    const auto made = session.greedy(expected.prompt(length), static_cast<int>(continuation.size()));
+    VB_ASSERT_OK(made);
+    EXPECT_EQ(*made, continuation);
+  }
+}
+
+void check_residuals(ModelSession& session, const Expected& expected) {
+  const int layers = static_cast<int>(session.model().config.layers);
+  const CollectTap tap(layers, {Site::resid_pre, Site::resid_post});
+  VB_ASSERT_OK(session.logits(expected.prompt("short"), tap));
+  EXPECT_LE(max_difference(tap.find(Site::resid_pre, 0)->values, expected.f32("short.embeddings")), 1e-5);
+  std::vector<double> all;
+  for (int layer = 0; layer < layers; ++layer) {
+    const std::vector<double>& values = tap.find(Site::resid_post, layer)->values;
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  EXPECT_LE(max_difference(all, expected.f32("short.hidden_states")), 1e-4);
+}
+
+class TinyModels : public testing::TestWithParam<std::tuple<std::string, std::string>> {
+ protected:
+  std::string model() const { return std::get<0>(GetParam()); }
+  std::string backend() const { return std::get<1>(GetParam()); }
+  void check(const std::filesystem::path& path, double bound) {
+    const auto expected = Expected::open(model());
+    VB_ASSERT_OK(expected);
+    const auto session = ModelSession::open(path, backend());
+    VB_ASSERT_OK(session);
+    check_logits(**session, *expected, bound);
+    check_residuals(**session, *expected);
+  }
+};
+
+std::vector<std::string> backend_ids() {
+  std::vector<std::string> out;
+  for (const BackendEntry& entry : all_backends()) out.emplace_back(entry.id);
+  return out;
+}
+INSTANTIATE_TEST_SUITE_P(Known, TinyModels,
+                         testing::Combine(testing::ValuesIn(kKnown), testing::ValuesIn(backend_ids())),
+                         [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param); });
+
+TEST_P(TinyModels, LogitsResidualsAndGreedyIdsMatchTransformers) {
+  VB_NEED_SHARED(kFamily);
+  check(shared_data() / kFamily / model(), logit_bound(backend()));
+}
+
+TEST_P(TinyModels, NewStyleConfigurationGivesTheSameModel) {
+  VB_NEED_SHARED(kFamily);
+  const TempDir folder;
+  const std::filesystem::path from = shared_data() / kFamily / model();
+  std::filesystem::copy_file(from / "config.new_style.json", folder / "config.json");
+  std::filesystem::copy_file(from / "model.safetensors", folder / "model.safetensors");
+  check(folder.path(), logit_bound(backend()));
+}
+
+TEST_P(TinyModels, GgufGivesTheSameModel) {
+  VB_NEED_SHARED(kFamily);
+  const std::filesystem::path gguf = shared_data() / kFamily / model() / "model.f32.gguf";
+  if (!std::filesystem::exists(gguf)) GTEST_SKIP() << "no GGUF was shipped for " << model();
+  check(gguf, 1e-4);  // rope_freqs.weight holds f32 factors
+}
+
+Error refusal(const std::filesystem::path& path) {
+  const auto session = ModelSession::open(path, "reference");
+  EXPECT_FALSE(session.has_value()) << path;
+  return session ? Error{} : session.error();
+}
+
+TEST(UnknownModels, RopeTypesAreRefusedByName) {
+  VB_NEED_SHARED(kFamily);
+  for (const char* type : {"dynamic", "yarn"}) {
+    const Error error = refusal(shared_data() / kFamily / (std::string("llama_rope_") + type));
+    EXPECT_EQ(error.code, ErrorCode::unsupported);
+    EXPECT_NE(error.message.find(std::string("'") + type + "'"), std::string::npos) << describe(error);
+  }
+}
+
+TEST(UnknownModels, OtherFamiliesAreRefusedByName) {
+  VB_NEED_SHARED(kFamily);
+  int refused = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(shared_data() / kFamily)) {
+    const auto config = read_golden(std::string(kFamily) + "/" + entry.path().filename().string() + "/config.json");
+    if (!config) continue;  // the README
+    const std::string name = config->find("architectures")->items().front().as_string();
+    if (name == "LlamaForCausalLM") continue;
+    const Error error = refusal(entry.path());
+    EXPECT_EQ(error.code, ErrorCode::unsupported) << entry.path();
+    EXPECT_NE(error.message.find(name), std::string::npos) << describe(error);
+    ++refused;
+  }
+  EXPECT_GT(refused, 30);
+}
+
+TEST(UnknownModels, QuantisationMethodsAreRefusedByName) {
+  VB_NEED_SHARED("compress");
+  int refused = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(shared_data() / "compress")) {
+    if (entry.path().filename() != "config.json") continue;
+    const auto config = read_golden(std::filesystem::relative(entry.path(), shared_data()).string());
+    if (!config) continue;
+    const Json* quantised = config->find("quantization_config");
+    const Json* names = config->find("architectures");
+    if (!quantised || !names || names->items().front() != Json("LlamaForCausalLM")) continue;
+    const Error error = refusal(entry.path().parent_path());
+    EXPECT_EQ(error.code, ErrorCode::unsupported) << describe(error);
+    const Json* method = quantised->find("quant_method");
+    ASSERT_NE(method, nullptr) << entry.path();
+    EXPECT_NE(error.message.find(method->as_string()), std::string::npos) << describe(error);
+    ++refused;
+  }
+  EXPECT_GT(refused, 0);
+}
+
+}  // namespace
+}  // namespace vauban::test
