@@ -1,6 +1,8 @@
 #include "app/prompt_options.h"
 
 #include "app/open.h"
+#include "base/strings.h"
+#include "trace/observe_spec.h"
 
 namespace vauban {
 
@@ -15,6 +17,11 @@ Result<TraceRequest> to_request(const PromptOptions& prompt, Sampling sampling) 
     request.input_text = *prompt.prompt;
   }
   return request;
+}
+
+Result<std::vector<Want>> to_wants(const std::vector<std::string>& observe) {
+  if (observe.empty()) return std::vector<Want>();
+  return parse_observe(join(observe, ","));
 }
 
 }  // namespace vauban

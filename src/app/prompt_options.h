@@ -51,4 +51,7 @@ inline Sampling to_sampling(const SamplingOptions& options, std::uint64_t seed) 
 /// Errors: invalid_input unless exactly one of prompt and ids is given.
 Result<TraceRequest> to_request(const PromptOptions& prompt, Sampling sampling);
 
+/// `--observe`, given once or several times; nothing given, nothing wanted.
+Result<std::vector<Want>> to_wants(const std::vector<std::string>& observe);
+
 }  // namespace vauban

@@ -19,7 +19,6 @@
 #include "runner/runner.h"
 #include "runner/trace_rows.h"
 #include "trace/artifact_store.h"
-#include "trace/observe_spec.h"
 
 namespace vauban {
 namespace {
@@ -59,7 +58,7 @@ Result<AuditRun> open_run(const AuditConfig& config, Session& session) {
   AuditRun run{.config = config, .session = session, .folder = config.out};
   VB_TRY(run.suite, load_suite(config.suite));
   VB_TRY(const auto scorers, find_scorers(run.suite.scorers), "in suite {}", config.suite);
-  VB_TRY(run.want, parse_observe(join(config.observe, ",")));
+  VB_TRY(run.want, to_wants(config.observe));
   if (config.intervene) {
     VB_TRY(run.interventions, read_interventions(*config.intervene));
   }

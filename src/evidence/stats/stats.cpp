@@ -98,7 +98,8 @@ Bounds wilson(std::int64_t successes, std::int64_t n, double confidence) {
   const double scale = 1 + z * z / total;
   const double centre = (p + z * z / (2 * total)) / scale;
   const double half = z * std::sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / scale;
-  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+  // The ends are exact where every or no trial succeeded; rounding must not leave a gap there.
+  return {successes == 0 ? 0.0 : centre - half, successes == n ? 1.0 : centre + half};
 }
 
 std::optional<double> tost_p(const MeanTest& test, double margin) {

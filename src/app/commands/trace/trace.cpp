@@ -7,7 +7,6 @@
 #include "base/json_file.h"
 #include "base/strings.h"
 #include "trace/artifact_store.h"
-#include "trace/observe_spec.h"
 #include "trace/trace_json.h"
 
 namespace vauban {
@@ -38,7 +37,7 @@ void fields(TraceConfig& c, FieldVisitor& f) {
 
 Result<TraceRequest> request_of(const TraceConfig& config) {
   VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, config.common.seed)));
-  VB_TRY(request.want, parse_observe(join(config.observe, ",")));
+  VB_TRY(request.want, to_wants(config.observe));
   if (config.intervene) {
     VB_TRY(request.interventions, read_interventions(*config.intervene));
   }
