@@ -10,7 +10,7 @@ setup:            ## install what is needed from the distribution (root or sudo)
 
 build: setup      ## release build: build/release/vauban
 	cmake --preset release
-	cmake --build --preset release
+	cmake --build --preset release --target vauban make_tiny_model
 
 demo: build       ## audit a model against a changed one and print where the report lies
 	MODEL="$(MODEL)" CANDIDATE="$(CANDIDATE)" OUT="$(OUT)" scripts/demo

@@ -18,7 +18,7 @@ Json scalar_schema(const LeafInfo& info, const FieldSpec& spec) {
   static constexpr std::string_view kTypes[] = {"boolean", "integer", "number", "string"};
   Json schema = Json::object({{"type", kTypes[static_cast<std::size_t>(info.kind)]}});
   if (!spec.choices.empty()) schema["enum"] = spec.choices;
-  if (info.is_unsigned) schema["minimum"] = 0;
+  if (info.is_unsigned) schema["minimum"] = bound(0, info.kind);
   if (spec.min) schema["minimum"] = bound(*spec.min, info.kind);
   if (spec.max) schema["maximum"] = bound(*spec.max, info.kind);
   return schema;

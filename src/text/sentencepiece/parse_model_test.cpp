@@ -75,6 +75,22 @@ TEST(ParsePieceModel, RefusesBrokenFiles) {
   EXPECT_EQ(error_of(small_model() + field(9, "extension") + varint(12 << 3 | 1) + std::string(8, 'x')), "loaded");
 }
 
+TEST(ParsePieceModel, TakesBosFromTheConfigAndRefusesTokensThatOnlyTheConfigHas) {
+  TokenizerHints hints;
+  hints.tokenizer_config = Json::object({{"add_bos_token", false}});
+  const auto plain = load_sentencepiece(small_model(), hints);
+  VB_ASSERT_OK(plain);
+  EXPECT_EQ((*plain)->encode("a")->ids, (std::vector<std::int32_t>{2, 3}));
+  const auto entry = [](const char* content) { return Json::object({{"content", content}}); };
+  hints.tokenizer_config["added_tokens_decoder"] = Json::object({{"1", entry("<s>")}});
+  VB_EXPECT_OK(load_sentencepiece(small_model(), hints));
+  hints.tokenizer_config["added_tokens_decoder"]["4"] = entry("<extra>");
+  const auto extra = load_sentencepiece(small_model(), hints);
+  ASSERT_FALSE(extra.has_value());
+  EXPECT_EQ(extra.error().code, ErrorCode::unsupported);
+  EXPECT_NE(extra.error().message.find("<extra>"), std::string::npos);
+}
+
 TEST(ParsePieceModel, SurvivesFlippedAndCutFiles) {
   VB_NEED_SHARED("tokenizers/sentencepiece/test_model.model");
   const std::string whole = read_text(shared_data() / "tokenizers/sentencepiece/test_model.model").substr(0, 60'000);
