@@ -3,7 +3,7 @@ MODEL ?=
 CANDIDATE ?=
 OUT ?= runs/demo
 
-.PHONY: setup build demo test asan tsan bench docs format tidy fuzz clean
+.PHONY: setup build demo test asan tsan docs format tidy fuzz clean
 
 setup:            ## install what is needed from the distribution (root or sudo)
 	scripts/setup
@@ -24,9 +24,6 @@ asan tsan:        ## the tests under a sanitizer
 	cmake --preset $@
 	cmake --build --preset $@
 	ctest --preset $@ --timeout 600
-
-bench: build      ## measure; see bench/README.md
-	bench/run
 
 docs: build       ## regenerate docs/parity.md and the other generated pages
 	scripts/generate-docs

@@ -28,6 +28,7 @@ struct Command {
   std::function<Result<int>(std::span<const std::string> args)> run;
   std::function<std::string()> help, man;
   std::function<Json()> schema;
+  std::function<Result<void>()> check;  ///< check_declaration of its config struct; for tests
 };
 
 /// `C` has a member `CommonOptions common` that its `fields` visits too.
@@ -47,12 +48,13 @@ Command make_command(const CommandInfo& info, Result<int> (*body)(const C& confi
         }
         std::vector<std::string> line{"vauban", std::string(info.name)};
         line.insert(line.end(), args.begin(), args.end());
-        Session session(config.common, std::move(line));
+        Session session(config.common, std::move(line), flags.given);
         return body(config, session);
       },
       .help = [=] { return help_text<C>(help); },
       .man = [=] { return man_text<C>(help); },
       .schema = [=] { return json_schema<C>(help.name); },
+      .check = [] { return check_declaration<C>(); },
   };
 }
 

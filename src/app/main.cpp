@@ -23,9 +23,13 @@ std::string overview() {
 }
 
 Result<int> dispatch(std::vector<std::string> args) {
-  if (args.empty() || args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
+  if (args.empty()) {
+    Output(false).note(overview());
+    return 2;
+  }
+  if (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
     Output(false).text(overview());
-    return args.empty() ? 2 : 0;
+    return 0;
   }
   if (args[0] == "--version") {
     Output(false).text(format("vauban {}\n", version()));

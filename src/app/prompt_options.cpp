@@ -13,7 +13,11 @@ Result<TraceRequest> to_request(const PromptOptions& prompt, Sampling sampling) 
   if (prompt.ids) {
     if (prompt.chat) return invalid_input("--chat needs --prompt: a template cannot be applied to ids");
     VB_TRY(request.prompt_ids, parse_ids(*prompt.ids));
+    if (request.prompt_ids.empty()) return invalid_input("--ids: expected token ids, found none");
   } else {
+    if (trim(*prompt.prompt).empty())
+      return with_hint(invalid_input("--prompt: expected a text, found {}", prompt.prompt->empty() ? "none" : "only white space"),
+                       "to start from nothing but BOS, give its id with --ids");
     request.input_text = *prompt.prompt;
   }
   return request;

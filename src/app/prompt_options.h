@@ -48,7 +48,7 @@ inline Sampling to_sampling(const SamplingOptions& options, std::uint64_t seed) 
                   .seed = seed, .max_tokens = options.max_tokens, .stop = options.stop, .ignore_eos = options.ignore_eos};
 }
 
-/// Errors: invalid_input unless exactly one of prompt and ids is given.
+/// Errors: invalid_input unless exactly one of prompt and ids is given, and not blank.
 Result<TraceRequest> to_request(const PromptOptions& prompt, Sampling sampling);
 
 /// `--observe`, given once or several times; nothing given, nothing wanted.

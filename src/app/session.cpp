@@ -24,9 +24,10 @@ void install_signal_handlers() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-Session::Session(const CommonOptions& options, std::vector<std::string> command_line)
+Session::Session(const CommonOptions& options, std::vector<std::string> command_line, std::vector<std::string> given)
     : options_(options),
       command_line_(std::move(command_line)),
+      given_(std::move(given)),
       pool_(options.threads),
       progress_(clock_, options.quiet),
       context_{pool_, clock_, progress_, process_cancel_token(), options.seed},

@@ -116,14 +116,21 @@ std::vector<Claim> claims_of(const Evidence& evidence, Strength level) {
   return claims;
 }
 
+Error above_support(Strength declared, Strength supported, const std::string& lift) {
+  return with_hint(invalid_input("claim_strength = \"{}\" is above what the artifacts support, \"{}\"", to_string(declared),
+                                 to_string(supported)),
+                   format("leave it out, or provide what is missing for {}", lift));
+}
+
 /// A configuration may only lower the level.
 Result<Strength> limited(Strength computed, std::optional<Strength> declared, const Evidence& evidence) {
   if (!declared) return computed;
-  if (*declared > computed)
-    return with_hint(invalid_input("claim_strength = \"{}\" is above what the artifacts support, \"{}\"", to_string(*declared),
-                                   to_string(computed)),
-                     format("leave it out, or provide what is missing for {}", lift_above(evidence, computed)));
+  if (*declared > computed) return above_support(*declared, computed, lift_above(evidence, computed));
   return *declared;
+}
+
+bool all_among(const std::vector<ArtifactKind>& needs, std::span<const ArtifactKind> kinds) {
+  return std::ranges::all_of(needs, [&](ArtifactKind kind) { return std::ranges::find(kinds, kind) != kinds.end(); });
 }
 
 std::vector<std::string> strings(const std::vector<std::string_view>& views) { return {views.begin(), views.end()}; }
@@ -136,6 +143,22 @@ Strength computed_strength(const Evidence& evidence) {
   for (const Rung& row : ladder())
     if (reaches(evidence, row)) best = row.strength;
   return best;
+}
+
+Strength attainable_strength(std::span<const ArtifactKind> kinds) {
+  Strength best = Strength::behavioral_profile;
+  for (const Rung& row : ladder())
+    if (all_among(row.needs, kinds)) best = row.strength;
+  return best;
+}
+
+Result<void> check_declared(Strength declared, std::span<const ArtifactKind> kinds) {
+  const Strength attainable = attainable_strength(kinds);
+  if (declared <= attainable) return ok();
+  for (const Rung& row : ladder())
+    if (row.strength > attainable && !all_among(row.needs, kinds))
+      return above_support(declared, attainable, format("{}: {}", to_string(row.strength), row.lifted_from_below_by));
+  return above_support(declared, attainable, std::string(to_string(declared)));
 }
 
 Result<ClaimSet> derive_claims(const Evidence& evidence, std::optional<Strength> declared) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,12 @@ struct ClaimSet {
 
 /// The strongest rung whose metrics were computed from artifacts present and hashed on both sides.
 Strength computed_strength(const Evidence& evidence);
+
+/// The strongest rung that can be computed from artifacts of these kinds on both sides.
+Strength attainable_strength(std::span<const ArtifactKind> kinds);
+
+/// The check of derive_claims before anything has run, for a comparison that computes metrics from `kinds`.
+Result<void> check_declared(Strength declared, std::span<const ArtifactKind> kinds);
 
 /// `declared` may only lower the level. Errors: invalid_input when it would raise it: the message names both rungs and
 /// the artifact that is missing.

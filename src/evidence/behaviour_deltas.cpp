@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -138,7 +139,15 @@ std::vector<std::string> categories_of(const Pairing& pairing, const EvidenceInp
   return out;
 }
 
+/// The whole has a role when all of its categories share one.
+Role common_role(const std::map<std::string, Role>& roles) {
+  if (roles.empty()) return Role::neutral;
+  const Role first = roles.begin()->second;
+  return std::ranges::all_of(roles, [&](const auto& entry) { return entry.second == first; }) ? first : Role::neutral;
+}
+
 Role role_in(const std::map<std::string, Role>& roles, const std::string& category) {
+  if (category == "overall") return common_role(roles);
   const auto found = roles.find(category);
   return found == roles.end() ? Role::neutral : found->second;
 }

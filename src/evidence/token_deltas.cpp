@@ -46,20 +46,11 @@ class Writer {
   /// A quantile; no interval is claimed for it.
   void quantile(const char* name, double f) { out_.push_back(start(name, 0.0, quantile_of(tokens_.kld, f))); }
 
-  /// NLL of the baseline's tokens under both models: an ordinary paired metric.
-  void nll() {
+  /// A two-model metric like the others: the ids are the baseline's, so swapping the sides changes them too.
+  void nll_shift() {
     std::vector<double> shift(tokens_.nll_baseline.size());
     for (std::size_t i = 0; i < shift.size(); ++i) shift[i] = tokens_.nll_candidate[i] - tokens_.nll_baseline[i];
-    const MeanTest test = t_test(shift, clustered_se(shift, tokens_.prompt));
-    MetricDelta delta = start("mean_nll", mean_of(tokens_.nll_baseline), mean_of(tokens_.nll_candidate));
-    delta.paired_metric = false;
-    delta.delta = test.estimate;
-    delta.stats.test = "clustered_t";
-    delta.stats.estimate = test.estimate;
-    delta.stats.p = test.p;
-    delta.stats.mde = minimum_detectable_effect(test.error);
-    set_intervals(delta.stats, test);
-    out_.push_back(std::move(delta));
+    mean("nll_shift", shift, 0.0);
   }
 
  private:
@@ -96,7 +87,7 @@ std::vector<MetricDelta> token_deltas(const EvidenceInput& input) {
     writer.quantile("p99_kld", 0.99);
     writer.quantile("max_kld", 1.0);
     writer.mean("same_top", tokens.same_top, 1.0);
-    writer.nll();
+    writer.nll_shift();
   }
   return out;
 }

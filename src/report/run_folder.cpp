@@ -111,13 +111,22 @@ Result<void> load_scores(const fs::path& folder, RunData& data) {
   });
 }
 
+/// The stored suite may lack withheld texts: its own digest is `suite_file`, that of the suite as it was run is `suite`.
+Result<void> load_stored_suite(const fs::path& path, RunData& data) {
+  VB_TRY(const std::string text, read_file(path));
+  VB_TRY(data.suite, parse_suite(text, path.string()));
+  const Json* file_digest = data.inputs.find("suite_file");
+  if (file_digest && file_digest->is_string() && file_digest->as_string() != data.suite->digest)
+    return corrupt("{}: expected SHA-256 {}, found {}", run_files::kSuite, file_digest->as_string(), data.suite->digest);
+  if (const Json* digest = data.inputs.find("suite"); digest && digest->is_string()) data.suite->digest = digest->as_string();
+  return ok();
+}
+
 Result<void> load_inputs(const fs::path& folder, RunData& data) {
   VB_TRY(data.inputs, read_json_file(folder / run_files::kInputs));
   VB_TRY(data.models, read_optional_json(folder / run_files::kModels));
   VB_TRY(data.run, read_optional_json(folder / run_files::kRun));
-  if (fs::exists(folder / run_files::kSuite)) {
-    VB_TRY(data.suite, load_suite(folder / run_files::kSuite));
-  }
+  if (fs::exists(folder / run_files::kSuite)) VB_CHECK(load_stored_suite(folder / run_files::kSuite, data));
   if (const Json* roles = data.inputs.find("roles"))
     for (const auto& [category, role] : roles->entries()) {
       VB_TRY(data.roles[category], role_from(role.as_string()));

@@ -48,10 +48,18 @@ Result<void> check_files(const fs::path& folder, Checker& checker) {
   const Json& then = expected ? *expected : none;
   for (const auto& [name, entry] : then.entries()) {
     const Json* found = now.find("files")->find(name);
-    checker.same(name, "sha256", entry.find("sha256") ? *entry.find("sha256") : Json(), found ? *found->find("sha256") : Json("absent"));
+    const auto check = [&](std::string_view key) {
+      checker.same(name, std::string(key), entry.find(key) ? *entry.find(key) : Json(), found ? *found->find(key) : Json("absent"));
+    };
+    check("sha256");
+    if (found) check("bytes");
+    if (found && entry.size() != found->size()) checker.fail(std::string(run_files::kManifest), name, "sha256 and bytes", entry.dump().value_or("?"));
   }
   for (const auto& [name, entry] : now.find("files")->entries())
     if (!then.find(name)) checker.fail(name, "file", "listed in the manifest", "not listed");
+  Json rest = *stored;
+  rest["files"] = *now.find("files");
+  checker.same(run_files::kManifest, "what stands beside `files`", now, rest);
   return ok();
 }
 
@@ -104,7 +112,8 @@ void check_text_digests(const RunData& data, Checker& checker, VerifyResult& res
 }  // namespace
 
 Result<VerifyResult> verify_run(const fs::path& folder, const RowRescorer& rescore) {
-  if (!fs::exists(folder / run_files::kInputs))
+  // A manifest alone still says that this was a run: what it lists and is gone is then a fault, not a wrong path.
+  if (!fs::exists(folder / run_files::kInputs) && !fs::exists(folder / run_files::kManifest))
     return not_found("'{}' is no run folder: it has no {}", folder.string(), run_files::kInputs);
   VerifyResult result;
   Checker checker(result);

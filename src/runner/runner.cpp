@@ -90,7 +90,7 @@ Result<void> finish_task(Task& task, const Result<Trace>& trace, Runtime& runtim
   if (task.stored) return ok();
   Observation row = row_of(task, plan, runtime);
   row.trace_id = trace->id();
-  row.prompt_ids_sha256 = ids_digest(seen.prompt_ids);
+  if (row.redaction != Redaction::omitted) row.prompt_ids_sha256 = ids_digest(seen.prompt_ids);
   row.output_ids = seen.output_ids;
   row.finish_reason = seen.finish_reason;
   row.first_token_logprobs = seen.first_logprobs;

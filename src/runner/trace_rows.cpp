@@ -21,6 +21,10 @@ std::vector<std::int32_t> ids_in(const Json* list) {
 
 std::string text_in(const Json* value) { return value && value->is_string() ? value->as_string() : std::string(); }
 
+bool spells_text(const TraceArtifact& artifact) {
+  return artifact.kind == ArtifactKind::text || artifact.kind == ArtifactKind::tokens;
+}
+
 Json without(const Json& object, std::initializer_list<std::string_view> keys) {
   Json kept = Json::object();
   for (const auto& [key, value] : object.entries())
@@ -36,6 +40,10 @@ void withhold(TraceArtifact& artifact, Redaction redaction) {
   artifact.metadata = without(artifact.metadata, {"text", "ids", "values", "pieces"});
   if (artifact.kind == ArtifactKind::logprobs || artifact.kind == ArtifactKind::logits)
     artifact.summary = without(artifact.summary, {"top_k", "rows"});
+  if (redaction != Redaction::omitted) return;
+  // Digest and length of a short text are enough to find it again by guessing.
+  artifact.metadata = without(artifact.metadata, {"text_length_chars", "text_length_bytes", "prompt_ids_sha256"});
+  if (spells_text(artifact)) artifact.digest.clear();
 }
 
 }  // namespace
@@ -60,6 +68,7 @@ Result<Trace> redact(const Trace& trace, Redaction redaction) {
   TraceParts parts = trace.parts();
   if (redaction != Redaction::safe)
     for (TraceArtifact& artifact : parts.artifacts) withhold(artifact, redaction);
+  if (redaction == Redaction::omitted) parts.metadata = without(parts.metadata, {"prompt_ids_sha256", "request_digest"});
   return Trace::make(std::move(parts));
 }
 

@@ -26,7 +26,7 @@ TraceRow read_trace_row(const Trace& trace);
 /// SHA-256 of the ids as little-endian i32.
 std::string ids_digest(std::span<const std::int32_t> ids);
 
-/// The trace without what spells a withheld text out: text becomes digest and length (omitted: nothing), ids and token
+/// The trace without what spells a withheld text out: text becomes digest and length (omitted: neither), ids and token
 /// lists go. Activations stay: they are evidence, and only as summaries unless payloads were asked for.
 Result<Trace> redact(const Trace& trace, Redaction redaction);
 

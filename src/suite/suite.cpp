@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "base/config/dump.h"
 #include "base/config/reader.h"
 #include "base/files.h"
 #include "base/sha256.h"
@@ -42,8 +43,30 @@ Result<E> value_in(const Table& table, std::string_view name, std::string_view w
   return with_hint(invalid_input("unknown {} '{}'", what, name), "one of: " + join(names, ", "));
 }
 
+std::string digest_and_length(const SuitePrompt& prompt) {
+  Sha256 digest;
+  std::size_t size_bytes = 0;
+  const auto add = [&](const std::string& text) {
+    digest.update(text);
+    size_bytes += text.size();
+  };
+  add(prompt.text);
+  add(prompt.system);
+  for (const SuiteMessage& message : prompt.messages) add(message.content);
+  return format("redacted: {} bytes, sha256 {}", size_bytes, digest.finish_hex());
+}
+
+void withhold(SuitePrompt& prompt) {
+  prompt.text = prompt.redaction == "omitted" ? "omitted" : digest_and_length(prompt);
+  prompt.messages.clear();
+  prompt.system.clear();
+  prompt.reference.clear();
+  prompt.rubric.clear();
+}
+
 Result<void> check_prompt(const SuitePrompt& prompt) {
   if (trim(prompt.id).empty()) return invalid_input("a prompt has a blank id");
+  if (!prompt.text.empty() && trim(prompt.text).empty()) return invalid_input("prompt '{}': the text is blank", prompt.id);
   if (prompt.text.empty() == prompt.messages.empty())
     return invalid_input("prompt '{}': expected exactly one of text and messages", prompt.id);
   return ok();
@@ -117,6 +140,17 @@ Result<Suite> parse_suite(std::string_view toml, std::string_view file_name) {
   file.behavior_suite.digest = sha256_hex(toml);
   VB_CHECK(check_suite(file.behavior_suite), "in suite {}", file_name);
   return std::move(file.behavior_suite);
+}
+
+Result<std::string> storable_suite(std::string_view toml, std::string_view file_name) {
+  SuiteFile file;
+  VB_TRY(file.behavior_suite, parse_suite(toml, file_name));
+  std::vector<SuitePrompt>& prompts = file.behavior_suite.prompts;
+  const auto is_safe = [](const SuitePrompt& prompt) { return prompt.redaction == "safe"; };
+  if (std::ranges::all_of(prompts, is_safe)) return std::string(toml);
+  for (SuitePrompt& prompt : prompts)
+    if (!is_safe(prompt)) withhold(prompt);
+  return "# The suite of this run; texts that may not be stored are replaced.\n" + to_toml(file);
 }
 
 Result<Suite> load_suite(const std::filesystem::path& path) {

@@ -78,4 +78,8 @@ struct Suite {
 Result<Suite> load_suite(const std::filesystem::path& path);
 Result<Suite> parse_suite(std::string_view toml, std::string_view file_name);
 
+/// `toml` as a run folder may keep it: the same bytes when every prompt is safe. Otherwise the suite written anew, with the
+/// text of each redacted prompt replaced by its digest and length, and that of each omitted one left out.
+Result<std::string> storable_suite(std::string_view toml, std::string_view file_name);
+
 }  // namespace vauban

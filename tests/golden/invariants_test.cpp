@@ -335,5 +335,27 @@ TEST_P(Invariants, GgufOfTheSameWeightsGivesTheSameBits) {
   check("tied");
 }
 
+TEST(TinyModelFiles, EqualOptionsGiveEqualBytesAndSeedsDiffer) {
+  const TempDir folder;
+  VB_ASSERT_OK(write_tiny_model(folder / "a"));
+  VB_ASSERT_OK(write_tiny_model(folder / "b"));
+  VB_ASSERT_OK(write_tiny_model(folder / "c", {.seed = 2}));
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "a"))
+    EXPECT_EQ(read_text(entry.path()), read_text(folder / "b" / entry.path().filename())) << entry.path();
+  EXPECT_NE(read_text(folder / "a" / "model.safetensors"), read_text(folder / "c" / "model.safetensors"));
+}
+
+TEST(TinyModelFiles, PerturbingChangesTwoTensorsOnly) {
+  const TinyModel base = make_tiny_model(), changed = make_tiny_model({.perturb = 0.01});
+  std::vector<std::string> different;
+  for (const auto& [name, tensor] : base.tensors)
+    if (tensor.values != changed.tensors.at(name).values) different.push_back(name);
+  EXPECT_EQ(different, (std::vector<std::string>{"model.layers.0.self_attn.o_proj.weight",
+                                                 "model.layers.1.mlp.down_proj.weight"}));
+  const TempDir folder;
+  for (const double unfit : {-0.1, std::nan(""), HUGE_VAL})
+    EXPECT_FALSE(write_tiny_model(folder / "x", {.perturb = unfit}).has_value());
+}
+
 }  // namespace
 }  // namespace vauban::test

@@ -1,5 +1,5 @@
-/// A small random Llama in a Hugging Face folder, the same bytes on every machine: for tests and demonstrations on a
-/// clone without the shared data.
+/// A small random Llama in a Hugging Face folder, for tests and demonstrations on a clone without the shared data.
+/// Equal options give equal bytes (as far as the machine's logarithm and cosine agree to f32).
 ///
 /// Width 64, 2 layers, 4 query and 2 key/value heads of 16, MLP width 128, untied head, f32 weights, vocabulary 300:
 /// three special tokens, 256 byte tokens, 41 pieces (tokenizer.json, byte-pair merges with byte fallback). The text it

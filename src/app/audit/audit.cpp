@@ -8,13 +8,17 @@
 #include "app/audit/audit_inputs.h"
 #include "app/audit/noise_floor.h"
 #include "app/audit/pair_scoring.h"
+#include "app/command_text.h"
+#include "app/commands/run/run_config.h"
 #include "app/intervention_file.h"
 #include "app/open.h"
 #include "app/scoring.h"
 #include "app/version.h"
+#include "base/config/dump.h"
 #include "base/json_file.h"
 #include "base/sha256.h"
 #include "base/strings.h"
+#include "claim/derive.h"
 #include "report/report.h"
 #include "runner/runner.h"
 #include "runner/trace_rows.h"
@@ -29,7 +33,7 @@ namespace fs = std::filesystem;
 struct AuditRun {
   const AuditConfig& config;
   Session& session;
-  Suite suite;
+  AuditSuite suite_file;
   AuditSide base, candidate;
   Json inputs, models;
   fs::path folder;
@@ -38,6 +42,7 @@ struct AuditRun {
   std::vector<Intervention> interventions;
 
   const Context& context() const { return session.context(); }
+  const Suite& suite() const { return suite_file.suite; }
 };
 
 Result<AuditSide> open_side(const std::string& model, const AuditConfig& config, Session& session) {
@@ -48,16 +53,25 @@ Result<AuditSide> open_side(const std::string& model, const AuditConfig& config,
 }
 
 RunPlan plan_of(const AuditRun& run, const char* label) {
-  RunPlan plan{.suite = &run.suite, .model_label = label, .sampling = to_sampling(run.config.sampling, run.session.options().seed),
+  RunPlan plan{.suite = &run.suite(), .model_label = label, .sampling = to_sampling(run.config.sampling, run.session.options().seed),
                .samples = run.config.samples, .want = run.want, .record_outputs = run.config.record_outputs};
   if (std::string_view(label) == "candidate") plan.interventions = run.interventions;
   return plan;
 }
 
+/// A level that this audit cannot reach is refused before anything runs.
+Result<void> check_level(const AuditRun& run) {
+  if (!run.config.claim_strength) return ok();
+  VB_TRY(const Strength declared, strength_from(*run.config.claim_strength));
+  std::vector<ArtifactKind> computed_from{ArtifactKind::text};
+  if (run.scores_possible) computed_from.push_back(ArtifactKind::logits);
+  return check_declared(declared, computed_from);
+}
+
 Result<AuditRun> open_run(const AuditConfig& config, Session& session) {
   AuditRun run{.config = config, .session = session, .folder = config.out};
-  VB_TRY(run.suite, load_suite(config.suite));
-  VB_TRY(const auto scorers, find_scorers(run.suite.scorers), "in suite {}", config.suite);
+  VB_TRY(run.suite_file, load_audit_suite(config.suite));
+  VB_TRY(const auto scorers, find_scorers(run.suite().scorers), "in suite {}", config.suite);
   VB_TRY(run.want, to_wants(config.observe));
   if (config.intervene) {
     VB_TRY(run.interventions, read_interventions(*config.intervene));
@@ -66,9 +80,10 @@ Result<AuditRun> open_run(const AuditConfig& config, Session& session) {
     return invalid_input("--samples {} needs --temperature above 0: greedy answers would all be the same", config.samples);
   VB_TRY(run.base, open_side(config.base, config, session), "opening the baseline {}", config.base);
   VB_TRY(run.candidate, open_side(config.candidate, config, session), "opening the candidate {}", config.candidate);
-  VB_TRY(run.inputs, audit_inputs(config, session.options(), run.suite, run.base, run.candidate));
+  VB_TRY(run.inputs, audit_inputs(config, session.options(), run.suite_file, run.base, run.candidate, run.interventions));
   run.models = audit_models(run.base, run.candidate);
   run.scores_possible = run.models.find("missing")->size() == 0;
+  VB_CHECK(check_level(run));
   return run;
 }
 
@@ -127,23 +142,37 @@ Result<Logs> open_logs(const fs::path& folder) {
   return Logs{std::move(observations), std::move(traces), std::move(scores), std::move(store)};
 }
 
+/// The artifact store writes a payload before it knows the digest that names it.
+Result<void> remove_unnamed_payloads(const fs::path& artifacts) {
+  std::error_code error;
+  std::vector<fs::path> unnamed;
+  for (fs::directory_iterator entry(artifacts, error), end; !error && entry != end; entry.increment(error))
+    if (entry->path().filename().string().starts_with('.')) unnamed.push_back(entry->path());
+  for (const fs::path& path : unnamed)
+    if (!error) fs::remove(path, error);
+  if (error) return io("could not clean '{}': {}", artifacts.string(), error.message());
+  return ok();
+}
+
 /// What a crash can leave behind: torn last lines, temporary files, traces without their row.
 Result<void> repair_folder(const fs::path& folder) {
   { VB_TRY(const Logs trimmed, open_logs(folder)); }
   VB_CHECK(remove_temporary_files(folder));
   VB_CHECK(remove_temporary_files(folder / run_files::kArtifacts));
+  VB_CHECK(remove_unnamed_payloads(folder / run_files::kArtifacts));
   VB_TRY(const PresentRows present, present_rows(folder));
   return drop_orphan_traces(folder, present);
 }
 
 Result<void> append_scores(const AuditRun& run, Logs& logs, const ExecutedRow& row, TokenScores scores) {
-  const SuitePrompt* prompt = run.suite.find(row.prompt_id);
+  const SuitePrompt* prompt = run.suite().find(row.prompt_id);
   const std::vector<float> values = pack_scores(scores);
   const std::vector<std::int64_t> shape{4, static_cast<std::int64_t>(scores.kld.size())};
   VB_TRY(const StoredPayload stored, logs.store->put(kScoreTensor, "f32", shape, std::as_bytes(std::span(values))));
   std::vector<std::int32_t> ids = row.prompt_ids;
   ids.insert(ids.end(), row.output_ids.begin(), row.output_ids.end());
-  const ScoreRow line{.prompt_id = row.prompt_id, .category = prompt->category, .family = prompt->family, .ids_sha256 = ids_digest(ids),
+  const std::string digest = prompt->redaction == "omitted" ? "" : ids_digest(ids);
+  const ScoreRow line{.prompt_id = row.prompt_id, .category = prompt->category, .family = prompt->family, .ids_sha256 = digest,
                       .path = stored.path, .digest = stored.digest, .sample_index = row.sample_index, .tokens = shape[1]};
   VB_TRY(const std::string text, to_json(line).dump());
   return logs.scores.append(text);
@@ -182,10 +211,10 @@ Result<void> execute(AuditRun& run, StageTimes& times) {
   VB_TRY(Logs logs, open_logs(run.folder));
   VB_TRY(const PresentRows present, present_rows(run.folder));
   VB_TRY(const auto scored, present_scores(run.folder));
-  VB_TRY(const RowFinisher finish, make_finisher(run.suite));
+  VB_TRY(const RowFinisher finish, make_finisher(run.suite()));
   const RunSinks sinks{logs.observations, logs.traces, run.want.empty() ? nullptr : logs.store.get()};
   RunPlan base_plan = plan_of(run, "baseline"), candidate_plan = plan_of(run, "candidate");
-  const std::size_t total = run.suite.prompts.size(), step = static_cast<std::size_t>(run.config.batch);
+  const std::size_t total = run.suite().prompts.size(), step = static_cast<std::size_t>(run.config.batch);
   for (std::size_t first = 0; first < total; first += step) {
     run.context().progress.update("audit", first, total, "prompts");
     base_plan.first_prompt = candidate_plan.first_prompt = first;
@@ -215,7 +244,7 @@ Result<void> write_floor(AuditRun& run, StageTimes& times) {
   VB_TRY(const std::vector<Observation> rows, read_observations(run.folder / run_files::kObservations, {}));
   std::vector<Observation> baseline;
   std::copy_if(rows.begin(), rows.end(), std::back_inserter(baseline), [](const Observation& row) { return row.model_label == "baseline"; });
-  VB_TRY(const Json floor, measure_noise_floor(run.config, run.suite, plan_of(run, "baseline"), *run.base.runtime, baseline, run.session));
+  VB_TRY(const Json floor, measure_noise_floor(run.config, run.suite(), plan_of(run, "baseline"), *run.base.runtime, baseline, run.session));
   return write_json_file(run.folder / run_files::kFloor, floor);
 }
 
@@ -229,18 +258,25 @@ Result<void> write_run_record(const AuditRun& run, const StageTimes& times) {
                                           {"out", run.folder.string()}})},
                     {"timings", Json::object({{"baseline_s", times.baseline_s}, {"candidate_s", times.candidate_s},
                                               {"score_s", times.score_s}, {"noise_floor_s", times.floor_s}})},
-                    {"commands", Json::array({join(run.session.command_line(), " "), "vauban verify " + run.folder.string()})},
+                    {"commands", Json::array({command_text(run.session.command_line()), command_text({"vauban", "verify", run.folder.string()})})},
                     {"reproducibility", Json::object({{"tool_version", version()}, {"compiler", build_compiler()}, {"build", build_type()},
                                                       {"threads", run.context().pool.size()}, {"base", run.config.base},
                                                       {"candidate", run.config.candidate}, {"suite", run.config.suite}})}}));
 }
 
+/// A configuration file that does the same again, from where it lies.
+std::string config_toml(const AuditRun& run) {
+  RunConfig config{.common = run.session.options(), .audit = run.config};
+  config.common.json = config.common.quiet = false;
+  return to_toml(config, fs::absolute(run.folder));
+}
+
 Json plan_json(const AuditRun& run) {
-  const auto prompts = static_cast<std::int64_t>(run.suite.prompts.size());
+  const auto prompts = static_cast<std::int64_t>(run.suite().prompts.size());
   const std::int64_t rows = prompts * run.config.samples;
   return Json::object({{"plan", true}, {"prompts", prompts}, {"samples", run.config.samples}, {"rows", rows * 2},
                        {"new_tokens_at_most", rows * 2 * run.config.sampling.max_tokens}, {"scored_on_identical_ids", run.scores_possible},
-                       {"gates", run.suite.gates.size()}, {"noise_floor_prompts", std::min<std::int64_t>(run.config.baseline_floor, prompts)},
+                       {"gates", run.suite().gates.size()}, {"noise_floor_prompts", std::min<std::int64_t>(run.config.baseline_floor, prompts)},
                        {"models", run.models}, {"inputs", run.inputs}, {"out", run.folder.string()}});
 }
 
@@ -250,7 +286,7 @@ Result<Json> audit(const AuditConfig& config, Session& session) {
   VB_TRY(AuditRun run, open_run(config, session));
   if (config.plan) return plan_json(run);
   VB_TRY(const FolderLock lock, FolderLock::take(run.folder));
-  VB_CHECK(prepare_folder(run.folder, config, run.inputs, run.models));
+  VB_CHECK(prepare_folder(run.folder, config_toml(run), run.suite_file, run.inputs, run.models));
   StageTimes times;
   VB_CHECK(repair_folder(run.folder));
   VB_CHECK(execute(run, times));

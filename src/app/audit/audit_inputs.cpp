@@ -18,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kClaimStrength = "claim_strength";
+
 template <class T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
@@ -31,10 +33,11 @@ Json sampling_json(const SamplingOptions& s, std::uint64_t seed) {
 
 Json digest_or_null(const std::shared_ptr<const Tokenizer>& tokenizer) { return tokenizer ? Json(tokenizer->digest()) : Json(); }
 
-Result<Json> intervention_digest(const AuditConfig& config) {
-  if (!config.intervene) return Json();
-  VB_TRY(const std::string digest, sha256_file(*config.intervene));
-  return Json(digest);
+/// Of the edits as they were read, so that the files which hold the directions count too.
+Result<Json> intervention_digest(const std::vector<Intervention>& interventions) {
+  if (interventions.empty()) return Json();
+  VB_TRY(const std::string text, to_json(TraceRequest{.interventions = interventions}).find("interventions")->dump());
+  return Json(sha256_hex(text));
 }
 
 Json side_json(const AuditSide& side) {
@@ -56,13 +59,19 @@ Result<void> check_same(const Json& stored, const Json& now) {
   return ok();
 }
 
+Json with_level(Json inputs, const Json& level) {
+  if (inputs.is_object()) inputs[kClaimStrength] = level;
+  return inputs;
+}
+
 }  // namespace
 
-Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common, const Suite& suite, const AuditSide& base,
-                          const AuditSide& candidate) {
-  VB_TRY(const Json interventions, intervention_digest(config));
+Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common, const AuditSuite& suite, const AuditSide& base,
+                          const AuditSide& candidate, const std::vector<Intervention>& edits) {
+  VB_TRY(const Json interventions, intervention_digest(edits));
   return Json::object({{"version", "vauban_inputs_v1"},
-                       {"suite", suite.digest},
+                       {"suite", suite.suite.digest},
+                       {"suite_file", sha256_hex(suite.stored_text)},
                        {"baseline", base.runtime->model().digest},
                        {"candidate", candidate.runtime->model().digest},
                        {"baseline_tokenizer", digest_or_null(base.tokenizer)},
@@ -71,12 +80,12 @@ Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common
                        {"numerics", common.numerics},
                        {"sampling", sampling_json(config.sampling, common.seed)},
                        {"samples", config.samples},
-                       {"scorers", Json(suite.scorers)},
+                       {"scorers", Json(suite.suite.scorers)},
                        {"observe", Json(config.observe)},
                        {"interventions", interventions},
                        {"baseline_floor", config.baseline_floor},
                        {"record_outputs", config.record_outputs},
-                       {"claim_strength", or_null(config.claim_strength)},
+                       {std::string(kClaimStrength), or_null(config.claim_strength)},
                        {"title", or_null(config.title)},
                        {"target_change", or_null(config.target_change)},
                        {"transformation_kind", or_null(config.transformation_kind)},
@@ -120,14 +129,27 @@ FolderLock::~FolderLock() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Result<void> prepare_folder(const fs::path& folder, const AuditConfig& config, const Json& inputs, const Json& models) {
+Result<AuditSuite> load_audit_suite(const fs::path& path) {
+  AuditSuite loaded;
+  VB_TRY(const std::string text, read_file(path));
+  VB_TRY(loaded.suite, parse_suite(text, path.string()));
+  VB_TRY(loaded.stored_text, storable_suite(text, path.string()));
+  return loaded;
+}
+
+Result<void> prepare_folder(const fs::path& folder, const std::string& config_toml, const AuditSuite& suite, const Json& inputs,
+                            const Json& models) {
   if (fs::exists(folder / run_files::kInputs)) {
     VB_TRY(const Json stored, read_json_file(folder / run_files::kInputs));
-    return check_same(stored, inputs);
+    // A level that turned out to be too high was refused before there was a report: it does not bind the next try.
+    const bool level_is_open = !fs::exists(folder / run_files::kReport);
+    VB_CHECK(check_same(level_is_open ? with_level(stored, *inputs.find(kClaimStrength)) : stored, inputs));
+    if (stored == inputs) return ok();
+    VB_CHECK(write_file_atomic(folder / run_files::kConfig, config_toml));
+    return write_json_file(folder / run_files::kInputs, inputs);
   }
-  VB_TRY(const std::string suite, read_file(config.suite));
-  VB_CHECK(write_file_atomic(folder / run_files::kSuite, suite));
-  VB_CHECK(write_file_atomic(folder / run_files::kConfig, to_toml(config)));
+  VB_CHECK(write_file_atomic(folder / run_files::kSuite, suite.stored_text));
+  VB_CHECK(write_file_atomic(folder / run_files::kConfig, config_toml));
   VB_CHECK(write_json_file(folder / run_files::kModels, models));
   // Last: a folder with inputs.json has everything that defines the run.
   return write_json_file(folder / run_files::kInputs, inputs);

@@ -21,9 +21,15 @@ struct AuditSide {
   std::shared_ptr<const Tokenizer> tokenizer;  ///< null where the model carries none
 };
 
+struct AuditSuite {
+  Suite suite;
+  std::string stored_text;  ///< what suite.toml of the run holds: no text that may not be stored
+};
+Result<AuditSuite> load_audit_suite(const std::filesystem::path& path);
+
 /// inputs.json: digests and settings, no path and no clock; the run id is derived from it.
-Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common, const Suite& suite, const AuditSide& base,
-                          const AuditSide& candidate);
+Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common, const AuditSuite& suite, const AuditSide& base,
+                          const AuditSide& candidate, const std::vector<Intervention>& edits);
 
 /// models.json: identity, tokenizer and capability of both sides, and what they cannot be compared on.
 Json audit_models(const AuditSide& base, const AuditSide& candidate);
@@ -47,6 +53,7 @@ class FolderLock {
 
 /// Writes inputs.json, suite.toml, config.toml and models.json into a new folder, or checks that they are those of this run.
 /// Errors: invalid_input naming the first input that differs.
-Result<void> prepare_folder(const std::filesystem::path& folder, const AuditConfig& config, const Json& inputs, const Json& models);
+Result<void> prepare_folder(const std::filesystem::path& folder, const std::string& config_toml, const AuditSuite& suite,
+                            const Json& inputs, const Json& models);
 
 }  // namespace vauban

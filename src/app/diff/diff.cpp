@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "app/audit/audit_inputs.h"
+#include "app/command_text.h"
 #include "app/scoring.h"
 #include "base/files.h"
 #include "base/json_file.h"
@@ -85,8 +87,11 @@ Result<RunData> data_of(const DiffConfig& config) {
   VB_TRY(data.baseline, rows_of(config.a, "baseline"));
   VB_TRY(data.candidate, rows_of(config.b, "candidate"));
   VB_TRY(const auto scorers, find_scorers(config.scorers));
+  Json suite_file;
   if (config.suite) {
-    VB_TRY(data.suite, load_suite(*config.suite));
+    VB_TRY(AuditSuite suite, load_audit_suite(*config.suite));
+    suite_file = sha256_hex(suite.stored_text);
+    data.suite = std::move(suite.suite);
     apply_suite(data.baseline, *data.suite);
     apply_suite(data.candidate, *data.suite);
   }
@@ -101,7 +106,7 @@ Result<RunData> data_of(const DiffConfig& config) {
   data.models = Json::object({{"baseline", Json::object({{"name", stem(config.a)}})}, {"candidate", Json::object({{"name", stem(config.b)}})},
                               {"missing", Json::array()}});
   data.inputs = Json::object({{"version", "vauban_inputs_v1"}, {"kind", is_run(config.a) && is_run(config.b) ? "runs" : "observations"},
-                              {"suite", data.suite ? Json(data.suite->digest) : Json()}, {"roles", roles_json(data.roles)},
+                              {"suite", data.suite ? Json(data.suite->digest) : Json()}, {"suite_file", std::move(suite_file)}, {"roles", roles_json(data.roles)},
                               {"scorers", config.rescore ? Json(config.scorers) : Json::array()},
                               {"claim_strength", config.claim_strength ? Json(*config.claim_strength) : Json()},
                               {"title", config.title ? Json(*config.title) : Json()}});
@@ -120,9 +125,6 @@ Result<std::string> rows_text(const RunData& data) {
 
 Result<void> write_folder(const DiffConfig& config, const RunData& data, const Session& session) {
   const fs::path folder = *config.out;
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return io("could not make the folder '{}': {}", folder.string(), error.message());
   if (is_run(folder)) {
     VB_TRY(const Json stored, read_json_file(folder / run_files::kInputs));
     VB_TRY(const std::string rows, rows_text(data));
@@ -132,8 +134,8 @@ Result<void> write_folder(const DiffConfig& config, const RunData& data, const S
     return ok();
   }
   if (config.suite) {
-    VB_TRY(const std::string suite, read_file(*config.suite));
-    VB_CHECK(write_file_atomic(folder / run_files::kSuite, suite));
+    VB_TRY(const AuditSuite suite, load_audit_suite(*config.suite));
+    VB_CHECK(write_file_atomic(folder / run_files::kSuite, suite.stored_text));
   }
   VB_TRY(const std::string rows, rows_text(data));
   VB_CHECK(write_file_atomic(folder / run_files::kObservations, rows));
@@ -141,7 +143,7 @@ Result<void> write_folder(const DiffConfig& config, const RunData& data, const S
   VB_CHECK(write_json_file(folder / run_files::kRun,
                            Json::object({{"run", Json::object({{"id", sha256_hex(rows).substr(0, 16)}, {"finished", iso8601(session.context().clock.utc())}})},
                                          {"timings", Json::object()},
-                                         {"commands", Json::array({join(session.command_line(), " "), "vauban verify " + folder.string()})},
+                                         {"commands", Json::array({command_text(session.command_line()), command_text({"vauban", "verify", folder.string()})})},
                                          {"reproducibility", Json::object({{"a", config.a}, {"b", config.b}})}})));
   return write_json_file(folder / run_files::kInputs, data.inputs);
 }
@@ -154,10 +156,13 @@ Result<Json> diff(const DiffConfig& config, Session& session) {
   VB_TRY(Analysis analysis, analyse(data));
   Json report = std::move(analysis.report);
   if (config.out) {
+    VB_TRY(const FolderLock lock, FolderLock::take(*config.out));
     VB_CHECK(write_folder(config, data, session));
     VB_TRY(report, write_report(*config.out));
   }
   report["kind"] = *data.inputs.find("kind");
+  // cli.md: rows as metric_deltas, under the name that diff has for all kinds of things compared.
+  report["metrics"] = *report.find("metric_deltas");
   return report;
 }
 

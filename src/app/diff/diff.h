@@ -8,7 +8,7 @@
 
 namespace vauban {
 
-/// The report of B against A (cli.md), with `kind`: "observations" or "runs". Two run folders are compared by their
+/// The report of B against A (cli.md), with `kind`: "observations" or "runs", and `metrics`: the metric_deltas. Two run folders are compared by their
 /// candidates. Errors: those of the files; unsupported for models.
 Result<Json> diff(const DiffConfig& config, Session& session);
 

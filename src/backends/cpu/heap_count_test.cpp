@@ -13,24 +13,42 @@ long heap_allocations() { return allocations.load(); }
 }  // namespace vauban::test
 
 namespace {
-void* counted(std::size_t size, std::size_t alignment) {
+void* counted_or_null(std::size_t size, std::size_t alignment) noexcept {
   ++vauban::test::allocations;
   const std::size_t rounded = (size / alignment + 1) * alignment;
-  void* memory = rounded > size ? std::aligned_alloc(alignment, rounded) : nullptr;
+  return rounded > size ? std::aligned_alloc(alignment, rounded) : nullptr;
+}
+void* counted(std::size_t size, std::size_t alignment) {
+  void* memory = counted_or_null(size, alignment);
   if (!memory) throw std::bad_alloc();
   return memory;
 }
+constexpr std::size_t kDefault = alignof(std::max_align_t);
+std::size_t value_of(std::align_val_t alignment) { return static_cast<std::size_t>(alignment); }
 }  // namespace
 
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
-void* operator new[](std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+// Every form is replaced: a sanitizer brings its own for those that are not, and then finds new and delete mismatched.
+void* operator new(std::size_t n) { return counted(n, kDefault); }
+void* operator new[](std::size_t n) { return counted(n, kDefault); }
+void* operator new(std::size_t n, std::align_val_t a) { return counted(n, value_of(a)); }
+void* operator new[](std::size_t n, std::align_val_t a) { return counted(n, value_of(a)); }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return counted_or_null(n, kDefault); }
+void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return counted_or_null(n, kDefault); }
+void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return counted_or_null(n, value_of(a));
+}
+void* operator new[](std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return counted_or_null(n, value_of(a));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
+void operator delete[](void* p, const std::nothrow_t&) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept { std::free(p); }

@@ -30,7 +30,7 @@ const std::array kMetrics{
     Metric{"p99_kld", "99th percentile of the same", "nat", "distribution", "lower_is_better", true, false, {K::logits}},
     Metric{"max_kld", "largest of the same", "nat", "distribution", "lower_is_better", true, false, {K::logits}},
     Metric{"same_top", "share of positions with the same most likely token", "ratio", "distribution", "higher_is_better", true, true, {K::logits}},
-    Metric{"mean_nll", "mean negative log likelihood per token of the baseline's own tokens", "nat", "distribution", "neutral", false, false, {K::logits}},
+    Metric{"nll_shift", "how much less likely the candidate finds the prompts and the baseline's own answers, mean per token", "nat", "distribution", "neutral", true, false, {K::logits}},
 };
 
 struct RoleRule {

@@ -87,8 +87,8 @@ Result<void> read_gguf_sizes(const ConfigKeys& keys, const ModelFile& file, Mode
       return unsupported("{} is {}; expected the head width {}", keys.name(key), size, c.head_dim);
   }
   const TensorEntry* table = file.find("token_embd.weight");
-  if (!table || table->view.shape.rank() != 2)
-    return not_found("tensor 'token_embd.weight' with 2 dimensions is missing in {}",
+  if (!table || table->view.shape.rank() != 2 || table->view.shape[0] < 1)
+    return not_found("tensor 'token_embd.weight' with 2 dimensions and at least one row is missing in {}",
                      file.files().front()->path().string());
   VB_TRY(c.vocab_size, keys.count_or("vocab_size", table->view.shape[0]));
   return check_heads(c, keys.name("attention.head_count"));

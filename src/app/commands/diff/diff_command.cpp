@@ -18,10 +18,8 @@ void fields(DiffCommandConfig& c, FieldVisitor& f) {
 }
 
 Result<int> run_diff(const DiffCommandConfig& config, Session& session) {
-  VB_TRY(Json report, diff(config.diff, session));
+  VB_TRY(const Json report, diff(config.diff, session));
   if (session.out().json()) {
-    // cli.md: rows as metric_deltas, under the name that diff has for all kinds of things compared.
-    report["metrics"] = *report.find("metric_deltas");
     VB_CHECK(session.out().print_json(report));
   } else {
     session.out().text(render_markdown(report));

@@ -1,5 +1,6 @@
 /// vauban report RUN: renders a run again from its stored files.
 
+#include "app/audit/audit_inputs.h"
 #include "app/command.h"
 #include "report/report.h"
 
@@ -17,6 +18,9 @@ void fields(ReportConfig& c, FieldVisitor& f) {
 }
 
 Result<int> run_report(const ReportConfig& config, Session& session) {
+  if (!std::filesystem::exists(std::filesystem::path(config.run) / run_files::kInputs))
+    return not_found("'{}' is no run folder: it has no {}", config.run, run_files::kInputs);
+  VB_TRY(const FolderLock lock, FolderLock::take(config.run));
   VB_TRY(const Json report, write_report(config.run));
   if (session.out().json()) {
     VB_CHECK(session.out().print_json(report));

@@ -36,18 +36,18 @@ Result<int> print(const Json& answer, bool plan, const std::string& out, Session
   return exit_code_of(answer);
 }
 
-/// The file's [common] table, with the command line's own flags on top where they were not left at their defaults.
-CommonOptions merged(const RunConfig& file, const CommonOptions& flags) {
+/// The file's [common] table, with the flags that were given on top.
+CommonOptions merged(const RunConfig& file, const Session& outer) {
   CommonOptions options = file.common;
-  const CommonOptions defaults;
-  if (flags.threads != defaults.threads) options.threads = flags.threads;
-  if (flags.backend != defaults.backend) options.backend = flags.backend;
-  if (flags.device != defaults.device) options.device = flags.device;
-  if (flags.numerics != defaults.numerics) options.numerics = flags.numerics;
-  if (flags.seed != defaults.seed) options.seed = flags.seed;
-  if (flags.memory != defaults.memory) options.memory = flags.memory;
-  options.json |= flags.json;
-  options.quiet |= flags.quiet;
+  const CommonOptions& flags = outer.options();
+  if (outer.was_given("threads")) options.threads = flags.threads;
+  if (outer.was_given("backend")) options.backend = flags.backend;
+  if (outer.was_given("device")) options.device = flags.device;
+  if (outer.was_given("numerics")) options.numerics = flags.numerics;
+  if (outer.was_given("seed")) options.seed = flags.seed;
+  if (outer.was_given("memory")) options.memory = flags.memory;
+  if (outer.was_given("json")) options.json = flags.json;
+  if (outer.was_given("quiet")) options.quiet = flags.quiet;
   return options;
 }
 
@@ -57,12 +57,13 @@ Result<int> run_run(const RunCommandConfig& config, Session& outer) {
   for (const ReadNote& note : notes.notes) outer.out().note(format("note: {}: {}", note.path, note.text));
   if (file.audit.has_value() + file.diff.has_value() != 1)
     return with_hint(invalid_input("{}: expected exactly one of [audit], [diff]", config.config), "`vauban init` writes one to start from");
-  Session session(merged(file, config.common), outer.command_line());
+  Session session(merged(file, outer), outer.command_line());
   if (file.audit) {
     file.audit->plan |= config.plan;
     VB_TRY(const Json answer, audit(*file.audit, session));
     return print(answer, file.audit->plan, file.audit->out, session);
   }
+  if (config.plan) return invalid_input("{}: --plan goes with [audit]; a diff has nothing to plan", config.config);
   VB_TRY(const Json answer, diff(*file.diff, session));
   return print(answer, false, file.diff->out.value_or(""), session);
 }

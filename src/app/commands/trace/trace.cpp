@@ -1,5 +1,7 @@
 /// vauban trace MODEL (--prompt | --ids) --observe SPEC --out DIR: one run, observed.
 
+#include <chrono>
+
 #include "app/command.h"
 #include "app/intervention_file.h"
 #include "app/open.h"
@@ -45,7 +47,8 @@ Result<TraceRequest> request_of(const TraceConfig& config) {
   return request;
 }
 
-Json answer_of(const Trace& trace) {
+/// `trace` is the whole path, so that it can be opened from anywhere; `path` of an artifact is relative to --out.
+Json answer_of(const Trace& trace, const std::filesystem::path& file) {
   const Json whole = to_json(trace);
   Json artifacts = Json::array();
   for (const TraceArtifact& artifact : trace.artifacts())
@@ -60,7 +63,7 @@ Json answer_of(const Trace& trace) {
                                       {"summary", artifact.summary},
                                       {"metadata", artifact.metadata}}));
   return Json::object({{"trace_id", trace.id()},
-                       {"trace", "trace.json"},
+                       {"trace", std::filesystem::absolute(file).lexically_normal().string()},
                        {"artifacts", std::move(artifacts)},
                        {"missing", *whole.find("missing")},
                        {"spans", *whole.find("spans")}});
@@ -78,14 +81,29 @@ std::string plain(const Trace& trace, const std::string& out) {
   return text;
 }
 
+/// The trace with a span for what its own rendering cost: measured on a first rendering, which is then thrown away.
+Result<Trace> with_render_span(const Trace& trace, const Session& session) {
+  const Clock& clock = session.context().clock;
+  const std::chrono::nanoseconds start = clock.monotonic();
+  VB_TRY(const std::string text, to_json(trace).dump(2));
+  TraceParts parts = trace.parts();
+  StageProfile profile{.name = "render"};
+  profile.duration_s = std::chrono::duration<double>(clock.monotonic() - start).count();
+  profile.output_bytes = static_cast<std::int64_t>(text.size());
+  parts.spans.push_back({.span_id = format("span.{}.render", parts.spans.size()), .name = "render", .profile = std::move(profile)});
+  return Trace::make(std::move(parts));
+}
+
 Result<int> run_trace(const TraceConfig& config, Session& session) {
   VB_TRY(const TraceRequest request, request_of(config));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
   VB_TRY(const std::unique_ptr<ArtifactStore> store, ArtifactStore::open(config.out));
-  VB_TRY(const Trace trace, runtime->trace(request, store.get()));
-  VB_CHECK(write_json_file(std::filesystem::path(config.out) / "trace.json", to_json(trace)));
+  VB_TRY(const Trace observed, runtime->trace(request, store.get()));
+  VB_TRY(const Trace trace, with_render_span(observed, session));
+  const std::filesystem::path file = std::filesystem::path(config.out) / "trace.json";
+  VB_CHECK(write_json_file(file, to_json(trace)));
   if (session.out().json()) {
-    VB_CHECK(session.out().print_json(answer_of(trace)));
+    VB_CHECK(session.out().print_json(answer_of(trace, file)));
   } else {
     session.out().text(plain(trace, config.out));
   }
