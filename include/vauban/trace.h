@@ -66,7 +66,8 @@ struct Positions {
   enum class Kind { all, last, range, list, decode } kind = Kind::all;
   std::int64_t begin = 0, end = 0;   ///< range: [begin, end]
   std::vector<std::int64_t> values;  ///< list
-  /// `last` is decided by the caller, who knows the number of rows; `prompt_rows` separates prefill from decode.
+  /// `last` is decided by the caller, who knows the number of rows (the local runtime: the last prompt row, so that two models
+  /// that continue differently stay comparable); `prompt_rows` separates prefill from decode.
   bool contains(std::int64_t position, std::int64_t last_position, std::int64_t prompt_rows) const;
   std::string to_string() const;  ///< "all", "last", "3-7", "1,4,9", "decode"
   friend bool operator==(const Positions&, const Positions&) = default;

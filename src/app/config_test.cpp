@@ -28,7 +28,7 @@ TEST(Configurations, EveryExampleIsRead) {
     VB_EXPECT_OK(config);
     ++configurations;
   }
-  EXPECT_GE(configurations, 3);
+  EXPECT_GE(configurations, 4);
 }
 
 TEST(Configurations, EveryShippedSuiteIsRead) {

@@ -10,10 +10,14 @@ namespace vauban {
 namespace {
 
 const std::array kBackends{
-    BackendEntry{.id = "reference", .summary = "plain loops in f64: the specification", .devices = {"cpu:0"},
+    BackendEntry{.id = "reference",
+                 .summary = "plain loops in f64: the specification",
+                 .devices = {"cpu:0"},
                  .make = make_reference_ops},
-    BackendEntry{.id = "cpu", .summary = "f32 vector kernels on packed weights, bits independent of batch and threads",
-                 .devices = {"cpu:0"}, .make = make_cpu_backend},
+    BackendEntry{.id = "cpu",
+                 .summary = "f32 vector kernels on packed weights, bits independent of batch and threads",
+                 .devices = {"cpu:0"},
+                 .make = make_cpu_backend},
 };
 
 }  // namespace

@@ -1,8 +1,7 @@
 #include "backends/backends.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+#include <gtest/gtest.h>
 
 #include "backends/cpu/cpu_ops.h"
 #include "support/test_data.h"

@@ -72,8 +72,9 @@ Result<void> check_kv_geometry(const KvGeometry& geometry) {
   const bool positive = geometry.layers > 0 && geometry.kv_heads > 0 && geometry.head_dim > 0 &&
                         geometry.page_tokens > 0 && geometry.pages >= 0;
   if (!positive)
-    return invalid_input("key/value store: expected positive sizes, found {} layers, {} heads, width {}, {} pages of {}",
-                         geometry.layers, geometry.kv_heads, geometry.head_dim, geometry.pages, geometry.page_tokens);
+    return invalid_input(
+        "key/value store: expected positive sizes, found {} layers, {} heads, width {}, {} pages of {}",
+        geometry.layers, geometry.kv_heads, geometry.head_dim, geometry.pages, geometry.page_tokens);
   VB_CHECK(Shape::from(std::vector<std::int64_t>{2, geometry.layers, geometry.pages, geometry.kv_heads,
                                                  geometry.page_tokens, geometry.head_dim, 8}),
            "the key/value store would not fit any memory");
@@ -93,7 +94,8 @@ Result<void> check_batch(const Batch& batch, std::int64_t rows, const KvGeometry
   return ok();
 }
 
-Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch, const KvGeometry& geometry, int layer) {
+Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch, const KvGeometry& geometry,
+                            int layer) {
   VB_CHECK(check_heads("keys", k, geometry.kv_heads, geometry.head_dim));
   VB_CHECK(check_heads("values", v, geometry.kv_heads, geometry.head_dim));
   VB_CHECK(check_same_shape("kv_write", k, v));

@@ -25,7 +25,8 @@ Result<void> check_same_shape(std::string_view op, const Tensor& a, const Tensor
 Result<void> check_kv_geometry(const KvGeometry& geometry);
 /// Rows of the sequences lie in [0, rows), and their pages hold past + rows positions.
 Result<void> check_batch(const Batch& batch, std::int64_t rows, const KvGeometry& geometry, int layer);
-Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch, const KvGeometry& geometry, int layer);
+Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch, const KvGeometry& geometry,
+                            int layer);
 Result<void> check_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args, const KvGeometry& geometry,
                              int layer);
 

@@ -19,14 +19,19 @@ double dot(const T* row, const double* direction, std::size_t width) {
 double factor(const Primitive& primitive, PrimitiveMode mode, double p) {
   switch (mode) {
     case PrimitiveMode::subtract:
-    case PrimitiveMode::subspace_remove: return -primitive.alpha * p;
+    case PrimitiveMode::subspace_remove:
+      return -primitive.alpha * p;
     case PrimitiveMode::add:
-    case PrimitiveMode::subspace_add: return primitive.alpha * p;
-    case PrimitiveMode::clamp: return primitive.alpha * (std::clamp(p, primitive.lo, primitive.hi) - p);
-    case PrimitiveMode::offset: return primitive.alpha;
+    case PrimitiveMode::subspace_add:
+      return primitive.alpha * p;
+    case PrimitiveMode::clamp:
+      return primitive.alpha * (std::clamp(p, primitive.lo, primitive.hi) - p);
+    case PrimitiveMode::offset:
+      return primitive.alpha;
     case PrimitiveMode::project:
     case PrimitiveMode::subspace_project:
-    case PrimitiveMode::conditional: return 0.0;
+    case PrimitiveMode::conditional:
+      return 0.0;
   }
   return 0.0;
 }

@@ -25,8 +25,8 @@ inline PrimitiveMode effective_mode(const Primitive& primitive) {
 /// Whether this primitive can change an activation at all (alpha 0 and the project modes cannot).
 bool can_change(const Primitive& primitive);
 
-/// Evaluates `primitive` on the rows `rows` of `input` (any number of rows of `width` values) and writes changed rows to
-/// `output`, which holds a copy of `input`; an unchanged row is not written. Fills before, after, delta_norm and
+/// Evaluates `primitive` on the rows `rows` of `input` (any number of rows of `width` values) and writes changed rows
+/// to `output`, which holds a copy of `input`; an unchanged row is not written. Fills before, after, delta_norm and
 /// gates_open of `result`. Returns the first row that holds NaN or Inf (reported, not repaired), or -1.
 template <class T>
 std::int64_t apply_primitive_rows(const Primitive& primitive, const T* input, T* output, std::int64_t width,

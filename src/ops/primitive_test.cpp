@@ -1,8 +1,7 @@
 #include "vauban/primitive.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+#include <gtest/gtest.h>
 #include <limits>
 #include <set>
 
@@ -125,20 +124,35 @@ TEST(Primitive, RefusesVectorsOfTheWrongLength) {
 TEST(Primitive, RefusesZeroVectorsAndDependentBases) {
   EXPECT_NE(refusal({.direction = {0, 0, 0}}).find("zero vector"), std::string::npos);
   EXPECT_NE(refusal({.mode = Mode::offset, .direction = {0, 0, 0}}).find("zero vector"), std::string::npos);
-  EXPECT_NE(refusal({.mode = Mode::conditional, .direction = {0, 1, 0}, .gate = {0, 0, 0}}).find("zero"), std::string::npos);
-  EXPECT_NE(refusal({.mode = Mode::subspace_remove, .direction = {1, 2, 3, 2, 4, 6}, .basis_rows = 2}).find("rank-deficient"),
+  EXPECT_NE(refusal({.mode = Mode::conditional, .direction = {0, 1, 0}, .gate = {0, 0, 0}}).find("zero"),
             std::string::npos);
+  EXPECT_NE(
+      refusal({.mode = Mode::subspace_remove, .direction = {1, 2, 3, 2, 4, 6}, .basis_rows = 2}).find("rank-deficient"),
+      std::string::npos);
   EXPECT_NE(refusal({.mode = Mode::subspace_remove, .direction = {1, 2, 3, 0, 0, 0}, .basis_rows = 2}), "");
 }
 
 TEST(Primitive, RefusesContradictoryModes) {
-  EXPECT_NE(refusal({.mode = Mode::clamp, .direction = {0, 1, 0}, .lo = 2, .hi = 1}).find("lo <= hi"), std::string::npos);
+  EXPECT_NE(refusal({.mode = Mode::clamp, .direction = {0, 1, 0}, .lo = 2, .hi = 1}).find("lo <= hi"),
+            std::string::npos);
   EXPECT_EQ(refusal({.mode = Mode::clamp, .direction = {0, 1, 0}, .lo = 1, .hi = 1}), "");
-  EXPECT_NE(refusal({.mode = Mode::conditional, .direction = {0, 1, 0}, .gate = {0, 1, 0}, .inner = Mode::conditional}), "");
-  EXPECT_NE(refusal({.mode = Mode::subtract, .direction = {0, 1, 0}, .gate = {0, 1, 0}}).find("has no gate"), std::string::npos);
-  EXPECT_NE(refusal({.mode = Mode::conditional, .direction = {0, 1, 0}, .lo = 2, .hi = 1, .gate = {0, 1, 0}, .inner = Mode::clamp}), "");
-  EXPECT_EQ(refusal({.mode = Mode::conditional, .direction = {0, 1, 0, 1, 0, 0}, .basis_rows = 2, .gate = {0, 1, 0},
-                     .inner = Mode::subspace_remove}), "");
+  EXPECT_NE(refusal({.mode = Mode::conditional, .direction = {0, 1, 0}, .gate = {0, 1, 0}, .inner = Mode::conditional}),
+            "");
+  EXPECT_NE(refusal({.mode = Mode::subtract, .direction = {0, 1, 0}, .gate = {0, 1, 0}}).find("has no gate"),
+            std::string::npos);
+  EXPECT_NE(refusal({.mode = Mode::conditional,
+                     .direction = {0, 1, 0},
+                     .lo = 2,
+                     .hi = 1,
+                     .gate = {0, 1, 0},
+                     .inner = Mode::clamp}),
+            "");
+  EXPECT_EQ(refusal({.mode = Mode::conditional,
+                     .direction = {0, 1, 0, 1, 0, 0},
+                     .basis_rows = 2,
+                     .gate = {0, 1, 0},
+                     .inner = Mode::subspace_remove}),
+            "");
 }
 
 }  // namespace

@@ -25,11 +25,6 @@ Json find_or_null(const Json& object, std::string_view key) {
   return found ? *found : Json();
 }
 
-Json find_in(const Json& object, std::string_view outer, std::string_view inner) {
-  const Json* found = object.find(outer);
-  return found ? find_or_null(*found, inner) : Json();
-}
-
 /// One model as `baseline` / `candidate` and in `models`.
 Json model_json(const RunData& data, std::string_view side) {
   const Json identity = find_or_null(data.models, side);

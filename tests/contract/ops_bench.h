@@ -1,12 +1,11 @@
 /// What the op contract tests share: the list of executors, operands between poisoned guards, and a distance.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <gtest/gtest.h>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -141,7 +140,8 @@ inline Weight load(Ops& ops, const StoredWeight& weight, std::string name = "w")
 inline const std::array kWeightTypes{DType::f32,  DType::f16,  DType::bf16, DType::q8_0,
                                      DType::q5_1, DType::q5_0, DType::q4_1, DType::q4_0};
 
-/// Sum of squared differences over the sum of squares. Equal infinities count as equal; any other NaN or Inf makes it NaN.
+/// Sum of squared differences over the sum of squares. Equal infinities count as equal; any other NaN or Inf makes it
+/// NaN.
 inline double nmse(const std::vector<double>& got, const std::vector<double>& expected) {
   EXPECT_EQ(got.size(), expected.size());
   double error = 0.0, scale = 0.0;

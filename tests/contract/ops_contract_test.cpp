@@ -1,5 +1,6 @@
-/// Every executor against the reference, op x shape x weight type, within a stated bound; and the reference against cases
-/// worked out by hand. Operands lie between guards of NaN: reading past one spoils the result, writing past one is seen.
+/// Every executor against the reference, op x shape x weight type, within a stated bound; and the reference against
+/// cases worked out by hand. Operands lie between guards of NaN: reading past one spoils the result, writing past one
+/// is seen.
 #include <functional>
 #include <numbers>
 
@@ -11,7 +12,8 @@ namespace vauban::test {
 namespace {
 
 /// Bounds on the normalised mean square error against f64.
-/// f32 rounds each of n partial sums to 2^-24: with random signs that is about n * 2^-48 / 3 relative, and 2^-48 = 3.6e-15.
+/// f32 rounds each of n partial sums to 2^-24: with random signs that is about n * 2^-48 / 3 relative, and 2^-48
+/// = 3.6e-15.
 constexpr double kSumBound = 1e-12;
 /// One to three roundings, and exp or tanh within 2 ulp (2^-46).
 constexpr double kElementBound = 1e-13;
@@ -125,7 +127,8 @@ TEST_P(OpContract, SiluStaysFiniteAndRightAtTheEndsOfTheRange) {
   const std::vector<double> gate{-1e4, -104.0, -90.0, -88.0, -17.0, -0.0, 0.0, 1e-30, 88.0, 90.0, 1e4};
   const std::vector<double> up(gate.size(), 1.0);
   const auto n = static_cast<std::int64_t>(gate.size());
-  const auto got = to_f64(own_->gated_activation(activation(*own_, {n}, gate), activation(*own_, {n}, up), Activation::silu));
+  const auto got =
+      to_f64(own_->gated_activation(activation(*own_, {n}, gate), activation(*own_, {n}, up), Activation::silu));
   for (std::size_t i = 0; i < gate.size(); ++i) {
     const double expected = gate[i] / (1.0 + std::exp(-gate[i]));
     EXPECT_NEAR(got[i], expected, std::abs(expected) * 3e-7 + 1e-36) << "silu(" << gate[i] << ")";
@@ -156,9 +159,9 @@ struct AttentionCase {
   double softcap;
 };
 const std::array kAttentionCases{
-    AttentionCase{"multi-head", 4, 4, 16, 0, 0.0},     AttentionCase{"grouped", 6, 2, 20, 0, 0.0},
-    AttentionCase{"narrow heads", 2, 1, 8, 0, 0.0},    AttentionCase{"window", 4, 2, 32, 5, 0.0},
-    AttentionCase{"window of one", 2, 2, 16, 1, 0.0},  AttentionCase{"softcap", 4, 2, 16, 0, 3.0},
+    AttentionCase{"multi-head", 4, 4, 16, 0, 0.0},    AttentionCase{"grouped", 6, 2, 20, 0, 0.0},
+    AttentionCase{"narrow heads", 2, 1, 8, 0, 0.0},   AttentionCase{"window", 4, 2, 32, 5, 0.0},
+    AttentionCase{"window of one", 2, 2, 16, 1, 0.0}, AttentionCase{"softcap", 4, 2, 16, 0, 3.0},
 };
 
 /// 21 positions of one sequence in pages of 4, the last 6 of them in this step.
@@ -170,11 +173,16 @@ struct PagedStep {
   Tensor q;
 
   PagedStep(Ops& ops, const AttentionCase& c) {
-    auto made = ops.make_kv_store({.layers = 2, .kv_heads = c.kv_heads, .head_dim = c.head_dim, .page_tokens = 4, .pages = 9});
+    auto made =
+        ops.make_kv_store({.layers = 2, .kv_heads = c.kv_heads, .head_dim = c.head_dim, .page_tokens = 4, .pages = 9});
     EXPECT_TRUE(made.has_value());
     store = std::move(made).value();
-    args = {.heads = c.heads, .kv_heads = c.kv_heads, .head_dim = c.head_dim, .scale = 1.0 / std::sqrt(c.head_dim),
-            .window = c.window, .softcap = c.softcap};
+    args = {.heads = c.heads,
+            .kv_heads = c.kv_heads,
+            .head_dim = c.head_dim,
+            .scale = 1.0 / std::sqrt(c.head_dim),
+            .window = c.window,
+            .softcap = c.softcap};
     const std::vector<std::int32_t> pages{7, 2, 0, 8, 3, 5};
     Batch past;
     past.sequences = {{.first_row = 0, .rows = kPast, .past = 0, .pages = pages}};
@@ -252,7 +260,8 @@ TEST_P(OpContract, RmsNormOfThreeAndFourIsWorkedOutByHand) {
 }
 
 TEST_P(OpContract, RopeTurnsAQuarterAtPositionOneOfHalfPi) {
-  RopeTable table{.layout = RopeLayout::half, .inverse_frequency = {std::numbers::pi / 2, 0.0}, .attention_factor = 1.0};
+  RopeTable table{
+      .layout = RopeLayout::half, .inverse_frequency = {std::numbers::pi / 2, 0.0}, .attention_factor = 1.0};
   const std::vector<std::int32_t> positions{1};
   // Pairs (0, 2) and (1, 3): the first turns by 90 degrees, (1, 3) -> (-3, 1); the second does not turn.
   auto got = to_f64(own_->rope(activation(*own_, {1, 1, 5}, {1.0, 2.0, 3.0, 4.0, 5.0}), positions, table));
@@ -313,11 +322,19 @@ TEST_P(OpContract, MismatchedOperandsAreFoundBeforeMemoryIsTouched) {
   const std::vector<std::int32_t> three{0, 1, 2};
   const std::vector<std::function<void()>> wrong{
       [&] { own_->linear(x, weight); },
-      [&] { own_->linear(activation(*own_, {1, 8}, normals(8, 2)), weight, &norm); },
-      [&] { own_->linear(activation(*own_, {1, 9}, normals(9, 2)), norm); },
+      [&] {
+        own_->linear(activation(*own_, {1, 8}, normals(8, 2)), weight, &norm);
+      },
+      [&] {
+        own_->linear(activation(*own_, {1, 9}, normals(9, 2)), norm);
+      },
       [&] { own_->rms_norm(x, norm, 1e-5); },
-      [&] { own_->rope(activation(*own_, {2, 1, 7}, normals(14, 2)), three, table); },
-      [&] { own_->gated_activation(x, activation(*own_, {7, 2}, normals(14, 2)), Activation::silu); },
+      [&] {
+        own_->rope(activation(*own_, {2, 1, 7}, normals(14, 2)), three, table);
+      },
+      [&] {
+        own_->gated_activation(x, activation(*own_, {7, 2}, normals(14, 2)), Activation::silu);
+      },
       [&] { own_->select_rows(x, three); },
   };
   for (std::size_t i = 0; i < wrong.size(); ++i) {

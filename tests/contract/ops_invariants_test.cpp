@@ -13,7 +13,8 @@ INSTANTIATE_TEST_SUITE_P(Executors, OpInvariants, testing::ValuesIn(all_executor
 
 /// A layer without weights of its own: 2 key heads, 4 query heads of 20.
 constexpr int kHeads = 4, kKvHeads = 2, kWidth = 20;
-constexpr AttentionArgs kArgs{.heads = kHeads, .kv_heads = kKvHeads, .head_dim = kWidth, .scale = 0.3, .window = 0, .softcap = 0.0};
+constexpr AttentionArgs kArgs{
+    .heads = kHeads, .kv_heads = kKvHeads, .head_dim = kWidth, .scale = 0.3, .window = 0, .softcap = 0.0};
 
 struct Rows {
   std::vector<double> q, k, v;
@@ -32,7 +33,8 @@ Rows part(const Rows& all, std::int64_t begin, std::int64_t end) {
 }
 
 std::unique_ptr<KvStore> make_store(Ops& ops, int page_tokens, std::int32_t pages) {
-  auto store = ops.make_kv_store({.layers = 1, .kv_heads = kKvHeads, .head_dim = kWidth, .page_tokens = page_tokens, .pages = pages});
+  auto store = ops.make_kv_store(
+      {.layers = 1, .kv_heads = kKvHeads, .head_dim = kWidth, .page_tokens = page_tokens, .pages = pages});
   EXPECT_TRUE(store.has_value());
   return std::move(store).value();
 }
@@ -65,7 +67,8 @@ TEST_P(OpInvariants, PrefillOfManyTokensEqualsSingleSteps) {
           attend(*bench, *one, rows, {{.first_row = 0, .rows = 37, .past = 0, .pages = pages}}, args);
       std::string steps;
       for (std::int32_t t = 0; t < 37; ++t)
-        steps += attend(*bench, *many, part(rows, t, t + 1), {{.first_row = 0, .rows = 1, .past = t, .pages = pages}}, args);
+        steps +=
+            attend(*bench, *many, part(rows, t, t + 1), {{.first_row = 0, .rows = 1, .past = t, .pages = pages}}, args);
       EXPECT_EQ(prefill, steps);
     }
 }
@@ -106,7 +109,8 @@ TEST_P(OpInvariants, ThreadCountsGiveTheSameBits) {
     const auto store = make_store(*bench, 16, 20);
     std::vector<std::int32_t> pages(20);
     std::iota(pages.begin(), pages.end(), 0);
-    return result + attend(*bench, *store, make_rows(300, 7), {{.first_row = 0, .rows = 300, .past = 0, .pages = pages}});
+    return result +
+           attend(*bench, *store, make_rows(300, 7), {{.first_row = 0, .rows = 300, .past = 0, .pages = pages}});
   };
   const std::string one = run(1);
   EXPECT_EQ(one, run(2));
@@ -121,7 +125,8 @@ TEST_P(OpInvariants, ARowDoesNotDependOnTheRowsBesideIt) {
     const Weight norm = load(*bench, stored(DType::f32, {width}, normals(static_cast<std::size_t>(width), 2)));
     const std::vector<double> x = normals(static_cast<std::size_t>(13 * width), 3);
     const auto layer = [&](std::int64_t begin, std::int64_t end) {
-      const Tensor h = bench->rms_norm(activation(*bench, {end - begin, width}, part(x, width, begin, end)), norm, 1e-5);
+      const Tensor h =
+          bench->rms_norm(activation(*bench, {end - begin, width}, part(x, width, begin, end)), norm, 1e-5);
       const Tensor y = bench->linear(h, weight);
       return bits(bench->gated_activation(y, y, Activation::gelu_tanh));
     };
@@ -141,7 +146,8 @@ TEST_P(OpInvariants, PackedWeightsGiveTheBitsOfTheirDequantisedCopy) {
     const std::vector<float> decoded = decode_f32(packed.view).value();
     const StoredWeight wide = stored(DType::f32, {21, width}, {decoded.begin(), decoded.end()});
     const Tensor x = activation(*bench, {3, width}, normals(static_cast<std::size_t>(3 * width), 2));
-    EXPECT_EQ(bits(bench->linear(x, load(*bench, packed))), bits(bench->linear(x, load(*bench, wide)))) << to_string(dtype);
+    EXPECT_EQ(bits(bench->linear(x, load(*bench, packed))), bits(bench->linear(x, load(*bench, wide))))
+        << to_string(dtype);
   }
 }
 
@@ -171,7 +177,8 @@ TEST_P(OpInvariants, TheTwoRopeLayoutsAreOnePermutationApart) {
     for (std::int64_t row = 0; row < 2; ++row)
       for (std::int64_t i = 0; i < kPairs; ++i)
         for (std::int64_t side = 0; side < 2; ++side)
-          out[static_cast<std::size_t>(row * kHead + i + side * kPairs)] = in[static_cast<std::size_t>(row * kHead + 2 * i + side)];
+          out[static_cast<std::size_t>(row * kHead + i + side * kPairs)] =
+              in[static_cast<std::size_t>(row * kHead + 2 * i + side)];
     return out;
   };
   const auto pairs = to_f64(bench->rope(activation(*bench, {2, 1, kHead}, x), positions, table));

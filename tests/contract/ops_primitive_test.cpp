@@ -7,8 +7,9 @@ namespace vauban::test {
 namespace {
 
 using Mode = PrimitiveMode;
-constexpr std::array kAllModes{Mode::project, Mode::subtract, Mode::add, Mode::subspace_project, Mode::subspace_remove,
-                               Mode::subspace_add, Mode::clamp, Mode::conditional, Mode::offset};
+constexpr std::array kAllModes{Mode::project,         Mode::subtract,     Mode::add,   Mode::subspace_project,
+                               Mode::subspace_remove, Mode::subspace_add, Mode::clamp, Mode::conditional,
+                               Mode::offset};
 
 bool has_basis(Mode mode) {
   return mode == Mode::subspace_project || mode == Mode::subspace_remove || mode == Mode::subspace_add;
@@ -17,7 +18,10 @@ bool has_basis(Mode mode) {
 /// A valid primitive of any mode for `width`.
 Primitive some(Mode mode, std::int64_t width, double alpha) {
   const std::int64_t rows = has_basis(mode) ? 2 : 1;
-  Primitive p{.mode = mode, .direction = normals(static_cast<std::size_t>(rows * width), 50), .basis_rows = rows, .alpha = alpha};
+  Primitive p{.mode = mode,
+              .direction = normals(static_cast<std::size_t>(rows * width), 50),
+              .basis_rows = rows,
+              .alpha = alpha};
   if (mode == Mode::clamp) p.lo = -0.1, p.hi = 0.1;
   if (mode == Mode::conditional) p.gate = normals(static_cast<std::size_t>(width), 51);
   return validate_primitive(p, width).value();
@@ -135,7 +139,8 @@ TEST_P(PrimitiveContract, MatchesTheFormulaOnRandomRows) {
   const std::vector<double> h = normals(172, 62);
   const Primitive p = some(Mode::subtract, 172, 0.6);
   double projection = 0.0, length = 0.0;
-  for (std::size_t i = 0; i < h.size(); ++i) projection += h[i] * p.direction[i], length += p.direction[i] * p.direction[i];
+  for (std::size_t i = 0; i < h.size(); ++i)
+    projection += h[i] * p.direction[i], length += p.direction[i] * p.direction[i];
   EXPECT_NEAR(length, 1.0, 1e-14);
   std::vector<double> expected = h;
   for (std::size_t i = 0; i < h.size(); ++i) expected[i] -= 0.6 * projection * p.direction[i];

@@ -10,20 +10,22 @@ namespace {
 
 constexpr std::size_t kFirstChunk = std::size_t{1} << 20;
 constexpr std::uint64_t kLargestTensor = std::uint64_t{1} << 39;  // 512 GiB: more is a mistake, not an activation
-constexpr int kGuardByte = 0xff;  // all ones is a NaN in f32
+constexpr int kGuardByte = 0xff;                                  // all ones is a NaN in f32
 
-std::size_t round_up(std::size_t bytes) { return (bytes + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment; }
+std::size_t round_up(std::size_t bytes) {
+  return (bytes + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
+}
 
 }  // namespace
 
 Arena::Chunk* Arena::Chunk::create(std::size_t size) {
-  void* memory = ::operator new(size, std::align_val_t{kAlignment}, std::nothrow);
+  void* memory = ::operator new (size, std::align_val_t{kAlignment}, std::nothrow);
   return memory ? new Chunk(static_cast<std::byte*>(memory), size) : nullptr;
 }
 
 Arena::Chunk::Chunk(std::byte* memory_, std::size_t size_) : memory(memory_), size(size_) { epoch_ = 1; }
 
-Arena::Chunk::~Chunk() { ::operator delete(memory, std::align_val_t{kAlignment}); }
+Arena::Chunk::~Chunk() { ::operator delete (memory, std::align_val_t{kAlignment}); }
 
 void Arena::Chunk::reset() {
   used = 0;

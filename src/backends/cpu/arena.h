@@ -37,7 +37,7 @@ class Arena {
   Chunk* room_for(std::size_t bytes);
   Chunk& chunk(std::size_t i) const { return static_cast<Chunk&>(*chunks_[i].get()); }
 
-  std::vector<StorageRef> chunks_;          // the last one is being filled
+  std::vector<StorageRef> chunks_;  // the last one is being filled
   std::vector<const std::byte*> guards_;
 };
 

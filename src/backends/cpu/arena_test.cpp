@@ -1,9 +1,8 @@
 #include "backends/cpu/arena.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <cstdint>
+#include <gtest/gtest.h>
 
 namespace vauban::cpu {
 namespace {

@@ -32,7 +32,8 @@ class ScratchRow {
 
 std::int64_t longest(const Batch& batch) {
   std::int64_t keys = 0;
-  for (const SequenceRows& sequence : batch.sequences) keys = std::max(keys, std::int64_t{sequence.past} + sequence.rows);
+  for (const SequenceRows& sequence : batch.sequences)
+    keys = std::max(keys, std::int64_t{sequence.past} + sequence.rows);
   return keys;
 }
 
@@ -62,7 +63,8 @@ struct CpuOps::Query {
     for (std::int64_t position = first; position <= last;) {
       const std::int64_t slot = position % page_tokens;
       const std::int64_t count = std::min(page_tokens - slot, last - position + 1);
-      run(sequence.pages[static_cast<std::size_t>(position / page_tokens)], slot, static_cast<std::size_t>(count), position - first);
+      run(sequence.pages[static_cast<std::size_t>(position / page_tokens)], slot, static_cast<std::size_t>(count),
+          position - first);
       position += count;
     }
   }
@@ -72,8 +74,12 @@ CpuOps::Query CpuOps::query_at(const Tensor& q, CpuKvStore& store, int layer, co
                                std::int64_t row, std::int64_t head, const AttentionArgs& args) const {
   const std::int64_t position = sequence.past + row;
   return {.q = q.as<float>() + ((sequence.first_row + row) * args.heads + head) * args.head_dim,
-          .store = store, .sequence = sequence, .layer = layer, .kv_head = head / (args.heads / args.kv_heads),
-          .first = first_visible(position, args.window), .last = position};
+          .store = store,
+          .sequence = sequence,
+          .layer = layer,
+          .kv_head = head / (args.heads / args.kv_heads),
+          .first = first_visible(position, args.window),
+          .last = position};
 }
 
 void CpuOps::score_keys(const Query& query, const AttentionArgs& args, float* scores) const {
@@ -106,7 +112,8 @@ CpuKvStore* CpuOps::own_store(KvStore& store) {
 void CpuOps::kv_write(KvStore& store, int layer, const Tensor& k, const Tensor& v, const Batch& batch) {
   CpuKvStore* own = own_store(store);
   if (!own || !accept(check_kv_write(k, v, batch, store.geometry(), layer))) return;
-  if (k.dtype() != DType::f32 || v.dtype() != DType::f32) return void(accept(internal("kv_write: expected f32 keys and values")));
+  if (k.dtype() != DType::f32 || v.dtype() != DType::f32)
+    return void(accept(internal("kv_write: expected f32 keys and values")));
   const KvGeometry& geometry = store.geometry();
   for (const SequenceRows& sequence : batch.sequences)
     for (std::int64_t row = 0; row < sequence.rows; ++row) {
@@ -151,7 +158,8 @@ Tensor CpuOps::attention(const Tensor& q, KvStore& store, int layer, const Batch
 Tensor CpuOps::sequence_scores(const Tensor& q, KvStore& store, int layer, const Batch& batch,
                                std::size_t sequence_index, const AttentionArgs& args, bool with_softmax) {
   if (sequence_index >= batch.sequences.size())
-    return accept(internal("attention: sequence {} of a batch of {}", sequence_index, batch.sequences.size())), make({0, 0, 0});
+    return accept(internal("attention: sequence {} of a batch of {}", sequence_index, batch.sequences.size())),
+           make({0, 0, 0});
   const SequenceRows& sequence = batch.sequences[sequence_index];
   const std::int64_t keys = std::int64_t{sequence.past} + sequence.rows;
   Tensor out = make({args.heads, sequence.rows, keys});

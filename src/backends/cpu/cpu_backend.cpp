@@ -69,7 +69,8 @@ bool CpuOps::supports(Op, Direction direction) const { return direction == Direc
 
 Result<Weight> CpuOps::load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep_alive) {
   VB_CHECK(check_weight(name, view));
-  Weight weight{.name = std::move(name), .dtype = view.dtype, .shape = view.shape, .tensor = {}, .keep_alive = keep_alive};
+  Weight weight{
+      .name = std::move(name), .dtype = view.dtype, .shape = view.shape, .tensor = {}, .keep_alive = keep_alive};
   if (view.shape.rank() == 1) {
     VB_TRY(weight.tensor, widen_vector(weight.name, view));
     return weight;
@@ -79,7 +80,9 @@ Result<Weight> CpuOps::load_weight(std::string name, const TensorView& view, std
   return weight;
 }
 
-Result<std::unique_ptr<KvStore>> CpuOps::make_kv_store(const KvGeometry& geometry) { return CpuKvStore::create(geometry); }
+Result<std::unique_ptr<KvStore>> CpuOps::make_kv_store(const KvGeometry& geometry) {
+  return CpuKvStore::create(geometry);
+}
 
 void CpuOps::begin_step() {
   arena_.begin_step();
@@ -133,7 +136,9 @@ WeightMatrix CpuOps::matrix(const Weight& weight) {
   const WeightType type = find_type(dtype)->type;
   const std::int64_t row_bytes = weight.shape.width() / info(dtype).block * info(dtype).bits / 8;
   weight_types_used_ |= 1u << static_cast<unsigned>(type);
-  return {.type = type, .data = weight.tensor.data(), .row_bytes = static_cast<std::size_t>(row_bytes),
+  return {.type = type,
+          .data = weight.tensor.data(),
+          .row_bytes = static_cast<std::size_t>(row_bytes),
           .width = static_cast<std::size_t>(weight.shape.width())};
 }
 

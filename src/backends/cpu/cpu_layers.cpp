@@ -14,10 +14,14 @@ constexpr std::int64_t kCopyCost = 1, kExpCost = 8;  // per element, in multiply
 
 GateKind gate_kind(Activation activation) {
   switch (activation) {
-    case Activation::silu: return GateKind::silu;
-    case Activation::gelu_tanh: return GateKind::gelu_tanh;
-    case Activation::gelu_erf: return GateKind::gelu_erf;
-    case Activation::relu: return GateKind::relu;
+    case Activation::silu:
+      return GateKind::silu;
+    case Activation::gelu_tanh:
+      return GateKind::gelu_tanh;
+    case Activation::gelu_erf:
+      return GateKind::gelu_erf;
+    case Activation::relu:
+      return GateKind::relu;
   }
   return GateKind::silu;
 }
@@ -154,12 +158,14 @@ PrimitiveResult CpuOps::primitive(const Tensor& x, const Primitive& primitive, s
   PrimitiveResult result{.output = x, .before = {}, .after = {}, .delta_norm = {}, .gates_open = 0};
   Tensor out = can_change(primitive) ? make(x.shape()) : x;
   Result<void> check = check_indices(ErrorCode::internal, "row", rows, x.shape().rows());
-  if (x.dtype() != DType::f32) check = internal("backend 'cpu' computes in f32, found an activation in {}", to_string(x.dtype()));
+  if (x.dtype() != DType::f32)
+    check = internal("backend 'cpu' computes in f32, found an activation in {}", to_string(x.dtype()));
   if (!accept(std::move(check)) || x.empty() || out.empty()) return result;
   counters_.bytes_read += x.shape().elements() * static_cast<std::int64_t>(sizeof(float));
   if (can_change(primitive)) std::copy_n(x.as<float>(), x.shape().elements(), out.as<float>());
   result.output = out;
-  const std::int64_t bad = apply_primitive_rows(primitive, x.as<float>(), out.as<float>(), x.shape().width(), rows, result);
+  const std::int64_t bad =
+      apply_primitive_rows(primitive, x.as<float>(), out.as<float>(), x.shape().width(), rows, result);
   if (bad >= 0)
     accept(invalid_input("primitive '{}': the activation of row {} holds NaN or Inf", to_string(primitive.mode), bad));
   return result;

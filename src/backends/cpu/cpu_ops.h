@@ -13,7 +13,8 @@
 
 namespace vauban {
 
-/// Instruction sets that the kernels are compiled for. avx512 and avx2 give the same bits; portable differs by rounding.
+/// Instruction sets that the kernels are compiled for. avx512 and avx2 give the same bits; portable differs by
+/// rounding.
 enum class CpuTarget { portable, avx2, avx512 };
 std::string_view to_string(CpuTarget target);
 /// Targets that this build has and this processor can run, slowest first. Never empty.

@@ -1,11 +1,10 @@
 /// What only the cpu backend promises; what every backend promises is in tests/contract.
 #include "backends/cpu/cpu_ops.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <gtest/gtest.h>
 #include <numeric>
 
 #include "support/test_data.h"
@@ -147,7 +146,8 @@ struct Decoder {
   std::vector<std::byte> memory = bytes_of(ramp(static_cast<std::size_t>(kHidden * kWidth)));
   Weight norm = weight({kWidth}), square = weight({kWidth, kWidth}), up = weight({kHidden, kWidth}),
          down = weight({kWidth, kHidden}), head = weight({kVocab, kWidth});
-  RopeTable table{.layout = RopeLayout::half, .inverse_frequency = std::vector<double>(8, 0.1), .attention_factor = 1.0};
+  RopeTable table{
+      .layout = RopeLayout::half, .inverse_frequency = std::vector<double>(8, 0.1), .attention_factor = 1.0};
   std::unique_ptr<KvStore> store =
       ops.make_kv_store({.layers = 1, .kv_heads = 4, .head_dim = 16, .page_tokens = 16, .pages = 16}).value();
   AttentionArgs args{.heads = 4, .kv_heads = 4, .head_dim = 16, .scale = 0.25, .window = 0, .softcap = 0.0};

@@ -1,7 +1,7 @@
 /// The table of hot loops of the cpu backend. The same source (kernels_impl.h) is compiled once per instruction set.
 ///
-/// This header and kernels_impl.h must not include library headers with inline functions: such a function, compiled with
-/// AVX-512 in one file, could be the copy that the linker keeps for the whole program.
+/// This header and kernels_impl.h must not include library headers with inline functions: such a function, compiled
+/// with AVX-512 in one file, could be the copy that the linker keeps for the whole program.
 ///
 /// Order of a dot product over n elements, the same on every target and for any number of rows: sixteen lanes times two
 /// accumulators (even and odd groups of sixteen), then even + odd, then halves of 8, 4, 2, 1. Targets with FMA round

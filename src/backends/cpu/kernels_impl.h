@@ -1,6 +1,8 @@
 // The hot loops of the cpu backend (contract: kernels.h). Included by each kernels_<target>.cpp inside its anonymous
-// namespace, after simd.h; VB_TILE_ROWS is the number of activation rows that share one decoded weight row.
+// namespace; VB_TILE_ROWS is the number of activation rows that share one decoded weight row.
 #pragma once
+
+#include "backends/cpu/simd.h"
 
 // ---- how thirty-two consecutive weights are decoded: lo holds elements 0-15, hi elements 16-31 ----
 
@@ -142,8 +144,7 @@ VB_INLINE void dot_rows(const std::byte* w, std::size_t width, const float* x, f
 
 template <class Row, int R>
 void tile(const WeightMatrix& w, const float* x, float* y, std::size_t y_stride, std::size_t begin, std::size_t end) {
-  for (std::size_t n = begin; n < end; ++n)
-    dot_rows<Row, R>(w.data + n * w.row_bytes, w.width, x, y + n, y_stride);
+  for (std::size_t n = begin; n < end; ++n) dot_rows<Row, R>(w.data + n * w.row_bytes, w.width, x, y + n, y_stride);
 }
 
 template <class Row, int R>
@@ -170,14 +171,22 @@ void linear_rows(const WeightMatrix& w, const float* x, std::size_t rows, float*
 void linear(const WeightMatrix& w, const float* x, std::size_t rows, float* y, std::size_t y_stride, std::size_t begin,
             std::size_t end) {
   switch (w.type) {
-    case WeightType::f32: return linear_rows<RowF32>(w, x, rows, y, y_stride, begin, end);
-    case WeightType::f16: return linear_rows<RowF16>(w, x, rows, y, y_stride, begin, end);
-    case WeightType::bf16: return linear_rows<RowBf16>(w, x, rows, y, y_stride, begin, end);
-    case WeightType::q8_0: return linear_rows<RowQ8_0>(w, x, rows, y, y_stride, begin, end);
-    case WeightType::q5_1: return linear_rows<RowQ5_1>(w, x, rows, y, y_stride, begin, end);
-    case WeightType::q5_0: return linear_rows<RowQ5_0>(w, x, rows, y, y_stride, begin, end);
-    case WeightType::q4_1: return linear_rows<RowQ4_1>(w, x, rows, y, y_stride, begin, end);
-    case WeightType::q4_0: return linear_rows<RowQ4_0>(w, x, rows, y, y_stride, begin, end);
+    case WeightType::f32:
+      return linear_rows<RowF32>(w, x, rows, y, y_stride, begin, end);
+    case WeightType::f16:
+      return linear_rows<RowF16>(w, x, rows, y, y_stride, begin, end);
+    case WeightType::bf16:
+      return linear_rows<RowBf16>(w, x, rows, y, y_stride, begin, end);
+    case WeightType::q8_0:
+      return linear_rows<RowQ8_0>(w, x, rows, y, y_stride, begin, end);
+    case WeightType::q5_1:
+      return linear_rows<RowQ5_1>(w, x, rows, y, y_stride, begin, end);
+    case WeightType::q5_0:
+      return linear_rows<RowQ5_0>(w, x, rows, y, y_stride, begin, end);
+    case WeightType::q4_1:
+      return linear_rows<RowQ4_1>(w, x, rows, y, y_stride, begin, end);
+    case WeightType::q4_0:
+      return linear_rows<RowQ4_0>(w, x, rows, y, y_stride, begin, end);
   }
 }
 
@@ -197,14 +206,22 @@ void decode_one(const WeightMatrix& w, std::size_t row, float* out) {
 
 void decode_row(const WeightMatrix& w, std::size_t row, float* out) {
   switch (w.type) {
-    case WeightType::f32: return decode_one<RowF32>(w, row, out);
-    case WeightType::f16: return decode_one<RowF16>(w, row, out);
-    case WeightType::bf16: return decode_one<RowBf16>(w, row, out);
-    case WeightType::q8_0: return decode_one<RowQ8_0>(w, row, out);
-    case WeightType::q5_1: return decode_one<RowQ5_1>(w, row, out);
-    case WeightType::q5_0: return decode_one<RowQ5_0>(w, row, out);
-    case WeightType::q4_1: return decode_one<RowQ4_1>(w, row, out);
-    case WeightType::q4_0: return decode_one<RowQ4_0>(w, row, out);
+    case WeightType::f32:
+      return decode_one<RowF32>(w, row, out);
+    case WeightType::f16:
+      return decode_one<RowF16>(w, row, out);
+    case WeightType::bf16:
+      return decode_one<RowBf16>(w, row, out);
+    case WeightType::q8_0:
+      return decode_one<RowQ8_0>(w, row, out);
+    case WeightType::q5_1:
+      return decode_one<RowQ5_1>(w, row, out);
+    case WeightType::q5_0:
+      return decode_one<RowQ5_0>(w, row, out);
+    case WeightType::q4_1:
+      return decode_one<RowQ4_1>(w, row, out);
+    case WeightType::q4_0:
+      return decode_one<RowQ4_0>(w, row, out);
   }
 }
 
@@ -260,10 +277,14 @@ void gate_relu(const float* gate, const float* up, float* out, std::size_t n) {
 
 void gate(GateKind kind, const float* g, const float* up, float* out, std::size_t n) {
   switch (kind) {
-    case GateKind::silu: return gate_silu(g, up, out, n);
-    case GateKind::gelu_tanh: return gate_gelu_tanh(g, up, out, n);
-    case GateKind::gelu_erf: return gate_gelu_erf(g, up, out, n);
-    case GateKind::relu: return gate_relu(g, up, out, n);
+    case GateKind::silu:
+      return gate_silu(g, up, out, n);
+    case GateKind::gelu_tanh:
+      return gate_gelu_tanh(g, up, out, n);
+    case GateKind::gelu_erf:
+      return gate_gelu_erf(g, up, out, n);
+    case GateKind::relu:
+      return gate_relu(g, up, out, n);
   }
 }
 

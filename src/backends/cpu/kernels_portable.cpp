@@ -7,7 +7,6 @@
 
 namespace vauban::cpu {
 namespace {
-#include "backends/cpu/simd.h"
 #include "backends/cpu/kernels_impl.h"
 }  // namespace
 

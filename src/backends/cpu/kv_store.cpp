@@ -13,12 +13,11 @@ constexpr std::align_val_t kAlignment{64};
 
 Result<std::unique_ptr<KvStore>> CpuKvStore::create(const KvGeometry& geometry) {
   VB_CHECK(check_kv_geometry(geometry));
-  const std::int64_t elements = 2 * std::int64_t{geometry.layers} * geometry.pages * geometry.kv_heads *
-                                geometry.page_tokens * geometry.head_dim;
+  const std::int64_t elements =
+      2 * std::int64_t{geometry.layers} * geometry.pages * geometry.kv_heads * geometry.page_tokens * geometry.head_dim;
   // Left untouched in release builds: a page takes no memory before it is first written.
   void* memory = ::operator new(static_cast<std::size_t>(elements) * sizeof(float) + 1, kAlignment, std::nothrow);
-  if (!memory)
-    return resource("no memory for {} pages of keys and values ({} bytes)", geometry.pages, elements * 4);
+  if (!memory) return resource("no memory for {} pages of keys and values ({} bytes)", geometry.pages, elements * 4);
 #ifndef NDEBUG
   std::fill_n(static_cast<float*>(memory), elements, std::numeric_limits<float>::quiet_NaN());
 #endif

@@ -1,7 +1,7 @@
 /// Key/value pages of the cpu backend in f32.
 ///
-/// Layout: (layers, pages, {key, value}, kv_heads, page_tokens, head_dim), so that the tokens of one head in one page are
-/// one run of memory. Threads may read and write different positions at once.
+/// Layout: (layers, pages, {key, value}, kv_heads, page_tokens, head_dim), so that the tokens of one head in one page
+/// are one run of memory. Threads may read and write different positions at once.
 #pragma once
 
 #include <cstddef>

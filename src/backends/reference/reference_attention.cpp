@@ -36,7 +36,9 @@ class ReferenceKvStore final : public KvStore {
   static std::size_t total(const KvGeometry& g) {
     return static_cast<std::size_t>(std::int64_t{g.layers} * g.pages * g.page_tokens * g.kv_heads * g.head_dim);
   }
-  std::int64_t page_size() const { return std::int64_t{geometry_.page_tokens} * geometry_.kv_heads * geometry_.head_dim; }
+  std::int64_t page_size() const {
+    return std::int64_t{geometry_.page_tokens} * geometry_.kv_heads * geometry_.head_dim;
+  }
   std::int64_t page_at(int layer, std::int64_t page) const {
     return (std::int64_t{layer} * geometry_.pages + page) * page_size();
   }
@@ -79,7 +81,8 @@ void softmax(std::vector<double>& scores) {
 Query query_at(const Tensor& q, const SequenceRows& sequence, std::int64_t row, std::int64_t head,
                const AttentionArgs& args) {
   const std::int64_t offset = ((sequence.first_row + row) * args.heads + head) * args.head_dim;
-  return {.q = q.as<double>() + offset, .kv_head = head / (args.heads / args.kv_heads), .position = sequence.past + row};
+  return {
+      .q = q.as<double>() + offset, .kv_head = head / (args.heads / args.kv_heads), .position = sequence.past + row};
 }
 
 Result<ReferenceKvStore*> own_store(KvStore& store) {
@@ -113,7 +116,8 @@ void ReferenceOps::kv_write(KvStore& store, int layer, const Tensor& k, const Te
       }
 }
 
-Tensor ReferenceOps::attention(const Tensor& q, KvStore& store, int layer, const Batch& batch, const AttentionArgs& args) {
+Tensor ReferenceOps::attention(const Tensor& q, KvStore& store, int layer, const Batch& batch,
+                               const AttentionArgs& args) {
   Tensor out = make(q.shape());
   const auto own = own_store(store);
   if (!own) return accept(own.error()), out;
@@ -136,7 +140,8 @@ Tensor ReferenceOps::attention(const Tensor& q, KvStore& store, int layer, const
 Tensor ReferenceOps::sequence_scores(const Tensor& q, KvStore& store, int layer, const Batch& batch,
                                      std::size_t sequence_index, const AttentionArgs& args, bool with_softmax) {
   if (sequence_index >= batch.sequences.size())
-    return accept(internal("attention: sequence {} of a batch of {}", sequence_index, batch.sequences.size())), make({0, 0, 0});
+    return accept(internal("attention: sequence {} of a batch of {}", sequence_index, batch.sequences.size())),
+           make({0, 0, 0});
   const SequenceRows& sequence = batch.sequences[sequence_index];
   const std::int64_t keys = std::int64_t{sequence.past} + sequence.rows;
   Tensor out = make({args.heads, sequence.rows, keys});

@@ -15,13 +15,16 @@ namespace {
 
 double activate(Activation activation, double x) {
   switch (activation) {
-    case Activation::silu: return x / (1.0 + std::exp(-x));
-    case Activation::gelu_erf: return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2));
+    case Activation::silu:
+      return x / (1.0 + std::exp(-x));
+    case Activation::gelu_erf:
+      return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2));
     case Activation::gelu_tanh: {
       const double inner = std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x);
       return 0.5 * x * (1.0 + std::tanh(inner));
     }
-    case Activation::relu: return std::max(x, 0.0);
+    case Activation::relu:
+      return std::max(x, 0.0);
   }
   return 0.0;
 }
@@ -42,7 +45,8 @@ Result<std::unique_ptr<Ops>> make_reference_ops(const Context&, std::string_view
 
 bool ReferenceOps::supports(Op, Direction direction) const { return direction == Direction::forward; }
 
-Result<Weight> ReferenceOps::load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep_alive) {
+Result<Weight> ReferenceOps::load_weight(std::string name, const TensorView& view,
+                                         std::shared_ptr<const void> keep_alive) {
   VB_CHECK(check_weight(name, view));
   Tensor tensor = make_host_tensor(DType::f64, view.shape);
   const std::span<double> out(tensor.as<double>(), static_cast<std::size_t>(view.shape.elements()));
@@ -54,7 +58,10 @@ Result<Weight> ReferenceOps::load_weight(std::string name, const TensorView& vie
   }
   const auto bad = std::find_if(out.begin(), out.end(), [](double value) { return !std::isfinite(value); });
   if (bad != out.end()) return corrupt("weight '{}': element {} is {}", name, bad - out.begin(), *bad);
-  return Weight{.name = std::move(name), .dtype = view.dtype, .shape = view.shape, .tensor = std::move(tensor),
+  return Weight{.name = std::move(name),
+                .dtype = view.dtype,
+                .shape = view.shape,
+                .tensor = std::move(tensor),
                 .keep_alive = std::move(keep_alive)};
 }
 
@@ -85,7 +92,8 @@ bool ReferenceOps::accept(Result<void> check, std::initializer_list<const Tensor
   if (!accept(std::move(check))) return false;
   for (const Tensor* input : inputs) {
     if (input->dtype() != DType::f64)
-      return accept(internal("backend 'reference' computes in f64, found an activation in {}", to_string(input->dtype())));
+      return accept(
+          internal("backend 'reference' computes in f64, found an activation in {}", to_string(input->dtype())));
     counters_.bytes_read += input->shape().elements() * static_cast<std::int64_t>(sizeof(double));
   }
   return true;
@@ -145,8 +153,8 @@ Tensor ReferenceOps::rope(const Tensor& x, std::span<const std::int32_t> positio
   for (std::int64_t row = 0; row < x.shape()[0] * heads; ++row) {
     double* head = out.as<double>() + row * width;
     for (std::int64_t i = 0; i < pairs; ++i) {
-      const double angle = positions[static_cast<std::size_t>(row / heads)] *
-                           table.inverse_frequency[static_cast<std::size_t>(i)];
+      const double angle =
+          positions[static_cast<std::size_t>(row / heads)] * table.inverse_frequency[static_cast<std::size_t>(i)];
       const double c = std::cos(angle) * table.attention_factor, s = std::sin(angle) * table.attention_factor;
       double& a = head[half ? i : 2 * i];
       double& b = head[half ? i + pairs : 2 * i + 1];
@@ -192,16 +200,18 @@ Tensor ReferenceOps::lm_head(const Tensor& x, const Weight& weight, double softc
   return logits;
 }
 
-PrimitiveResult ReferenceOps::primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) {
+PrimitiveResult ReferenceOps::primitive(const Tensor& x, const Primitive& primitive,
+                                        std::span<const std::int32_t> rows) {
   PrimitiveResult result{.output = x, .before = {}, .after = {}, .delta_norm = {}, .gates_open = 0};
   if (!accept(check_indices(ErrorCode::internal, "row", rows, x.shape().rows()), {&x})) return result;
   if (can_change(primitive)) {
     result.output = make(x.shape());
     std::copy_n(x.as<double>(), x.shape().elements(), result.output.as<double>());
   }
-  const std::int64_t bad = apply_primitive_rows(primitive, x.as<double>(), result.output.as<double>(), x.shape().width(),
-                                                rows, result);
-  if (bad >= 0) accept(invalid_input("primitive '{}': the activation of row {} holds NaN or Inf", to_string(primitive.mode), bad));
+  const std::int64_t bad =
+      apply_primitive_rows(primitive, x.as<double>(), result.output.as<double>(), x.shape().width(), rows, result);
+  if (bad >= 0)
+    accept(invalid_input("primitive '{}': the activation of row {} holds NaN or Inf", to_string(primitive.mode), bad));
   return result;
 }
 

@@ -3,9 +3,9 @@
 #include <chrono>
 
 #include "app/command.h"
+#include "app/commands/trace/trace_config.h"
 #include "app/intervention_file.h"
 #include "app/open.h"
-#include "app/prompt_options.h"
 #include "base/json_file.h"
 #include "base/strings.h"
 #include "trace/artifact_store.h"
@@ -14,31 +14,18 @@
 namespace vauban {
 namespace {
 
-struct TraceConfig {
-  std::string model, out;
-  PromptOptions prompt;
-  SamplingOptions sampling{.max_tokens = 0};
-  std::vector<std::string> observe, leave_out;
-  std::optional<std::string> intervene;
-  bool fail_on_missing = false;
+struct TraceCommandConfig {
+  TraceConfig trace;
   CommonOptions common;
 };
 
-void fields(TraceConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
-  fields(c.prompt, f);
-  fields(c.sampling, f);
-  f("observe", c.observe, {.help = "SPEC[,SPEC]: site:layers:form[@positions], e.g. resid_post:all:summary, "
-                                   "attn_pattern:0-3:payload@last, logprobs:top20"});
-  f("intervene", c.intervene, {.help = "TOML file with [[interventions]]", .metavar = "FILE", .file = true});
-  f("leave_out", c.leave_out, {.help = "stages to leave out; the trace says so", .choices = {"observe", "decode", "score", "emit"}});
-  f("fail_on_missing", c.fail_on_missing, {.help = "exit 3 when something asked for was not observed"});
-  f("out", c.out, {.help = "folder for trace.json and artifacts/", .required = true, .metavar = "DIR", .file = true});
+void fields(TraceCommandConfig& c, FieldVisitor& f) {
+  fields(c.trace, f);
   fields(c.common, f);
 }
 
-Result<TraceRequest> request_of(const TraceConfig& config) {
-  VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, config.common.seed)));
+Result<TraceRequest> request_of(const TraceConfig& config, const Session& session) {
+  VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, session.options().seed)));
   VB_TRY(request.want, to_wants(config.observe));
   if (config.intervene) {
     VB_TRY(request.interventions, read_interventions(*config.intervene));
@@ -94,8 +81,12 @@ Result<Trace> with_render_span(const Trace& trace, const Session& session) {
   return Trace::make(std::move(parts));
 }
 
+Result<int> run_trace_command(const TraceCommandConfig& config, Session& session) { return run_trace(config.trace, session); }
+
+}  // namespace
+
 Result<int> run_trace(const TraceConfig& config, Session& session) {
-  VB_TRY(const TraceRequest request, request_of(config));
+  VB_TRY(const TraceRequest request, request_of(config, session));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
   VB_TRY(const std::unique_ptr<ArtifactStore> store, ArtifactStore::open(config.out));
   VB_TRY(const Trace observed, runtime->trace(request, store.get()));
@@ -110,16 +101,14 @@ Result<int> run_trace(const TraceConfig& config, Session& session) {
   return config.fail_on_missing && !trace.missing().empty() ? 3 : 0;
 }
 
-}  // namespace
-
 Command trace_command() {
-  return make_command<TraceConfig>(
+  return make_command<TraceCommandConfig>(
       {"trace", "run a prompt and record what was observed",
        "SPEC is site:layers:form[@positions]. Layers count from 0: all, 3 or 0-3; sites without layers leave that part out. "
        "form is summary (default), payload (a safetensors file) or topN (logits and logprobs). positions is all, last, a-b "
        "or decode; prompt rows come first. `vauban list sites` names the sites.\n\n"
        "What was asked for and could not be observed is listed under `missing` with the reason."},
-      run_trace);
+      run_trace_command);
 }
 
 }  // namespace vauban
