@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "text/decoders/decoder.h"
-#include "text/expected_rows.h"
+#include "text/expected_rows_test.h"
 #include "text/normalizers/normalizer.h"
 #include "text/post_processors/post_processor.h"
 #include "text/pre_tokenizers/pre_tokenizer.h"

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "text/byte_alphabet.h"
-#include "text/expected_rows.h"
+#include "text/expected_rows_test.h"
 
 namespace vauban::test {
 namespace {

@@ -1,7 +1,7 @@
 // Vocabularies of GGUF files: llama.cpp's own .inp/.out pairs, the models of the shared data, and broken keys.
 #include <gtest/gtest.h>
 
-#include "text/expected_rows.h"
+#include "text/expected_rows_test.h"
 #include "text/gguf_keys.h"
 #include "text/gguf_pre.h"
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <random>
 
-#include "text/expected_rows.h"
+#include "text/expected_rows_test.h"
 
 namespace vauban::test {
 namespace {

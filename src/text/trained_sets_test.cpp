@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <gtest/gtest.h>
 
-#include "text/expected_rows.h"
+#include "text/expected_rows_test.h"
 
 namespace vauban::test {
 namespace {

@@ -1,7 +1,7 @@
 // tokenizer.model files against what the sentencepiece library says.
 #include <gtest/gtest.h>
 
-#include "text/expected_rows.h"
+#include "text/expected_rows_test.h"
 #include "text/sentencepiece/piece_model.h"
 
 namespace vauban::test {
