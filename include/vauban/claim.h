@@ -20,7 +20,14 @@ enum class Strength {
 std::string_view to_string(Strength strength);
 Result<Strength> strength_from(std::string_view name);
 
-class ClaimMaker;
+class Claim;
+struct Evidence;
+struct MetricDelta;
+
+namespace detail {
+/// Defined in src/claim/derive.cpp, and nowhere else: a second definition does not link.
+Claim make_claim(const Evidence& evidence, const MetricDelta& delta, Strength level);
+}  // namespace detail
 
 class Claim {
  public:
@@ -39,7 +46,7 @@ class Claim {
   const std::string& lifted_by() const { return lifted_by_; }  ///< the missing artifact that would raise it one rung
 
  private:
-  friend class ClaimMaker;
+  friend Claim detail::make_claim(const Evidence& evidence, const MetricDelta& delta, Strength level);
   Claim() = default;
   std::string id_, statement_, metric_, category_, lifted_by_;
   Strength strength_ = Strength::behavioral_profile;

@@ -177,6 +177,7 @@ struct Missing {
 
 struct ModelIdentity {
   std::string name, path, digest, architecture;
+  std::string config_digest;  ///< of the hyper-parameters: two models with equal weights may still differ
   Json lineage;  ///< null when unknown
 };
 

@@ -1,6 +1,7 @@
 /// vauban COMMAND [options], or vauban CONFIG.toml.
 
 #include <algorithm>
+#include <cstdio>
 
 #include "app/commands/commands.h"
 #include "app/version.h"
@@ -49,6 +50,10 @@ int main(int argc, char** argv) {
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   const bool json = std::find(args.begin(), args.end(), "--json") != args.end();
   const Result<int> result = dispatch(std::move(args));
+  if (result && std::ferror(stdout)) {
+    Output(false).note("vauban: io: could not write to stdout");
+    return exit_code_of(ErrorCode::io);
+  }
   if (result) return *result;
   Output out(json);
   out.note(format("vauban: {}: {}", to_string(result.error().code), describe(result.error())));

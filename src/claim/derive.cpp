@@ -73,7 +73,7 @@ std::string equivalent_statement(const MetricDelta& delta) {
 }
 
 std::vector<std::string> limits_of(const Evidence& evidence, const MetricDelta& delta) {
-  std::vector<std::string> limits{"holds for the prompts of this suite, and for prompts like them"};
+  std::vector<std::string> limits{"holds for the prompts of this suite"};
   if (evidence.pairs < evidence.planned_pairs)
     limits.push_back(format("{} of {} planned pairs were compared", evidence.pairs, evidence.planned_pairs));
   if (!delta.noise_floor) limits.emplace_back("the baseline was not measured against itself: no noise floor");
@@ -84,26 +84,23 @@ std::vector<std::string> limits_of(const Evidence& evidence, const MetricDelta& 
 }  // namespace
 
 /// The one place that can fill a Claim.
-class ClaimMaker {
- public:
-  static Claim make(const Evidence& evidence, const MetricDelta& delta, Strength level) {
-    Claim claim;
-    claim.metric_ = delta.name;
-    claim.category_ = delta.category;
-    claim.id_ = format("claim.{}.{}", delta.name, delta.category);
-    claim.strength_ = std::min(strength_of(delta), level);
-    claim.statement_ = delta.verdict == Verdict::changed ? changed_statement(delta) : equivalent_statement(delta);
-    claim.n_ = delta.stats.n;
-    claim.effect_ = delta.paired_metric ? delta.value_candidate : delta.delta;
-    if (delta.stats.ci) claim.ci_ = {delta.stats.ci->low, delta.stats.ci->high};
-    claim.p_ = delta.stats.p;
-    claim.p_adjusted_ = delta.stats.p_adjusted;
-    claim.limits_ = limits_of(evidence, delta);
-    claim.evidence_ = delta.evidence_ids;
-    claim.lifted_by_ = lift_above(evidence, claim.strength_);
-    return claim;
-  }
-};
+Claim detail::make_claim(const Evidence& evidence, const MetricDelta& delta, Strength level) {
+  Claim claim;
+  claim.metric_ = delta.name;
+  claim.category_ = delta.category;
+  claim.id_ = format("claim.{}.{}", delta.name, delta.category);
+  claim.strength_ = std::min(strength_of(delta), level);
+  claim.statement_ = delta.verdict == Verdict::changed ? changed_statement(delta) : equivalent_statement(delta);
+  claim.n_ = delta.stats.n;
+  claim.effect_ = delta.paired_metric ? delta.value_candidate : delta.delta;
+  if (delta.stats.ci) claim.ci_ = {delta.stats.ci->low, delta.stats.ci->high};
+  claim.p_ = delta.stats.p;
+  claim.p_adjusted_ = delta.stats.p_adjusted;
+  claim.limits_ = limits_of(evidence, delta);
+  claim.evidence_ = delta.evidence_ids;
+  claim.lifted_by_ = lift_above(evidence, claim.strength_);
+  return claim;
+}
 
 namespace {
 
@@ -111,7 +108,7 @@ std::vector<Claim> claims_of(const Evidence& evidence, Strength level) {
   std::vector<Claim> claims;
   for (const MetricDelta& delta : evidence.deltas) {
     const bool decided = delta.verdict == Verdict::changed || delta.verdict == Verdict::equivalent;
-    if (decided && delta.delta && strength_of(delta) <= level) claims.push_back(ClaimMaker::make(evidence, delta, level));
+    if (decided && delta.delta && strength_of(delta) <= level) claims.push_back(detail::make_claim(evidence, delta, level));
   }
   return claims;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/sha256.h"
 #include "base/strings.h"
 
 namespace vauban {
@@ -52,6 +53,26 @@ void add_tokenizer_ids(const Tokenizer* tokenizer, ModelConfig& config) {
   if (config.bos_id < 0 && tokenizer->bos()) config.bos_id = *tokenizer->bos();
 }
 
+/// SHA-256 of everything beside weights and vocabulary that decides what the network computes: config.json and
+/// generation_config.json, or the keys of a GGUF without those of its tokenizer.
+std::string config_digest(const ModelSource& source) {
+  Sha256 digest;
+  const auto add = [&](std::string_view key, const Json& value) {
+    digest.update(key);
+    digest.update(std::string_view("\0", 1));
+    digest.update(value.dump().value_or(std::string(value.type_name())));
+    digest.update(std::string_view("\n", 1));
+  };
+  if (!source.is_gguf()) {
+    add("config", source.config);
+    add("generation_config", source.generation_config);
+    return digest.finish_hex();
+  }
+  for (const auto& [key, value] : source.file->metadata().entries())
+    if (!key.starts_with("tokenizer.")) add(key, value);
+  return digest.finish_hex();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Model>> Model::load(const ModelSource& source, Ops& ops, const Context& context) {
@@ -64,6 +85,7 @@ Result<std::unique_ptr<Model>> Model::load(const ModelSource& source, Ops& ops, 
   model->identity.name = source.name;
   model->identity.path = source.path.string();
   model->identity.digest = source.file->digest();
+  model->identity.config_digest = config_digest(source);
   model->identity.architecture = std::string(model->architecture->id);
   model->load_seconds = std::chrono::duration<double>(context.clock.monotonic() - start).count();
   return model;

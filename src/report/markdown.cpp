@@ -1,3 +1,4 @@
+#include "base/strings.h"
 #include "report/report.h"
 
 namespace vauban {
@@ -14,21 +15,39 @@ std::string text(const Json& value) {
   return value.is_null() ? "-" : value.dump().value_or("?");
 }
 
-std::string number(const Json& value) { return value.is_number() ? format("{:.3f}", value.as_double()) : "-"; }
+std::string number(const Json& value) { return value.is_number() ? format("{:.4g}", value.as_double()) : "-"; }
+
+std::string p_value(const Json& value) {
+  if (!value.is_number()) return "-";
+  return value.as_double() < 0.001 ? "< 0.001" : format("{:.3f}", value.as_double());
+}
+
+/// audit.md section 12: rates and counts with three decimals; a small divergence would vanish in them.
+std::string value_of(const Json& value, const Json& unit) {
+  const bool small_unit = unit.is_string() && unit.as_string() == "nat";
+  return value.is_number() && !small_unit ? format("{:.3f}", value.as_double()) : number(value);
+}
 
 std::string interval(const Json& ci) {
   return ci.is_array() && ci.size() == 2 ? format("{} to {}", number(ci.items()[0]), number(ci.items()[1])) : "-";
 }
 
-/// Text inside a table cell or a line: no pipes, no line breaks.
-std::string cell(const std::string& raw) {
+/// Text of models and users inside a line: no markup, no line breaks, no control characters.
+std::string cell(const std::string& raw, std::size_t max_bytes = 4000) {
+  static constexpr std::string_view kMarkup = "\\`*_[]<>&|!";
   std::string out;
-  for (const char c : raw) {
-    if (c == '|') out += "\\|";
-    else if (c == '\n' || c == '\r') out += ' ';
-    else out += c;
+  for (const char c : printable(raw, max_bytes)) {
+    if (kMarkup.find(c) != std::string_view::npos) out += '\\';
+    out += c;
   }
   return out;
+}
+
+/// "a, b"
+std::string listed(const Json& list) {
+  std::string out;
+  for (const Json& item : list.items()) out += (out.empty() ? "" : ", ") + cell(text(item));
+  return out.empty() ? "-" : out;
 }
 
 std::string bullets(const Json& list) {
@@ -43,7 +62,7 @@ void section(std::string& out, std::string_view title, const std::string& body) 
 
 std::string verdict(const Json& report) {
   const Json& v = at(report, "verdict");
-  return format("**{}** (exit code {}): {}\n\nClaim level: `{}`\n", text(at(v, "answer")), text(at(v, "exit_code")), text(at(v, "reason")),
+  return format("**{}** (exit code {}): {}\n\nClaim level: `{}`\n", text(at(v, "answer")), text(at(v, "exit_code")), cell(text(at(v, "reason"))),
                 text(at(report, "level")));
 }
 
@@ -52,7 +71,7 @@ std::string gates(const Json& report) {
   std::string out = "| gate | metric | category | limit | value | interval | result | why |\n|---|---|---|---|---|---|---|---|\n";
   for (const Json& gate : at(report, "gates").items()) {
     const bool passed = at(gate, "passed").as_bool(), decided = at(gate, "decided").as_bool();
-    out += format("| {} | {} | {} | {} {} | {} | {} | {} | {} |\n", cell(text(at(gate, "id"))), text(at(gate, "metric")), cell(text(at(gate, "category"))),
+    out += format("| {} | {} | {} | {} {} | {} | {} | {} | {} |\n", cell(text(at(gate, "id"))), cell(text(at(gate, "metric"))), cell(text(at(gate, "category"))),
                   text(at(gate, "bound")), number(at(gate, "limit")), number(at(gate, "value")), interval(at(gate, "ci")),
                   passed ? "pass" : decided ? "FAIL" : "undecided", cell(text(at(gate, "reason"))));
   }
@@ -61,7 +80,7 @@ std::string gates(const Json& report) {
 
 std::string summary(const Json& report) {
   const Json& suite = at(report, "suite");
-  return format("Suite `{}` version {}: {} of {} planned pairs compared.\n", text(at(suite, "name")), text(at(suite, "version")),
+  return format("Suite `{}` version {}: {} of {} planned pairs compared.\n", cell(text(at(suite, "name"))), cell(text(at(suite, "version"))),
                 text(at(suite, "pairs")), text(at(suite, "planned_pairs")));
 }
 
@@ -80,7 +99,7 @@ std::string claims(const Json& report) {
   std::string out;
   for (const Json& claim : at(report, "claims").items())
     out += format("- `{}` {}. Evidence: {}. Limits: {}.\n", text(at(claim, "strength")), cell(text(at(claim, "statement"))),
-                  text(at(claim, "evidence")), text(at(claim, "limits")));
+                  listed(at(claim, "evidence")), listed(at(claim, "limits")));
   return out.empty() ? "no change is claimed\n" : out;
 }
 
@@ -94,26 +113,20 @@ std::string deltas(const Json& report) {
   std::string out = "| metric | category | A | B | delta | interval | adjusted p | n | MDE | quality | verdict |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (const Json& delta : at(report, "metric_deltas").items()) {
     const Json& stats = at(delta, "stats");
-    out += format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", text(at(delta, "name")), cell(text(at(delta, "category"))),
-                  number(at(delta, "value_baseline")), number(at(delta, "value_candidate")), number(at(delta, "delta")), interval(at(stats, "ci")),
-                  number(at(stats, "p_adjusted")), text(at(stats, "n")), number(at(stats, "mde")), text(at(delta, "quality")), text(at(delta, "verdict")));
+    out += format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", cell(text(at(delta, "name"))), cell(text(at(delta, "category"))),
+                  value_of(at(delta, "value_baseline"), at(delta, "unit")), value_of(at(delta, "value_candidate"), at(delta, "unit")),
+                  value_of(at(delta, "delta"), at(delta, "unit")), interval(at(stats, "ci")), p_value(at(stats, "p_adjusted")), text(at(stats, "n")), number(at(stats, "mde")), text(at(delta, "quality")), text(at(delta, "verdict")));
   }
   return out;
 }
 
-std::string clipped(const Json& value) {
-  if (!value.is_string()) return "(withheld)";
-  const std::string whole = cell(value.as_string());
-  std::size_t end = std::min<std::size_t>(whole.size(), 240);
-  while (end < whole.size() && (static_cast<unsigned char>(whole[end]) & 0xC0) == 0x80) --end;
-  return end < whole.size() ? whole.substr(0, end) + " ..." : whole;
-}
+std::string clipped(const Json& value) { return value.is_string() ? cell(value.as_string(), 240) : "(withheld)"; }
 
 std::string examples(const Json& report) {
   std::string out;
   for (const Json& example : at(report, "examples").items())
-    out += format("- `{}` ({}): {} -> {}\n  - prompt: {}\n  - A: {}\n  - B: {}\n", text(at(example, "prompt_id")), text(at(example, "category")),
-                  text(at(example, "class_baseline")), text(at(example, "class_candidate")), clipped(at(example, "prompt")),
+    out += format("- `{}` ({}): {} -> {}\n  - prompt: {}\n  - A: {}\n  - B: {}\n", cell(text(at(example, "prompt_id"))), cell(text(at(example, "category"))),
+                  cell(text(at(example, "class_baseline"))), cell(text(at(example, "class_candidate"))), clipped(at(example, "prompt")),
                   clipped(at(example, "output_baseline")), clipped(at(example, "output_candidate")));
   return out;
 }
@@ -127,6 +140,14 @@ std::string missing(const Json& report) {
   return out;
 }
 
+std::string interventions(const Json& report) {
+  std::string out;
+  for (const Json& row : at(report, "intervention_results").items())
+    out += format("- {} on the {}: in {} of {} answers, effect measured in {}\n", cell(text(at(row, "name"))), text(at(row, "side")),
+                  text(at(row, "answers")), text(at(row, "answers")), text(at(row, "with_effect")));
+  return out;
+}
+
 std::string evidence(const Json& report) {
   std::string out;
   for (const Json& row : at(report, "evidence").items())
@@ -136,7 +157,7 @@ std::string evidence(const Json& report) {
 
 std::string reproducibility(const Json& report) {
   std::string out;
-  for (const Json& command : at(report, "commands").items()) out += format("    {}\n", text(command));
+  for (const Json& command : at(report, "commands").items()) out += format("    {}\n", printable(text(command), 4000));
   for (const auto& [key, value] : at(report, "reproducibility").entries()) out += format("- {}: {}\n", key, cell(text(value)));
   return out;
 }
@@ -145,9 +166,9 @@ std::string reproducibility(const Json& report) {
 
 std::string verdict_lines(const Json& report) {
   const Json& v = at(report, "verdict");
-  std::string out = format("{}: {}\nclaim level: {}\n", text(at(v, "answer")), text(at(v, "reason")), text(at(report, "level")));
+  std::string out = format("{}: {}\nclaim level: {}\n", text(at(v, "answer")), printable(text(at(v, "reason")), 1000), text(at(report, "level")));
   for (const Json& finding : at(report, "findings").items())
-    out += format("  [{}] {}\n", text(at(finding, "severity")), text(at(finding, "title")));
+    out += format("  [{}] {}\n", text(at(finding, "severity")), printable(text(at(finding, "title")), 1000));
   return out;
 }
 
@@ -158,7 +179,7 @@ std::string render_markdown(const Json& report) {
   section(out, "Verdict", verdict(report));
   section(out, "Gates", gates(report));
   section(out, "Summary", summary(report));
-  section(out, "Target change", text(at(report, "target_change")) + "\n");
+  section(out, "Target change", cell(text(at(report, "target_change"))) + "\n");
   section(out, "Transformation", models(report));
   section(out, "Access and claim strength", format("Access `{}`, claim strength `{}`. One rung higher needs: {}\n", text(at(access, "level")),
                                                    text(at(access, "claim_strength")), text(at(access, "lifted_by"))));
@@ -166,6 +187,7 @@ std::string render_markdown(const Json& report) {
   section(out, "This report cannot claim", bullets(at(access, "cannot_claim")));
   section(out, "Evidence", evidence(report));
   section(out, "Claims", claims(report));
+  section(out, "Intervention results", interventions(report));
   section(out, "Findings", findings(report));
   section(out, "Behavioral deltas", deltas(report));
   section(out, "Missing", missing(report));

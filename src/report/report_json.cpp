@@ -1,6 +1,7 @@
 #include "report/report_json.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/sha256.h"
 #include "report/report.h"
@@ -29,7 +30,7 @@ Json find_or_null(const Json& object, std::string_view key) {
 Json model_json(const RunData& data, std::string_view side) {
   const Json identity = find_or_null(data.models, side);
   return Json::object({{"name", find_or_null(identity, "name")}, {"digest", find_or_null(identity, "digest")},
-                       {"architecture", find_or_null(identity, "architecture")}, {"lineage", find_or_null(identity, "lineage")},
+                       {"config_digest", find_or_null(identity, "config_digest")}, {"architecture", find_or_null(identity, "architecture")}, {"lineage", find_or_null(identity, "lineage")},
                        {"tokenizer_digest", find_or_null(identity, "tokenizer_digest")}, {"role", side}});
 }
 
@@ -81,8 +82,11 @@ Json evidence_list(const RunData& data) {
   return list;
 }
 
-std::string severity_of(const MetricDelta& delta) {
-  if (delta.quality == "regressed") return "high";
+/// high: a gate on this metric shows a regression; medium: it got worse; low: it changed without a better side.
+std::string severity_of(const MetricDelta& delta, const Evidence& evidence) {
+  for (const GateResult& gate : evidence.gates)
+    if (gate.metric == delta.name && gate.category == delta.category && gate.severity == "fail" && gate.decided && !gate.passed) return "high";
+  if (delta.quality == "regressed") return "medium";
   return delta.quality == "improved" ? "info" : "low";
 }
 
@@ -98,7 +102,7 @@ Json findings_json(const Evidence& evidence, const ClaimSet& claims) {
   for (const MetricDelta* delta : changed)
     for (const Claim& claim : claims.claims)
       if (claim.metric() == delta->name && claim.category() == delta->category)
-        list.push_back(Json::object({{"title", claim.statement()}, {"severity", severity_of(*delta)}, {"metric", delta->name},
+        list.push_back(Json::object({{"title", claim.statement()}, {"severity", severity_of(*delta, evidence)}, {"metric", delta->name},
                                      {"category", delta->category}, {"claim", claim.id()}}));
   return list;
 }
@@ -158,10 +162,29 @@ Json floors_json(const RunData& data) {
   return floors;
 }
 
+Json interventions_json(const RunData& data) {
+  Json list = Json::array();
+  for (const InterventionUse& use : data.interventions)
+    list.push_back(Json::object({{"side", use.side}, {"name", use.name}, {"mode", use.mode}, {"answers", use.answers}, {"with_effect", use.with_effect}}));
+  return list;
+}
+
+/// Rows that could not be run, by reason: they are left out of every delta, and that must be seen.
+void add_failures(std::vector<std::string>& list, const std::vector<Observation>& rows, const char* side) {
+  std::map<std::string, std::int64_t> reasons;
+  for (const Observation& row : rows)
+    if (const Json* error = row.metadata.find("error")) ++reasons[error->get_string("message").value_or("unknown")];
+  for (const auto& [reason, count] : reasons) list.push_back(format("{} prompts of the {} could not be run: {}", count, side, reason));
+}
+
 std::vector<std::string> limitations(const RunData& data, const Evidence& evidence, const ClaimSet& claims) {
   std::vector<std::string> list;
   if (!evidence.unpaired.empty())
     list.push_back(format("{} rows have no partner and are left out of every delta: see `unpaired`", evidence.unpaired.size()));
+  add_failures(list, data.baseline, "baseline");
+  add_failures(list, data.candidate, "candidate");
+  for (const InterventionUse& use : data.interventions)
+    list.push_back(format("the {} ran with the edit '{}' ({}): its weights are not what was measured alone", use.side, use.name, use.mode));
   if (data.noise_floors.empty()) list.emplace_back("no noise floor was measured (--baseline-floor)");
   if (!claims.lifted_by.empty()) list.push_back("a higher rung needs " + claims.lifted_by);
   for (const Missing& missing : evidence.missing) list.push_back(format("{} missing: {}", to_string(missing.kind), missing.reason));
@@ -227,7 +250,7 @@ Json to_json(const Evidence& evidence) {
   return Json::object({{"pairs", evidence.pairs}, {"planned_pairs", evidence.planned_pairs}, {"unpaired", unpaired_json(evidence.unpaired)},
                        {"metric_deltas", std::move(deltas)}, {"gates", std::move(gates)}, {"flips", std::move(flips)},
                        {"outcomes", outcomes_json(evidence)}, {"presence", std::move(presence)}, {"missing", missing_json(evidence.missing)},
-                       {"family_hash", evidence.family_hash}, {"notes", Json(evidence.notes)}});
+                       {"family_hash", evidence.family_hash}});
 }
 
 Json to_json(const ClaimSet& claims) {
@@ -249,7 +272,8 @@ Json report_json(const RunData& data, const Evidence& evidence, const ClaimSet& 
   report["candidate"] = model_json(data, "candidate");
   report["models"] = Json::object({{"baseline", model_json(data, "baseline")}, {"candidate", model_json(data, "candidate")}});
   report["suite"] = suite_json(data, evidence);
-  report["transformation"] = Json::object({{"kind", find_or_null(data.inputs, "transformation_kind")}, {"summary", find_or_null(data.inputs, "transformation_summary")}});
+  const Json declared_kind = find_or_null(data.inputs, "transformation_kind");
+  report["transformation"] = Json::object({{"kind", declared_kind.is_null() && !data.interventions.empty() ? Json("steering") : declared_kind}, {"summary", find_or_null(data.inputs, "transformation_summary")}});
   report["evidence"] = evidence_list(data);
   report["findings"] = findings_json(evidence, claims);
   report["metrics"] = metrics_json(evidence);
@@ -257,7 +281,7 @@ Json report_json(const RunData& data, const Evidence& evidence, const ClaimSet& 
   report["examples"] = examples_json(data, 5);
   report["reproduction_targets"] = Json::array();
   report["reproduction_results"] = Json::array();
-  report["intervention_results"] = Json::array();
+  report["intervention_results"] = interventions_json(data);
   report["limitations"] = Json(limitations(data, evidence, claims));
   report["recommendation"] = recommendation(verdict);
   report["noise_floor"] = floors_json(data);

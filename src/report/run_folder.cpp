@@ -1,6 +1,7 @@
 #include "report/run_folder.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/files.h"
 #include "base/json_file.h"
@@ -62,6 +63,40 @@ void count_trace(RunData& data, const Trace& trace) {
   }
 }
 
+void count_interventions(RunData& data, const Trace& trace) {
+  const std::string side = trace.id().starts_with("candidate:") ? "candidate" : "baseline";
+  for (const TraceArtifact* artifact : trace.artifacts_by_kind(ArtifactKind::intervention_result)) {
+    const std::string name = artifact->metadata.get_string("name").value_or("intervention");
+    const auto known = std::find_if(data.interventions.begin(), data.interventions.end(),
+                                    [&](const InterventionUse& use) { return use.side == side && use.name == name; });
+    InterventionUse& use = known == data.interventions.end()
+                               ? data.interventions.emplace_back(InterventionUse{side, name, artifact->metadata.get_string("mode").value_or("")})
+                               : *known;
+    ++use.answers;
+    const Json* no_op = artifact->metadata.find("no_op");
+    const Json* effect = artifact->metadata.find("effect");
+    use.with_effect += !(no_op && no_op->as_bool()) && !(effect && effect->as_string() == "none");
+  }
+}
+
+/// SHA-256 of the ids in an artifact's metadata, as little-endian i32; "" where there are none.
+std::string ids_digest(const TraceArtifact* artifact) {
+  const Json* ids = artifact ? artifact->metadata.find("ids") : nullptr;
+  if (!ids) return "";
+  std::vector<std::int32_t> values;
+  for (const Json& id : ids->items()) values.push_back(static_cast<std::int32_t>(id.as_int()));
+  return sha256_hex(std::as_bytes(std::span(values)));
+}
+
+TraceDigests digests_of(const Trace& trace) {
+  TraceDigests digests{.trace_id = trace.id()};
+  if (const TraceArtifact* text = trace.find("text"))
+    if (const Json* value = text->metadata.find("text"); value && value->is_string()) digests.text_sha256 = sha256_hex(value->as_string());
+  digests.prompt_ids_sha256 = ids_digest(trace.find("tokens"));
+  digests.output_ids_sha256 = ids_digest(trace.find("generated_tokens"));
+  return digests;
+}
+
 bool same(const Missing& a, const Missing& b) {
   return a.kind == b.kind && a.site == b.site && a.layer == b.layer && a.reason == b.reason;
 }
@@ -75,6 +110,8 @@ Result<void> load_traces(const fs::path& folder, RunData& data) {
   return for_each_line(folder / run_files::kTraces, [&](const Json& json) -> Result<void> {
     VB_TRY(const Trace trace, trace_from_json(json));
     count_trace(data, trace);
+    count_interventions(data, trace);
+    data.traces.push_back(digests_of(trace));
     for (const Missing& missing : trace.missing()) add_missing(data, missing);
     return ok();
   });
@@ -101,6 +138,10 @@ Result<void> load_scores(const fs::path& folder, RunData& data) {
   VB_TRY(const std::unique_ptr<ArtifactStore> store, ArtifactStore::open(folder));
   return for_each_line(folder / run_files::kScores, [&](const Json& json) -> Result<void> {
     VB_TRY(const ScoreRow row, score_row_from_json(json));
+    if (!row.error.empty()) {
+      add_missing(data, Missing{.kind = ArtifactKind::logits, .reason = "not scored on identical ids: " + row.error});
+      return ok();
+    }
     VB_TRY(const Payload payload, store->read(row.path));
     VB_TRY(TokenScores scores, unpack(row, payload));
     data.token_scores.push_back(std::move(scores));
@@ -131,6 +172,8 @@ Result<void> load_inputs(const fs::path& folder, RunData& data) {
     for (const auto& [category, role] : roles->entries()) {
       VB_TRY(data.roles[category], role_from(role.as_string()));
     }
+  if (const Json* sampling = data.inputs.find("sampling"))
+    if (const Json* temperature = sampling->find("temperature")) data.sampled = temperature->as_double() > 0;
   if (const Json* strength = data.inputs.find("claim_strength"); strength && strength->is_string()) {
     VB_TRY(data.declared_strength, strength_from(strength->as_string()));
   }
@@ -156,7 +199,7 @@ Result<void> load_floor(const fs::path& folder, RunData& data) {
 Json to_json(const ScoreRow& row) {
   return Json::object({{"prompt_id", row.prompt_id}, {"sample_index", row.sample_index}, {"category", row.category},
                        {"family", row.family}, {"ids_sha256", row.ids_sha256}, {"path", row.path}, {"digest", row.digest},
-                       {"tokens", row.tokens}});
+                       {"tokens", row.tokens}, {"error", row.error.empty() ? Json() : Json(row.error)}});
 }
 
 Result<ScoreRow> score_row_from_json(const Json& json) {
@@ -168,6 +211,7 @@ Result<ScoreRow> score_row_from_json(const Json& json) {
   VB_TRY(row.ids_sha256, json.get_string("ids_sha256"));
   VB_TRY(row.path, json.get_string("path"));
   VB_TRY(row.digest, json.get_string("digest"));
+  if (const Json* error = json.find("error"); error && error->is_string()) row.error = error->as_string();
   VB_TRY(row.tokens, json.get_int("tokens"));
   if (row.tokens < 0) return corrupt("'tokens' is negative: {}", row.tokens);
   return row;

@@ -2,7 +2,7 @@
 ///
 ///   inputs.json         what defines the run: digests of suite and models, sampling, numerics, scorers (no path, no clock)
 ///   config.toml         the resolved configuration          suite.toml   the suite's own bytes
-///   models.json         identity, configuration, tokenizer digest and capability of both sides
+///   models.json         identity, digests of configuration and tokenizer, capability of both sides
 ///   observations.jsonl  rows of both sides (model_label baseline, candidate); append-only, resumable
 ///   traces.jsonl        one Trace per row                   scores.jsonl one row per prompt compared on identical ids
 ///   floor.json          the baseline measured against itself
@@ -39,6 +39,7 @@ inline constexpr std::string_view kInputs = "inputs.json", kConfig = "config.tom
 /// One row of scores.jsonl: where the per-token scalars of a prompt lie.
 struct ScoreRow {
   std::string prompt_id, category, family, ids_sha256, path, digest;
+  std::string error;  ///< why the prompt could not be scored; then there is no payload
   std::int64_t sample_index = 0, tokens = 0;
 };
 Json to_json(const ScoreRow& row);
@@ -47,6 +48,17 @@ Result<ScoreRow> score_row_from_json(const Json& json);
 /// The payload of a score row: f32 (4, tokens), rows kld, nll_baseline, nll_candidate, same_top.
 inline constexpr std::string_view kScoreTensor = "token_scores";
 std::vector<float> pack_scores(const TokenScores& scores);
+
+/// An edit that was active in one side's runs, over all its answers.
+struct InterventionUse {
+  std::string side, name, mode;
+  std::int64_t answers = 0, with_effect = 0;
+};
+
+/// What a row's trace says about the row: verify holds them against each other.
+struct TraceDigests {
+  std::string trace_id, text_sha256, prompt_ids_sha256, output_ids_sha256;  ///< "" where the trace does not have it
+};
 
 /// Everything that a report is made of, read back from a folder.
 struct RunData {
@@ -59,6 +71,9 @@ struct RunData {
   std::map<std::string, double> noise_floors;
   std::map<std::string, Role> roles;
   std::optional<Strength> declared_strength;
+  std::vector<InterventionUse> interventions;
+  std::vector<TraceDigests> traces;
+  bool sampled = false;  ///< drawn with a temperature: answers of one model differ from run to run
 };
 /// Errors: not_found when this is no run folder; corrupt naming file and line.
 Result<RunData> load_run(const std::filesystem::path& folder);

@@ -1,6 +1,8 @@
 #include "report/verify.h"
 
 #include <algorithm>
+#include <map>
+#include <span>
 
 #include "base/files.h"
 #include "base/json_file.h"
@@ -96,6 +98,16 @@ void check_markdown(const fs::path& folder, const Json& report, Checker& checker
                stored ? Json(sha256_hex(*stored)) : Json("absent"));
 }
 
+/// The file of the run that an error speaks of; the folder itself when it names none.
+std::string file_named_in(const std::string& reason) {
+  if (const std::size_t begin = reason.find(format("{}/", run_files::kArtifacts)); begin != std::string::npos)
+    return reason.substr(begin, reason.find('\'', begin) - begin);
+  for (const std::string_view file : {run_files::kObservations, run_files::kTraces, run_files::kScores, run_files::kSuite, run_files::kFloor,
+                                      run_files::kModels, run_files::kRun, run_files::kInputs})
+    if (reason.find(file) != std::string::npos) return std::string(file);
+  return ".";
+}
+
 void check_text_digests(const RunData& data, Checker& checker, VerifyResult& result) {
   std::int64_t withheld = 0;
   for (const auto* rows : {&data.baseline, &data.candidate})
@@ -109,6 +121,38 @@ void check_text_digests(const RunData& data, Checker& checker, VerifyResult& res
   if (withheld) result.notes.push_back(format("{} rows withhold their text: verified from their metrics", withheld));
 }
 
+/// A row, its trace and its score row were written at one moment and must still tell the same.
+void check_traces(const RunData& data, Checker& checker) {
+  std::map<std::string, const TraceDigests*> traces;
+  for (const TraceDigests& trace : data.traces) traces.emplace(trace.trace_id, &trace);
+  for (const auto* rows : {&data.baseline, &data.candidate})
+    for (const Observation& row : *rows) {
+      if (row.trace_id.empty()) continue;
+      const auto trace = traces.find(row.trace_id);
+      if (trace == traces.end()) {
+        checker.fail(std::string(run_files::kTraces), format("trace of row '{}'", row.id), row.trace_id, "absent");
+        continue;
+      }
+      const TraceDigests& digests = *trace->second;
+      if (!digests.text_sha256.empty() && row.output_sha256)
+        checker.same(run_files::kTraces, format("text of trace '{}'", row.trace_id), *row.output_sha256, digests.text_sha256);
+      if (!digests.prompt_ids_sha256.empty() && !row.prompt_ids_sha256.empty())
+        checker.same(run_files::kTraces, format("prompt ids of trace '{}'", row.trace_id), row.prompt_ids_sha256, digests.prompt_ids_sha256);
+      if (!digests.output_ids_sha256.empty() && !row.output_ids.empty())
+        checker.same(run_files::kTraces, format("generated ids of trace '{}'", row.trace_id), sha256_hex(std::as_bytes(std::span(row.output_ids))), digests.output_ids_sha256);
+    }
+}
+
+/// Scores are of the baseline's own ids: prompt and answer.
+void check_score_ids(const RunData& data, Checker& checker) {
+  for (const TokenScores& scores : data.token_scores)
+    for (const Observation& row : data.baseline) {
+      if (row.prompt_id != scores.prompt_id || row.sample_index != scores.sample_index || row.output_ids.empty()) continue;
+      const std::size_t answer = row.output_ids.size();
+      checker.same(run_files::kScores, format("tokens of prompt '{}'", row.prompt_id), true, scores.kld.size() + 1 > answer);
+    }
+}
+
 }  // namespace
 
 Result<VerifyResult> verify_run(const fs::path& folder, const RowRescorer& rescore) {
@@ -120,10 +164,15 @@ Result<VerifyResult> verify_run(const fs::path& folder, const RowRescorer& resco
   VB_CHECK(check_files(folder, checker));
   const auto data = load_run(folder);
   if (!data) {
-    checker.fail(folder.filename().string(), "raw files", "readable", describe(data.error()));
+    const std::string reason = describe(data.error());
+    checker.fail(file_named_in(reason), "raw files", "readable", reason);
     return result;
   }
   check_text_digests(*data, checker, result);
+  check_traces(*data, checker);
+  check_score_ids(*data, checker);
+  if (!data->token_scores.empty() || !data->noise_floors.empty())
+    result.notes.emplace_back("per-token scores and the noise floor are taken as stored: recomputing them needs the models");
   if (rescore) {
     for (const auto* rows : {&data->baseline, &data->candidate})
       for (const Observation& row : *rows) {

@@ -178,6 +178,14 @@ Result<void> append_scores(const AuditRun& run, Logs& logs, const ExecutedRow& r
   return logs.scores.append(text);
 }
 
+Result<void> append_score_failure(const AuditRun& run, Logs& logs, const ExecutedRow& row, const Error& error) {
+  const SuitePrompt* prompt = run.suite().find(row.prompt_id);
+  const ScoreRow line{.prompt_id = row.prompt_id, .category = prompt->category, .family = prompt->family, .error = error.message,
+                      .sample_index = row.sample_index};
+  VB_TRY(const std::string text, to_json(line).dump());
+  return logs.scores.append(text);
+}
+
 Result<void> score_chunk(AuditRun& run, Logs& logs, const std::vector<ExecutedRow>& rows,
                          const std::set<std::pair<std::string, std::int64_t>>& present) {
   for (const ExecutedRow& row : rows) {
@@ -186,8 +194,14 @@ Result<void> score_chunk(AuditRun& run, Logs& logs, const std::vector<ExecutedRo
     std::vector<std::int32_t> ids = row.prompt_ids;
     ids.insert(ids.end(), row.output_ids.begin(), row.output_ids.end());
     if (ids.size() < 2) continue;
-    VB_TRY(TokenScores scores, score_pair(*run.base.runtime, *run.candidate.runtime, ids), "scoring prompt '{}'", row.prompt_id);
-    VB_CHECK(append_scores(run, logs, row, std::move(scores)));
+    Result<TokenScores> scores = score_pair(*run.base.runtime, *run.candidate.runtime, ids);
+    if (scores) {
+      VB_CHECK(append_scores(run, logs, row, *std::move(scores)));
+      continue;
+    }
+    // A candidate that cannot be scored (NaN logits, a shorter context, another head) is a finding, not the end of the audit.
+    if (scores.error().code == ErrorCode::cancelled || scores.error().code == ErrorCode::io) return scores.error();
+    VB_CHECK(append_score_failure(run, logs, row, scores.error()));
   }
   return ok();
 }
@@ -244,6 +258,7 @@ Result<void> write_floor(AuditRun& run, StageTimes& times) {
   VB_TRY(const std::vector<Observation> rows, read_observations(run.folder / run_files::kObservations, {}));
   std::vector<Observation> baseline;
   std::copy_if(rows.begin(), rows.end(), std::back_inserter(baseline), [](const Observation& row) { return row.model_label == "baseline"; });
+  run.candidate.runtime.reset();  // its weights are not needed any more, and the floor loads the baseline a second time
   VB_TRY(const Json floor, measure_noise_floor(run.config, run.suite(), plan_of(run, "baseline"), *run.base.runtime, baseline, run.session));
   return write_json_file(run.folder / run_files::kFloor, floor);
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "app/version.h"
 #include "base/config/dump.h"
 #include "base/files.h"
 #include "base/json_file.h"
@@ -42,7 +43,7 @@ Result<Json> intervention_digest(const std::vector<Intervention>& interventions)
 
 Json side_json(const AuditSide& side) {
   const ModelIdentity& identity = side.runtime->model();
-  return Json::object({{"name", identity.name}, {"digest", identity.digest}, {"architecture", identity.architecture}, {"lineage", identity.lineage},
+  return Json::object({{"name", identity.name}, {"digest", identity.digest}, {"config_digest", identity.config_digest}, {"architecture", identity.architecture}, {"lineage", identity.lineage},
                        {"tokenizer_digest", digest_or_null(side.tokenizer)},
                        {"tokenizer_kind", side.tokenizer ? Json(side.tokenizer->kind()) : Json()},
                        {"capability", to_json(side.runtime->capabilities())}});
@@ -74,6 +75,9 @@ Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common
                        {"suite_file", sha256_hex(suite.stored_text)},
                        {"baseline", base.runtime->model().digest},
                        {"candidate", candidate.runtime->model().digest},
+                       {"baseline_config", base.runtime->model().config_digest},
+                       {"candidate_config", candidate.runtime->model().config_digest},
+                       {"tool_version", version()},
                        {"baseline_tokenizer", digest_or_null(base.tokenizer)},
                        {"candidate_tokenizer", digest_or_null(candidate.tokenizer)},
                        {"backend", common.backend},

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "app/audit/pair_scoring.h"
 #include "app/open.h"
 #include "app/scoring.h"
+#include "base/sha256.h"
 #include "evidence/evidence.h"
 #include "runner/trace_rows.h"
 
@@ -25,6 +27,17 @@ const Observation* find_row(const std::vector<Observation>& rows, const std::str
   return found == rows.end() ? nullptr : &*found;
 }
 
+/// Prompt numbers so that the first n hold every category as evenly as can be.
+std::vector<std::size_t> spread_over_categories(const Suite& suite) {
+  std::map<std::string, std::size_t> seen;
+  std::vector<std::pair<std::size_t, std::size_t>> ranked;  // rank within its category, number in the suite
+  for (std::size_t i = 0; i < suite.prompts.size(); ++i) ranked.emplace_back(seen[suite.prompts[i].category]++, i);
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<std::size_t> order;
+  for (const auto& [rank, i] : ranked) order.push_back(i);
+  return order;
+}
+
 /// The second run of one prompt, scored like the first.
 Observation second_row(const Observation& first, const SuitePrompt& prompt, const TraceRow& seen, const RowFinisher& finish) {
   Observation row = first;
@@ -34,6 +47,9 @@ Observation second_row(const Observation& first, const SuitePrompt& prompt, cons
   row.outcome.clear();
   row.finish_reason = seen.finish_reason;
   row.output_text = seen.text;
+  row.output_ids = seen.output_ids;
+  row.output_sha256 = sha256_hex(seen.text);
+  row.refused.reset();
   finish(row, prompt, seen.text);
   return row;
 }
@@ -55,9 +71,11 @@ Result<Json> measure_noise_floor(const AuditConfig& config, const Suite& suite, 
   VB_TRY(const RowFinisher finish, make_finisher(suite));
   EvidenceInput input{.suite = nullptr};
   const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(config.baseline_floor), suite.prompts.size());
-  for (std::size_t i = 0; i < count; ++i) {
+  const std::vector<std::size_t> order = spread_over_categories(suite);
+  for (std::size_t done = 0; done < count; ++done) {
     VB_CHECK(session.context().cancel.check());
-    session.context().progress.update("noise floor", i, count, "prompts");
+    session.context().progress.update("noise floor", done, count, "prompts");
+    const std::size_t i = order[done];
     const SuitePrompt& prompt = suite.prompts[i];
     const Observation* first = find_row(rows, prompt.id);
     if (!first || first->outcome == "infra_error") continue;
@@ -74,7 +92,7 @@ Result<Json> measure_noise_floor(const AuditConfig& config, const Suite& suite, 
   session.context().progress.finish("noise floor");
   VB_TRY(const Evidence evidence, gather_evidence(input));
   return Json::object({{"prompts", input.baseline.size()},
-                       {"conditions", "the baseline against itself: alone instead of in a batch, and with another number of threads"},
+                       {"conditions", "the baseline against itself: answers alone instead of in a batch, scores in other chunks, another number of threads"},
                        {"metrics", floors_of(evidence)}});
 }
 

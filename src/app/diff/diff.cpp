@@ -29,6 +29,10 @@ Result<std::vector<Observation>> rows_of(const std::string& path, const char* la
     rows = std::move(data.candidate);
   } else {
     VB_TRY(rows, read_observations(path, {.model_label = label}));
+    const auto other = std::find_if(rows.begin(), rows.end(), [&](const Observation& row) { return row.model_label != rows.front().model_label; });
+    if (other != rows.end())
+      return with_hint(invalid_input("{} holds rows of '{}' and of '{}'", path, rows.front().model_label, other->model_label),
+                       "name the run folder itself, or split the file");
   }
   for (Observation& row : rows) row.model_label = label;
   return rows;

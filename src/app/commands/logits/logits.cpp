@@ -1,6 +1,7 @@
 /// vauban logits MODEL (--prompt T | --ids 1,2,3): teacher-forced logits.
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
 #include "app/command.h"
@@ -79,6 +80,8 @@ Result<void> write_rows(const Rows& rows, const std::string& path) {
 
 Result<int> run_logits(const LogitsConfig& config, Session& session) {
   if (config.all && !config.out) return invalid_input("--all needs --out FILE.safetensors: JSON holds the last position only");
+  if (config.out && std::filesystem::exists(*config.out) && !std::filesystem::is_regular_file(*config.out))
+    return invalid_input("--out: '{}' is there and is no regular file", *config.out);
   VB_TRY(const TraceRequest request, to_request(config.prompt, {}));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
   VB_TRY(const std::vector<std::int32_t> ids, runtime->tokenize(request));

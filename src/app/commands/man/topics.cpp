@@ -13,7 +13,7 @@ black_box_behavioral_diff   text for the same prompts on both sides
 distributional_diff         a divergence computed from logits of both sides on identical token ids
 weight_diff                 a difference computed from the weights of both sides
 activation_diagnostic       a difference computed from activations of both sides
-model_change_audit          behaviour, and a difference of weights and activations, of both sides
+model_change_audit          behaviour, and computed differences of logits, weights and activations, of both sides
 
 A configuration may name a rung (claim_strength); it can only lower the level. Naming a rung above what the artifacts
 support is refused. Every claim lists its evidence, its sample count, its limits, and the artifact that would lift it.
@@ -69,7 +69,7 @@ logits:payload@last            all logits of the last position
      R"(inputs.json         what defines the run: digests of suite and models, sampling, numerics, scorers
 config.toml         the resolved configuration
 suite.toml          the suite, as it was
-models.json         identity, configuration and capability of both sides
+models.json         identity, digests of configuration and tokenizer, capability of both sides
 observations.jsonl  one row per model, prompt and sample
 traces.jsonl        one trace per row
 scores.jsonl        one row per prompt compared on identical token ids
@@ -79,7 +79,7 @@ evidence.json claims.json report.json report.md
 manifest.json       SHA-256 of every other file
 
 The same `audit` command on the same folder resumes or renders again; other inputs are refused.
-`vauban verify RUN` recomputes every number from the raw files, offline.
+`vauban verify RUN` recomputes every statistic from the stored rows and per-token scores, offline.
 )"},
 };
 
