@@ -29,7 +29,7 @@ docs: build       ## regenerate docs/parity.md and the other generated pages
 	scripts/generate-docs
 
 format:           ## rewrite the sources in the project's format
-	git ls-files '*.cpp' '*.h' | xargs clang-format -i
+	git diff --name-only --diff-filter=d HEAD -- '*.cpp' '*.h' | xargs -r clang-format -i
 
 tidy:             ## static checks over what the dev build compiles
 	cmake --preset dev
