@@ -1,6 +1,5 @@
 #include "base/files.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <sys/mman.h>
@@ -19,7 +18,7 @@ Error too_large(const std::filesystem::path& path, std::size_t limit_bytes) {
 Result<std::string> read_all(const posix::Input& input, const std::filesystem::path& path, std::size_t limit_bytes) {
   std::string text;
   text.reserve(input.size_bytes);
-  std::string buffer(std::clamp<std::size_t>(input.size_bytes, 1, kReadBytes), '\0');
+  std::string buffer(kReadBytes, '\0');  // a pipe or a device has no size to go by
   for (;;) {
     VB_TRY(const std::size_t got, posix::read_some(input.fd, std::as_writable_bytes(std::span(buffer)), path));
     if (got == 0) return text;
