@@ -12,7 +12,10 @@ target_compile_options(vauban_settings INTERFACE -Wall -Wextra -Wpedantic -Wshad
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # gcc 12 sees overlaps in std::string appends that are not there (gcc bug 105651), and with sanitizers uninitialised
   # members of std::variant.
-  target_compile_options(vauban_settings INTERFACE -Wno-restrict $<$<BOOL:${VAUBAN_SANITIZE}>:-Wno-maybe-uninitialized>)
+  target_compile_options(vauban_settings INTERFACE -Wno-restrict)
+  if(VAUBAN_SANITIZE)
+    target_compile_options(vauban_settings INTERFACE -Wno-maybe-uninitialized)
+  endif()
 endif()
 if(VAUBAN_WERROR)
   target_compile_options(vauban_settings INTERFACE -Werror)

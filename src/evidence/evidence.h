@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -16,19 +17,28 @@
 
 namespace vauban {
 
+/// The category that stands for every category.
+inline constexpr std::string_view kOverall = "overall";
+
 struct Interval {
   double low = 0, high = 0;
 };
 
 struct Stats {
-  std::string test;  ///< "exact_mcnemar", "paired_t", "clustered_t", "none"
+  /// exact_mcnemar, paired_t, clustered_t, clustered_sign (rates where every family moved by the same mean), wilson,
+  /// clustered_wilson, none
+  std::string test;
   std::optional<double> estimate, p, p_adjusted, mde;
-  std::optional<Interval> ci;  ///< 95 %: t, clustered by family where prompts have one
-  std::optional<Interval> ci90;  ///< for equivalence (TOST at 5 %)
+  /// 95 %: t, clustered by family where prompts have one. Where t has no width: adjusted Wald for rates, else empty.
+  std::optional<Interval> ci;
+  /// For equivalence (TOST at 5 %). For rates the hull of the t and the adjusted Wald interval, as in `gate_ci`.
+  std::optional<Interval> ci90;
   /// What gates look at. For rates the hull of `ci` and the adjusted Wald interval of Agresti and Min 2005 (half a pair
-  /// added to each cell), because a t interval has no width when no pair is discordant, however few pairs there are.
+  /// added to each cell), because a t interval has no width when no pair is discordant, however few pairs there are. For
+  /// other metrics without any difference: a bound on differences that were not seen (paired_stats.cpp).
   std::optional<Interval> gate_ci;
-  std::int64_t n = 0;          ///< pairs (token metrics: tokens; clustered by prompt)
+  std::int64_t n = 0;         ///< pairs (token metrics: tokens)
+  std::int64_t clusters = 0;  ///< independent observations: families, prompts of tokens; n where nothing is clustered
 };
 
 /// changed, equivalent, within_mde or inconclusive: cli.md.
@@ -90,6 +100,8 @@ struct EvidenceInput {
   std::map<std::string, double> noise_floors;  ///< by metric name, measured baseline against itself
   double max_unpaired_share = 0.05;
   std::map<std::string, Role> roles;           ///< category roles given on the command line
+  /// Answers were drawn, not greedy: two runs of one model differ too, so without a noise floor of the metric no flip is a change.
+  bool sampled = false;
 };
 
 struct Evidence {
@@ -108,7 +120,8 @@ struct Evidence {
   std::vector<std::string> notes;
 };
 
-/// Nothing in common is not an error but a result: `pairs == 0`. Errors: invalid_input for values that are not finite.
+/// Nothing in common is not an error but a result: `pairs == 0`. Errors: invalid_input for values that are not finite,
+/// for two rows of one side with the same prompt and sample, and for pairs of different prompts or categories.
 Result<Evidence> gather_evidence(const EvidenceInput& input);
 
 }  // namespace vauban

@@ -207,6 +207,176 @@ TEST(Gates, PointAndEquivalence) {
   EXPECT_TRUE(apart.decided);
 }
 
+TEST(Gates, TwoIdenticalPairsProveNoEquivalenceAndTwoHundredDo) {
+  for (const char* metric : {"refusal_rate", "output_length_chars"}) {
+    const SuiteGate gate{.id = "g", .metric = metric, .value = 0.6, .on = "equivalence"};
+    EXPECT_FALSE(gate_result(2, 0, gate).passed) << metric;
+    EXPECT_FALSE(gate_result(2, 0, gate).decided) << metric;
+    EXPECT_TRUE(gate_result(200, 0, gate).passed) << metric;
+  }
+  const GateResult thin = gate_result(20, 0, {.id = "g", .metric = "refusal_rate", .value = 0.05, .on = "equivalence"});
+  EXPECT_FALSE(thin.passed || thin.decided);
+}
+
+TEST(Gates, AConstantDifferenceHasNoIntervalToDecideWith) {
+  Suite suite = suite_with({.id = "g", .metric = "output_length_chars", .value = 2.0});
+  EvidenceInput input = pair_of_runs(50, 0);
+  for (Observation& r : input.candidate) r.metrics["output_length_chars"] += 1;
+  input.suite = &suite;
+  const auto evidence = gather_evidence(input);
+  VB_ASSERT_OK(evidence);
+  EXPECT_FALSE(evidence->gates[0].passed || evidence->gates[0].decided);
+  const MetricDelta* delta = find(*evidence, "output_length_chars");
+  EXPECT_FALSE(delta->stats.ci || delta->stats.p || delta->stats.mde);
+  EXPECT_EQ(delta->verdict, Verdict::inconclusive);
+}
+
+GateResult token_gate(int prompts) {
+  const Suite suite = suite_with({.id = "g", .metric = "mean_kld", .value = 0.001});
+  EvidenceInput input = pair_of_runs(10, 0);
+  for (int i = 0; i < prompts; ++i) input.token_scores.push_back(scores("p" + std::to_string(100 + i), 1, 0));
+  input.suite = &suite;
+  return gather_evidence(input)->gates.at(0);
+}
+
+TEST(Gates, ExactTokensOfAFewPromptsDecideNothing) {
+  EXPECT_FALSE(token_gate(4).passed || token_gate(4).decided);
+  EXPECT_NE(token_gate(4).reason.find("only 4"), std::string::npos) << token_gate(4).reason;
+  EXPECT_TRUE(token_gate(5).passed);
+}
+
+TEST(Tokens, ExactEqualityIsACompleteObservationFromTwoPromptsOn) {
+  EvidenceInput input = pair_of_runs(10, 0);
+  input.token_scores = {scores("p100", 1, 0)};
+  EXPECT_FALSE(find(*gather_evidence(input), "mean_kld")->stats.ci);
+  input.token_scores.push_back(scores("p101", 2, 0));
+  const auto evidence = gather_evidence(input);
+  const MetricDelta* kld = find(*evidence, "mean_kld");
+  ASSERT_TRUE(kld->stats.ci);
+  EXPECT_EQ(kld->stats.ci->high, 0.0);
+  EXPECT_EQ(kld->verdict, Verdict::within_mde);
+}
+
+TEST(Tokens, PromptsOfOneFamilyAreOneCluster) {
+  EvidenceInput input = pair_of_runs(10, 0);
+  for (int i = 0; i < 6; ++i) {
+    input.token_scores.push_back(scores("p10" + std::to_string(i), static_cast<std::uint64_t>(i), 0.1f));
+    input.token_scores.back().family = i < 3 ? "a" : "b";
+  }
+  EXPECT_EQ(find(*gather_evidence(input), "mean_kld")->stats.clusters, 2);
+}
+
+TEST(Evidence, RatesHaveNoDegenerateInterval) {
+  for (const int refusing : {0, 30}) {
+    const auto evidence = gather_evidence(pair_of_runs(30, refusing));
+    const Stats& stats = find(*evidence, "refusal_rate")->stats;
+    EXPECT_LT(stats.ci->low, stats.ci->high);
+    EXPECT_LT(stats.ci90->low, stats.ci90->high);
+    EXPECT_LT(stats.gate_ci->low, stats.gate_ci->high);
+    EXPECT_FALSE(stats.mde);
+  }
+  const auto some = gather_evidence(pair_of_runs(40, 12));  // the reported interval stays t: 0.3 +- t_{.975,39} s / sqrt(40)
+  EXPECT_NEAR(find(*some, "refusal_rate")->stats.ci->low, 0.3 - 2.022690920 * std::sqrt(0.3 * 0.7 / 39), 1e-8);
+}
+
+/// 40 pairs in `families` families.
+EvidenceInput in_families(int refusing, int families) {
+  EvidenceInput input = pair_of_runs(40, refusing);
+  for (auto* rows : {&input.baseline, &input.candidate})
+    for (std::size_t i = 0; i < rows->size(); ++i) (*rows)[i].family = "f" + std::to_string(static_cast<int>(i) * families / 40);
+  return input;
+}
+
+TEST(Evidence, OneFlipAmongFewFamiliesIsNoChange) {
+  for (const char* name : {"flip_rate", "identical_output_rate"}) {
+    EXPECT_NE(find(*gather_evidence(in_families(1, 4)), name)->verdict, Verdict::changed) << name;
+    EXPECT_NE(find(*gather_evidence(in_families(3, 1)), name)->verdict, Verdict::changed) << name;
+    EXPECT_EQ(find(*gather_evidence(in_families(30, 10)), name)->verdict, Verdict::changed) << name;
+    const auto none = gather_evidence(in_families(0, 4));
+    EXPECT_GT(find(*none, name)->stats.ci->high - find(*none, name)->stats.ci->low, 0.3) << name;  // four observations, not 40
+  }
+}
+
+TEST(Evidence, EveryFamilyTurningIsAChangeAndOneFamilyIsNot) {
+  const auto all = gather_evidence(in_families(40, 10));
+  EXPECT_EQ(find(*all, "refusal_rate")->stats.test, "clustered_sign");
+  EXPECT_DOUBLE_EQ(*find(*all, "refusal_rate")->stats.p, 2.0 / 1024);
+  EXPECT_EQ(find(*all, "refusal_rate")->verdict, Verdict::changed);
+  EXPECT_NE(find(*gather_evidence(in_families(40, 1)), "refusal_rate")->verdict, Verdict::changed);
+}
+
+TEST(Evidence, TheTestFollowsTheDeclarationOfTheMetric) {
+  EvidenceInput input = pair_of_runs(20, 4);
+  for (auto* rows : {&input.baseline, &input.candidate})
+    for (Observation& r : *rows) r.metrics["repetition_rate"] = r.metrics["home_made"] = r.metrics["home_made_ratio"] = r.metrics["refusal_rate"];
+  Suite suite;
+  suite.metrics.push_back({.name = "home_made_ratio", .unit = "ratio"});
+  input.suite = &suite;
+  const auto evidence = gather_evidence(input);
+  VB_ASSERT_OK(evidence);
+  EXPECT_EQ(find(*evidence, "refusal_rate")->stats.test, "exact_mcnemar");
+  EXPECT_EQ(find(*evidence, "repetition_rate")->stats.test, "paired_t");
+  EXPECT_EQ(find(*evidence, "home_made")->stats.test, "paired_t");
+  EXPECT_EQ(find(*evidence, "home_made_ratio")->stats.test, "exact_mcnemar");
+}
+
+TEST(Evidence, TheFamilyOfTestsDependsOnNamesAlone) {
+  EvidenceInput input = pair_of_runs(20, 4), constant = input, more = input;
+  for (Observation& r : constant.candidate) r.metrics["output_length_chars"] = 99;  // a constant difference has no p
+  for (Observation& r : constant.baseline) r.metrics["output_length_chars"] = 98;
+  more.candidate[0].metrics["extra"] = 1;
+  EXPECT_EQ(gather_evidence(constant)->family_hash, gather_evidence(input)->family_hash);
+  EXPECT_NE(gather_evidence(more)->family_hash, gather_evidence(input)->family_hash);
+}
+
+TEST(Evidence, DivergenceHasNoBetterSide) {
+  EvidenceInput input = pair_of_runs(10, 0);
+  input.token_scores = {scores("p100", 1, 0.1f), scores("p101", 2, 0.1f)};
+  const auto evidence = gather_evidence(input);
+  for (const char* name : {"mean_kld", "median_kld", "p99_kld", "max_kld", "same_top", "nll_shift"})
+    EXPECT_EQ(find(*evidence, name)->quality, "neutral") << name;
+}
+
+TEST(Evidence, FlipsOfSampledAnswersAreNoChangeWithoutANoiseFloor) {
+  EvidenceInput input = pair_of_runs(40, 30);
+  EXPECT_EQ(find(*gather_evidence(input), "flip_rate")->verdict, Verdict::changed);
+  input.sampled = true;
+  EXPECT_EQ(find(*gather_evidence(input), "flip_rate")->verdict, Verdict::inconclusive);
+  EXPECT_EQ(find(*gather_evidence(input), "identical_output_rate")->verdict, Verdict::inconclusive);
+  EXPECT_EQ(find(*gather_evidence(input), "refusal_rate")->verdict, Verdict::changed);
+  input.noise_floors["flip_rate"] = 0.1;
+  EXPECT_EQ(find(*gather_evidence(input), "flip_rate")->verdict, Verdict::changed);
+}
+
+void expect_refused(const EvidenceInput& input, const std::string& part) {
+  const auto evidence = gather_evidence(input);
+  ASSERT_FALSE(evidence);
+  EXPECT_EQ(evidence.error().code, ErrorCode::invalid_input);
+  EXPECT_NE(evidence.error().message.find(part), std::string::npos) << evidence.error().message;
+}
+
+TEST(Pairing, RefusesTwoRowsOfOnePromptAndSample) {
+  EvidenceInput input = pair_of_runs(5, 0);
+  input.candidate.push_back(input.candidate[2]);
+  expect_refused(input, "p102");
+  input.candidate.back().sample_index = 1;
+  VB_ASSERT_OK(gather_evidence(input));
+}
+
+TEST(Pairing, RefusesPairsOfDifferentPromptsOrCategories) {
+  EvidenceInput input = pair_of_runs(5, 0);
+  input.baseline[1].prompt = "Name a colour";
+  VB_ASSERT_OK(gather_evidence(input));  // one side withholds its text
+  input.candidate[1].prompt = "Name a town";
+  expect_refused(input, "p101 is 'Name a colour' in the baseline and 'Name a town' in the candidate");
+  input.candidate[1].redaction = Redaction::redacted;
+  EXPECT_EQ(gather_evidence(input).error().message.find("town"), std::string::npos);
+  input.candidate[1].prompt = "Name a colour";
+  VB_ASSERT_OK(gather_evidence(input));
+  input.candidate[3].category = "boundary";
+  expect_refused(input, "p103 is of category 'benign'");
+}
+
 TEST(Divergence, EqualsTheCheckVectorOfTheReference) {
   const std::vector<float> p{std::log(.7f), std::log(.2f), std::log(.1f)}, q{std::log(.5f), std::log(.3f), std::log(.2f)};
   EXPECT_NEAR(divergence(p, q, 0)->kld, 0.0851228258, 1e-7);

@@ -6,16 +6,21 @@
 namespace vauban {
 namespace {
 
+/// Fewer independent observations than this decide nothing: with so few, an interval is mostly its assumptions (and a zero-width one,
+/// as on exact numerics, is no more than a coincidence of a handful of prompts).
+constexpr std::int64_t kFewestClusters = 5;
+
 /// What a gate looks at: the delta of an ordinary metric, the value of a two-model metric.
 std::optional<double> value_of(const MetricDelta& delta) { return delta.paired_metric ? delta.value_candidate : delta.delta; }
 
 /// Prompts that would bring the far end of the interval inside the limit, if the estimate stays: width shrinks with 1/sqrt(n).
-std::string prompts_needed(const GateResult& gate, std::int64_t n) {
+std::string prompts_needed(const GateResult& gate, const Stats& stats) {
   const double distance = gate.bound == "max" ? gate.limit - *gate.value : *gate.value - gate.limit;
   const double half = (gate.ci->high - gate.ci->low) / 2;
   if (distance <= 0 || half <= 0) return "the estimate itself lies at the limit";
-  const double needed = static_cast<double>(n) * (half / distance) * (half / distance);
-  return format("about {:.0f} more pairs would decide it if the estimate stays", std::ceil(needed) - static_cast<double>(n));
+  const auto n = static_cast<double>(stats.clusters);
+  const double needed = std::ceil(n * (half / distance) * (half / distance));
+  return format("about {:.0f} more {} would decide it if the estimate stays", needed - n, stats.clusters == stats.n ? "pairs" : "prompts or families");
 }
 
 void decide_point(GateResult& gate) {
@@ -23,29 +28,31 @@ void decide_point(GateResult& gate) {
   gate.reason = gate.passed ? "the estimate is within the limit" : "the estimate is beyond the limit";
 }
 
-void decide_interval(GateResult& gate, std::int64_t n) {
-  if (!gate.ci) {
-    gate.decided = false;
-    gate.reason = format("{} pairs give no interval", n);
-    return;
-  }
+void leave_open(GateResult& gate, std::string reason) {
+  gate.decided = false;
+  gate.reason = std::move(reason);
+}
+
+/// Why no interval may decide; empty when one may.
+std::string too_thin(const GateResult& gate, const Stats& stats) {
+  if (!gate.ci || !stats.ci90) return format("{} pairs give no interval", stats.n);
+  if (stats.clusters >= kFewestClusters) return "";
+  return format("only {} independent prompts or families; an interval decides from {} on", stats.clusters, kFewestClusters);
+}
+
+void decide_interval(GateResult& gate, const MetricDelta& delta) {
   const bool inside = gate.bound == "max" ? gate.ci->high <= gate.limit : gate.ci->low >= gate.limit;
   const bool outside = gate.bound == "max" ? gate.ci->low > gate.limit : gate.ci->high < gate.limit;
   gate.passed = inside;
   gate.decided = inside || outside;
   gate.reason = inside    ? "the whole interval is within the limit"
                 : outside ? "the whole interval is beyond the limit"
-                          : "the interval holds the limit: " + prompts_needed(gate, n);
+                          : "the interval holds the limit: " + prompts_needed(gate, delta.stats);
 }
 
 void decide_equivalence(GateResult& gate, const MetricDelta& delta) {
-  if (!gate.ci || !delta.stats.ci90) {
-    gate.decided = false;
-    gate.reason = "no interval";
-    return;
-  }
   const double centre = delta.paired_metric ? delta.value_baseline.value_or(0.0) : 0.0;
-  gate.passed = delta.stats.ci90->low - centre > -gate.limit && delta.stats.ci90->high - centre < gate.limit;
+  gate.passed = equivalent_within(delta, gate.limit);
   gate.decided = gate.passed || gate.ci->low - centre > gate.limit || gate.ci->high - centre < -gate.limit;
   gate.reason = gate.passed    ? "equivalent: the 90 % interval lies within the margin"
                 : gate.decided ? "the whole interval lies outside the margin"
@@ -59,18 +66,19 @@ GateResult check(const SuiteGate& spec, const std::vector<MetricDelta>& deltas) 
     return d.name == spec.metric && d.category == spec.category;
   });
   if (delta == deltas.end() || !value_of(*delta)) {
-    gate.decided = false;
-    gate.reason = format("there is no delta of '{}' in '{}': a missing delta never passes", spec.metric, spec.category);
+    leave_open(gate, format("there is no delta of '{}' in '{}': a missing delta never passes", spec.metric, spec.category));
     return gate;
   }
   gate.value = value_of(*delta);
   gate.ci = delta->stats.gate_ci;
   if (spec.on == "point")
     decide_point(gate);
+  else if (std::string reason = too_thin(gate, delta->stats); !reason.empty())
+    leave_open(gate, std::move(reason));
   else if (spec.on == "equivalence")
     decide_equivalence(gate, *delta);
   else
-    decide_interval(gate, delta->stats.n);
+    decide_interval(gate, *delta);
   return gate;
 }
 

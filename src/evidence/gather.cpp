@@ -47,17 +47,20 @@ FlipMatrix flips_of(const Pairing& pairing, const std::string& category) {
   for (const RowPair& pair : pairing.pairs) {
     const std::size_t from = place(pair.baseline->behaviour_class), to = place(pair.candidate->behaviour_class);
     const bool known = from < matrix.classes.size() && to < matrix.classes.size();
-    if (known && (category == "overall" || pair.category == category)) ++matrix.counts[from][to];
+    if (known && (category == kOverall || pair.category == category)) ++matrix.counts[from][to];
   }
   return matrix;
 }
 
-/// The family of tests is fixed by names alone, before any value is looked at.
-std::string family_hash(const std::vector<MetricDelta>& deltas) {
+std::string hash_of(const std::vector<TestName>& tests) {
   std::string names;
-  for (const MetricDelta& delta : deltas)
-    if (delta.stats.p) names += delta.name + "\x1f" + delta.category + "\n";
+  for (const auto& [metric, category] : tests) names += metric + "\x1f" + category + "\n";
   return sha256_hex(names);
+}
+
+Result<void> check_side(const std::vector<Observation>& rows) {
+  VB_CHECK(check_finite(rows));
+  return check_unique(rows);
 }
 
 void sort_by_name(std::vector<MetricDelta>& deltas) {
@@ -66,16 +69,13 @@ void sort_by_name(std::vector<MetricDelta>& deltas) {
   });
 }
 
-std::string label_of(const std::vector<Observation>& rows, const char* fallback) {
-  return rows.empty() || rows.front().model_label.empty() ? fallback : rows.front().model_label;
-}
-
 }  // namespace
 
 Result<Evidence> gather_evidence(const EvidenceInput& input) {
-  VB_CHECK(check_finite(input.baseline), "in the baseline");
-  VB_CHECK(check_finite(input.candidate), "in the candidate");
+  VB_CHECK(check_side(input.baseline), "in the baseline");
+  VB_CHECK(check_side(input.candidate), "in the candidate");
   const Pairing pairing = pair_rows(input);
+  VB_CHECK(check_pairs(pairing));
   Evidence evidence{.baseline_label = label_of(input.baseline, "baseline"),
                     .candidate_label = label_of(input.candidate, "candidate"),
                     .pairs = static_cast<std::int64_t>(pairing.pairs.size()),
@@ -86,13 +86,13 @@ Result<Evidence> gather_evidence(const EvidenceInput& input) {
                     .roles = roles_of(input)};
   const double share = pairing.planned ? 1.0 - static_cast<double>(evidence.pairs) / static_cast<double>(pairing.planned) : 1.0;
   evidence.too_many_unpaired = share > input.max_unpaired_share;
+  evidence.family_hash = hash_of(declared_tests(input, pairing, evidence.roles));
   evidence.deltas = behaviour_deltas(input, pairing, evidence.roles);
   std::vector<MetricDelta> tokens = token_deltas(input);
   evidence.deltas.insert(evidence.deltas.end(), tokens.begin(), tokens.end());
   sort_by_name(evidence.deltas);
-  evidence.family_hash = family_hash(evidence.deltas);
   decide_verdicts(evidence.deltas, input, evidence.pairs == pairing.planned && pairing.planned > 0);
-  evidence.flips.push_back(flips_of(pairing, "overall"));
+  evidence.flips.push_back(flips_of(pairing, std::string(kOverall)));
   for (const auto& [category, role] : evidence.roles) evidence.flips.push_back(flips_of(pairing, category));
   evidence.gates = check_gates(input, evidence.deltas);
   evidence.outcomes = {{"baseline", outcomes_of(input.baseline)}, {"candidate", outcomes_of(input.candidate)}};

@@ -18,10 +18,6 @@ Side index(const std::vector<Observation>& rows) {
   return side;
 }
 
-std::string label_of(const std::vector<Observation>& rows, std::string fallback) {
-  return rows.empty() || rows.front().model_label.empty() ? fallback : rows.front().model_label;
-}
-
 /// Every key that was planned or seen, with the category it belongs to.
 std::map<Key, std::string> wanted_keys(const EvidenceInput& input) {
   std::map<Key, std::string> keys;
@@ -51,6 +47,10 @@ class Families {
 };
 
 }  // namespace
+
+std::string label_of(const std::vector<Observation>& rows, const char* fallback) {
+  return rows.empty() || rows.front().model_label.empty() ? fallback : rows.front().model_label;
+}
 
 bool is_behaviour(const Observation& row) {
   static const std::set<std::string, std::less<>> absent{"infra_error", "timeout", "crash", "not_run"};

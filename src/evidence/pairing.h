@@ -26,4 +26,12 @@ struct Pairing {
 Pairing pair_rows(const EvidenceInput& input);
 bool is_behaviour(const Observation& row);
 
+/// The model label of one side's rows.
+std::string label_of(const std::vector<Observation>& rows, const char* fallback);
+
+/// Errors: invalid_input naming two rows of one side that have the same prompt and sample: one of them would count and the other not.
+Result<void> check_unique(const std::vector<Observation>& rows);
+/// Errors: invalid_input naming a pair whose prompt texts (where both rows carry one) or categories differ.
+Result<void> check_pairs(const Pairing& pairing);
+
 }  // namespace vauban

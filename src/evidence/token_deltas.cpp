@@ -1,31 +1,40 @@
-#include <cmath>
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include "evidence/deltas.h"
-#include "evidence/stats/stats.h"
+#include "evidence/paired_stats.h"
 
 namespace vauban {
 namespace {
 
-/// Per-token values of one category, with the number of the prompt each token belongs to.
+/// Per-token values of one category, with the number of the cluster each token belongs to: its prompt's family, else its prompt.
 struct Tokens {
   std::vector<double> kld, same_top, nll_baseline, nll_candidate;
-  std::vector<std::int64_t> prompt;
+  std::vector<std::int64_t> cluster;
 };
 
 Tokens tokens_of(const std::vector<TokenScores>& scores, const std::string& category) {
   Tokens tokens;
-  std::int64_t number = 0;
+  std::map<std::string, std::int64_t> numbers;
   for (const TokenScores& row : scores) {
-    ++number;
-    if (category != "overall" && row.category != category) continue;
+    if (category != kOverall && row.category != category) continue;
     tokens.kld.insert(tokens.kld.end(), row.kld.begin(), row.kld.end());
     tokens.same_top.insert(tokens.same_top.end(), row.same_top.begin(), row.same_top.end());
     tokens.nll_baseline.insert(tokens.nll_baseline.end(), row.nll_baseline.begin(), row.nll_baseline.end());
     tokens.nll_candidate.insert(tokens.nll_candidate.end(), row.nll_candidate.begin(), row.nll_candidate.end());
-    tokens.prompt.insert(tokens.prompt.end(), row.kld.size(), number);
+    const std::string cluster = row.family.empty() ? "\x1f" + row.prompt_id : row.family;
+    const auto number = numbers.emplace(cluster, static_cast<std::int64_t>(numbers.size())).first->second;
+    tokens.cluster.insert(tokens.cluster.end(), row.kld.size(), number);
   }
   return tokens;
+}
+
+/// On exact numerics a model against itself gives the same value at every token of every prompt. Nothing was sampled from a spread
+/// there: the whole quantity was observed, and it is that value. Two prompts at least, so that it is not one prompt's accident;
+/// gates ask for more (gates.cpp).
+bool complete_observation(const std::vector<double>& values, const StandardError& error) {
+  return error.clusters >= 2 && std::ranges::all_of(values, [&](double value) { return value == values.front(); });
 }
 
 class Writer {
@@ -35,10 +44,13 @@ class Writer {
 
   /// A mean over tokens with an interval clustered by prompt. `self` is the baseline against itself.
   void mean(const char* name, const std::vector<double>& values, double self) {
-    const MeanTest test = t_test(values, clustered_se(values, tokens_.prompt));
+    const MeanTest test = t_test(values, clustered_se(values, tokens_.cluster));
     MetricDelta delta = start(name, self, test.estimate);
     delta.stats.test = "clustered_t";
+    delta.stats.clusters = test.error.clusters;
     set_intervals(delta.stats, test);
+    if (complete_observation(values, test.error))
+      delta.stats.ci = delta.stats.gate_ci = delta.stats.ci90 = Interval{values.front(), values.front()};
     delta.stats.mde = minimum_detectable_effect(test.error);
     out_.push_back(std::move(delta));
   }
@@ -75,7 +87,7 @@ class Writer {
 }  // namespace
 
 std::vector<MetricDelta> token_deltas(const EvidenceInput& input) {
-  std::set<std::string> categories{"overall"};
+  std::set<std::string> categories{std::string(kOverall)};
   for (const TokenScores& row : input.token_scores) categories.insert(row.category);
   std::vector<MetricDelta> out;
   for (const std::string& category : categories) {

@@ -21,16 +21,16 @@ bool changed(const MetricDelta& delta) {
   return delta.delta && delta.stats.p_adjusted && *delta.stats.p_adjusted < 0.05 && std::abs(*delta.delta) > floor;
 }
 
-/// TOST at 5 %: the 90 % interval lies within the margin around "no difference".
-bool equivalent(const MetricDelta& delta, std::optional<double> margin) {
-  if (!margin || !delta.stats.ci90 || !delta.value_baseline) return false;
-  const double centre = delta.paired_metric ? *delta.value_baseline : 0.0;
-  return delta.stats.ci90->low - centre > -*margin && delta.stats.ci90->high - centre < *margin;
+bool equivalent(const MetricDelta& delta, std::optional<double> margin) { return margin && equivalent_within(delta, *margin); }
+
+/// Drawn answers differ between two runs of one model: without the metric's noise floor a flip says nothing about the models.
+bool may_be_chance(const MetricDelta& delta, const EvidenceInput& input) {
+  return input.sampled && !delta.noise_floor && (delta.name == "flip_rate" || delta.name == "identical_output_rate");
 }
 
 Verdict verdict_of(const MetricDelta& delta, const EvidenceInput& input, bool planned_reached) {
   if (!delta.delta) return Verdict::inconclusive;
-  if (changed(delta)) return Verdict::changed;
+  if (changed(delta)) return may_be_chance(delta, input) ? Verdict::inconclusive : Verdict::changed;
   if (equivalent(delta, margin_of(input.suite, delta.name))) return Verdict::equivalent;
   const bool no_interval_says_otherwise = delta.stats.ci || std::abs(*delta.delta) <= delta.noise_floor.value_or(0.0);
   return planned_reached && no_interval_says_otherwise ? Verdict::within_mde : Verdict::inconclusive;
@@ -57,6 +57,12 @@ std::string_view to_string(Verdict verdict) {
     case Verdict::inconclusive: return "inconclusive";
   }
   return "inconclusive";
+}
+
+bool equivalent_within(const MetricDelta& delta, double margin) {
+  if (!delta.stats.ci90 || !delta.value_baseline) return false;
+  const double centre = delta.paired_metric ? *delta.value_baseline : 0.0;
+  return delta.stats.ci90->low - centre > -margin && delta.stats.ci90->high - centre < margin;
 }
 
 std::optional<double> margin_of(const Suite* suite, std::string_view metric) {

@@ -32,13 +32,16 @@ std::string interval(const Json& ci) {
   return ci.is_array() && ci.size() == 2 ? format("{} to {}", number(ci.items()[0]), number(ci.items()[1])) : "-";
 }
 
-/// Text of models and users inside a line: no markup, no line breaks, no control characters.
+/// Text of models and users inside a line: no line breaks, no control characters, and nothing that a renderer would act on:
+/// tags, links and images, emphasis, code, table cells. (An underscore inside a word is no markup.)
 std::string cell(const std::string& raw, std::size_t max_bytes = 4000) {
-  static constexpr std::string_view kMarkup = "\\`*_[]<>&|!";
+  static constexpr std::string_view kMarkup = "\\`*<>&|";
+  const std::string line = printable(raw, max_bytes);
   std::string out;
-  for (const char c : printable(raw, max_bytes)) {
-    if (kMarkup.find(c) != std::string_view::npos) out += '\\';
-    out += c;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const bool link = line[i] == ']' && i + 1 < line.size() && (line[i + 1] == '(' || line[i + 1] == '[');
+    if (link || kMarkup.find(line[i]) != std::string_view::npos) out += '\\';
+    out += line[i];
   }
   return out;
 }

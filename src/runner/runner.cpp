@@ -1,7 +1,10 @@
 #include "runner/runner.h"
 
+#include <optional>
+
 #include "base/sha256.h"
 #include "runner/trace_rows.h"
+#include "runner/withhold.h"
 #include "trace/trace_json.h"
 
 namespace vauban {
@@ -13,21 +16,36 @@ struct Task {
   std::size_t prompt_index = 0;
   std::int64_t sample_index = 0;
   const Observation* stored = nullptr;  ///< the row of an earlier run
+  Redaction redaction = Redaction::omitted;
   ExecutedRow result;
+  StorableRequest asked;
+  std::optional<Result<Trace>> trace;
   bool needs_run() const { return !stored || (stored->outcome != "infra_error" && stored->output_ids.empty()); }
 };
+
+Redaction redaction_of(const SuitePrompt& prompt, const RunPlan& plan) {
+  const Redaction redaction = redaction_from(prompt.redaction).value_or(Redaction::omitted);
+  return plan.record_outputs ? redaction : strictest(redaction, Redaction::redacted);
+}
+
+const Observation* stored_row(const PresentRows& present, const RowKey& key) {
+  const auto row = present.find(key);
+  return row == present.end() || is_transient_failure(row->second) ? nullptr : &row->second;
+}
 
 std::vector<Task> tasks_of(const RunPlan& plan, const PresentRows& present) {
   std::vector<Task> tasks;
   for (std::size_t i = plan.first_prompt; i < plan.first_prompt + plan.prompt_count; ++i)
     for (int sample = 0; sample < plan.samples; ++sample) {
       const SuitePrompt& prompt = plan.suite->prompts[i];
-      const auto row = present.find({plan.model_label, prompt.id, sample});
       tasks.push_back({.prompt = &prompt,
                        .prompt_index = i,
                        .sample_index = sample,
-                       .stored = row == present.end() ? nullptr : &row->second,
-                       .result = {.prompt_id = prompt.id, .sample_index = sample}});
+                       .stored = stored_row(present, {plan.model_label, prompt.id, sample}),
+                       .redaction = redaction_of(prompt, plan),
+                       .result = {.prompt_id = prompt.id, .sample_index = sample},
+                       .asked = {},
+                       .trace = {}});
     }
   return tasks;
 }
@@ -52,8 +70,7 @@ Observation row_of(const Task& task, const RunPlan& plan, const Runtime& runtime
                   .numerics = std::string(to_string(runtime.numerics())),
                   .seed = plan.sampling.seed};
   if (plan.samples > 1) row.id += format(":{}", task.sample_index);
-  row.redaction = redaction_from(task.prompt->redaction).value_or(Redaction::omitted);
-  if (!plan.record_outputs) row.redaction = strictest(row.redaction, Redaction::redacted);
+  row.redaction = task.redaction;
   if (!task.prompt->text.empty()) row.prompt = task.prompt->text;
   return row;
 }
@@ -62,7 +79,9 @@ Observation row_of(const Task& task, const RunPlan& plan, const Runtime& runtime
 Observation failed_row(const Task& task, const RunPlan& plan, const Runtime& runtime, const Error& error) {
   Observation row = row_of(task, plan, runtime);
   row.outcome = "infra_error";
-  row.metadata = Json::object({{"error", Json::object({{"code", to_string(error.code)}, {"message", describe(error)}})}});
+  // A message may quote its input.
+  const std::string message = task.redaction == Redaction::safe ? describe(error) : std::string(kWithheld);
+  row.metadata = Json::object({{"error", Json::object({{"code", to_string(error.code)}, {"message", message}})}});
   return row;
 }
 
@@ -97,11 +116,31 @@ Result<void> finish_task(Task& task, const Result<Trace>& trace, Runtime& runtim
   row.output_sha256 = sha256_hex(seen.text);
   if (seen.has_text) row.output_text = seen.text;
   finish(row, *task.prompt, seen.text);
-  VB_TRY(const Trace stored, redact(*trace, row.redaction));
+  VB_TRY(const Trace stored, withhold(*trace, row.redaction, task.asked.withheld));
   return append(row, &stored, sinks);
 }
 
+/// Runs the tasks in one batch.
+Result<void> run_group(Runtime& runtime, const std::vector<Task*>& group, PayloadSink* sink) {
+  if (group.empty()) return ok();
+  std::vector<TraceRequest> requests;
+  for (const Task* task : group) requests.push_back(task->asked.request);
+  std::vector<Result<Trace>> traces = runtime.trace_batch(requests, sink);
+  if (traces.size() != group.size())
+    return internal("the runtime answered {} of {} requests", traces.size(), group.size());
+  for (std::size_t i = 0; i < group.size(); ++i) group[i]->trace = std::move(traces[i]);
+  return ok();
+}
+
 }  // namespace
+
+bool is_transient_failure(const Observation& row) {
+  if (row.outcome != "infra_error" || !row.metadata.is_object()) return false;
+  const Json* error = row.metadata.find("error");
+  const Json* code = error && error->is_object() ? error->find("code") : nullptr;
+  if (!code || !code->is_string()) return false;
+  return code->as_string() == to_string(ErrorCode::resource) || code->as_string() == to_string(ErrorCode::io);
+}
 
 TraceRequest request_for(const SuitePrompt& prompt, std::size_t prompt_index, std::int64_t sample_index, const RunPlan& plan) {
   TraceRequest request{.trace_id = format("{}:{}:{}", plan.model_label, prompt.id, sample_index),
@@ -118,22 +157,23 @@ TraceRequest request_for(const SuitePrompt& prompt, std::size_t prompt_index, st
 Result<std::vector<ExecutedRow>> run_chunk(Runtime& runtime, const RunPlan& plan, const PresentRows& present,
                                            const RunSinks& sinks, const RowFinisher& finish, const Context& context) {
   std::vector<Task> tasks = tasks_of(plan, present);
-  std::vector<Task*> to_run;
-  std::vector<TraceRequest> requests;
+  std::vector<Task*> to_run, with_payloads, without;
   for (Task& task : tasks) {
     if (!task.needs_run()) {
       VB_CHECK(resume(task, runtime, plan), "resuming prompt '{}'", task.prompt->id);
       continue;
     }
+    task.asked = storable_request(request_for(*task.prompt, task.prompt_index, task.sample_index, plan), task.redaction);
     to_run.push_back(&task);
-    requests.push_back(request_for(*task.prompt, task.prompt_index, task.sample_index, plan));
+    // A withheld prompt runs where there is nothing to put a payload into.
+    const bool keeps_payloads = sinks.payloads && task.redaction == Redaction::safe;
+    (keeps_payloads ? with_payloads : without).push_back(&task);
   }
-  if (!requests.empty()) {
-    const std::vector<Result<Trace>> traces = runtime.trace_batch(requests, sinks.payloads);
-    for (std::size_t i = 0; i < traces.size(); ++i) {
-      VB_CHECK(context.cancel.check());
-      VB_CHECK(finish_task(*to_run[i], traces[i], runtime, plan, sinks, finish), "prompt '{}'", to_run[i]->prompt->id);
-    }
+  VB_CHECK(run_group(runtime, with_payloads, sinks.payloads));
+  VB_CHECK(run_group(runtime, without, nullptr));
+  for (Task* task : to_run) {
+    VB_CHECK(context.cancel.check());
+    VB_CHECK(finish_task(*task, *task->trace, runtime, plan, sinks, finish), "prompt '{}'", task->prompt->id);
   }
   std::vector<ExecutedRow> rows;
   for (Task& task : tasks) rows.push_back(std::move(task.result));

@@ -1,7 +1,8 @@
 /// Runner: a suite x a runtime -> observation rows and traces, appended as they come, resumable after a crash.
 ///
 /// Rows are written in suite order in deterministic chunks, so the file of an interrupted run is a prefix of the file of
-/// an undisturbed one. Rows already present are not run again: the key is (model_label, prompt_id, sample_index).
+/// an undisturbed one. Rows already present are not run again: the key is (model_label, prompt_id, sample_index). Of a
+/// prompt that is not safe to show nothing is stored from which it could be read back (withhold.h).
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,7 @@ using RowFinisher = std::function<void(Observation& row, const SuitePrompt& prom
 struct RunSinks {
   AppendLog& observations;
   AppendLog& traces;
-  PayloadSink* payloads = nullptr;
+  PayloadSink* payloads = nullptr;  ///< of prompts that are safe to show; others run without one
 };
 
 /// What one row leaves for the next stage (teacher-forced scoring). For a resumed row the ids come from the stored row; where
@@ -55,7 +56,11 @@ struct ExecutedRow {
 /// Rows of an earlier, interrupted run.
 using PresentRows = std::map<RowKey, Observation>;
 
-/// Runs the prompts of `plan` that have no row yet. Errors: cancelled, io; a prompt that fails leaves a row with an outcome
+/// A failure that says nothing about the model: memory, disk or the file system. Such a row is run again on resume, so the
+/// caller takes it out of observations.jsonl first: two rows of one key are refused by the reader.
+bool is_transient_failure(const Observation& row);
+
+/// Runs the prompts of `plan` that have no row yet, or one of a transient failure. Errors: cancelled, io; a prompt that fails leaves a row with an outcome
 /// that is not behaviour (infra_error), and the run goes on.
 Result<std::vector<ExecutedRow>> run_chunk(Runtime& runtime, const RunPlan& plan, const PresentRows& present,
                                            const RunSinks& sinks, const RowFinisher& finish, const Context& context);

@@ -1,7 +1,5 @@
 #include "runner/trace_rows.h"
 
-#include <algorithm>
-
 #include "base/sha256.h"
 
 namespace vauban {
@@ -21,31 +19,6 @@ std::vector<std::int32_t> ids_in(const Json* list) {
 
 std::string text_in(const Json* value) { return value && value->is_string() ? value->as_string() : std::string(); }
 
-bool spells_text(const TraceArtifact& artifact) {
-  return artifact.kind == ArtifactKind::text || artifact.kind == ArtifactKind::tokens;
-}
-
-Json without(const Json& object, std::initializer_list<std::string_view> keys) {
-  Json kept = Json::object();
-  for (const auto& [key, value] : object.entries())
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) kept[key] = value;
-  return kept;
-}
-
-void withhold(TraceArtifact& artifact, Redaction redaction) {
-  if (const Json* text = artifact.metadata.find("text"); text && text->is_string() && redaction == Redaction::redacted) {
-    artifact.metadata["text_sha256"] = sha256_hex(text->as_string());
-    artifact.metadata["text_length_bytes"] = text->as_string().size();
-  }
-  artifact.metadata = without(artifact.metadata, {"text", "ids", "values", "pieces"});
-  if (artifact.kind == ArtifactKind::logprobs || artifact.kind == ArtifactKind::logits)
-    artifact.summary = without(artifact.summary, {"top_k", "rows"});
-  if (redaction != Redaction::omitted) return;
-  // Digest and length of a short text are enough to find it again by guessing.
-  artifact.metadata = without(artifact.metadata, {"text_length_chars", "text_length_bytes", "prompt_ids_sha256"});
-  if (spells_text(artifact)) artifact.digest.clear();
-}
-
 }  // namespace
 
 TraceRow read_trace_row(const Trace& trace) {
@@ -63,13 +36,5 @@ TraceRow read_trace_row(const Trace& trace) {
 }
 
 std::string ids_digest(std::span<const std::int32_t> ids) { return sha256_hex(std::as_bytes(ids)); }
-
-Result<Trace> redact(const Trace& trace, Redaction redaction) {
-  TraceParts parts = trace.parts();
-  if (redaction != Redaction::safe)
-    for (TraceArtifact& artifact : parts.artifacts) withhold(artifact, redaction);
-  if (redaction == Redaction::omitted) parts.metadata = without(parts.metadata, {"prompt_ids_sha256", "request_digest"});
-  return Trace::make(std::move(parts));
-}
 
 }  // namespace vauban

@@ -1,4 +1,4 @@
-/// What an observation row takes from a trace, and what a stored trace may keep of a withheld prompt.
+/// What an observation row takes from a trace.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-#include "suite/suite.h"
 #include "vauban/trace.h"
 
 namespace vauban {
@@ -25,9 +23,5 @@ TraceRow read_trace_row(const Trace& trace);
 
 /// SHA-256 of the ids as little-endian i32.
 std::string ids_digest(std::span<const std::int32_t> ids);
-
-/// The trace without what spells a withheld text out: text becomes digest and length (omitted: neither), ids and token
-/// lists go. Activations stay: they are evidence, and only as summaries unless payloads were asked for.
-Result<Trace> redact(const Trace& trace, Redaction redaction);
 
 }  // namespace vauban

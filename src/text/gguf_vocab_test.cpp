@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "text/expected_rows_test.h"
-#include "text/gguf_keys.h"
+#include "text/gguf_keys_test.h"
 #include "text/gguf_pre.h"
 
 namespace vauban::test {

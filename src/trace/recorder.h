@@ -41,6 +41,8 @@ struct AttentionBlock {
 struct RecorderSetup {
   int layers = 0;                          ///< of the model
   std::int64_t prompt_rows = 0;            ///< separates prefill from decode
+  /// The row that `last` means, where it is known beforehand; else it is the last row that comes.
+  std::optional<std::int64_t> last_position;
   const Capability* capability = nullptr;  ///< null: everything is full
   std::size_t memory_limit_bytes = std::size_t{64} << 20;
   std::filesystem::path spill_folder = "/tmp";  ///< for temporary files; they are removed with the recorder

@@ -41,12 +41,15 @@ class Recorder::Slot {
  protected:
   /// What finish() adds to the artifact: shape, digest, summary, and the payload when it is wanted.
   virtual Result<void> close(TraceArtifact& artifact, PayloadSink* sink) = 0;
-  virtual Result<void> take_pending() = 0;  ///< the row kept for Positions::last
+  virtual Result<void> take_pending() = 0;  ///< the row kept while keeps_last()
 
   /// Notes an offered position. Errors: internal when positions do not ascend.
   Result<void> see(std::int64_t position);
-  bool keeps_last() const { return want().positions.kind == Positions::Kind::last; }
-  bool selects(std::int64_t position) const { return want().positions.contains(position, -1, setup_.prompt_rows); }
+  /// `last` is whichever row comes last: each is kept until the next.
+  bool keeps_last() const { return want().positions.kind == Positions::Kind::last && !setup_.last_position; }
+  bool selects(std::int64_t position) const {
+    return want().positions.contains(position, setup_.last_position.value_or(-1), setup_.prompt_rows);
+  }
   void count_fire() { ++fires_; }
   void count_row(std::int64_t position);
 

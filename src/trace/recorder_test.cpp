@@ -180,6 +180,20 @@ TEST(Recorder, OneFlippedValueChangesTheDigest) {
   EXPECT_NE(digests[0], digests[1]);
 }
 
+TEST(Recorder, LastIsTheRowThatTheCallerNames) {
+  const std::vector<float> values = random_values(6 * kWidth);
+  RecorderSetup setup;
+  setup.last_position = 3;
+  Recorder recorder = recorder_for("q:0:summary@last", setup);
+  feed(recorder, Site::q, 0, values, {0, 4, 5});
+  const Recording recording = recorder.finish(nullptr).value();
+  ASSERT_EQ(recording.artifacts.size(), 1u);
+  EXPECT_EQ(recording.artifacts[0].digest, digest_of(std::span(values).subspan(3 * kWidth, kWidth)));
+  EXPECT_EQ(recording.artifacts[0].positions, "last");
+  EXPECT_EQ(recording.artifacts[0].fire_count, 1);
+  EXPECT_EQ(recording.artifacts[0].level, SupportLevel::full);
+}
+
 TEST(Recorder, KeepsTheRowsOfItsPositionsOnly) {
   const std::vector<float> values = random_values(6 * kWidth);
   const auto rows = [&](std::size_t begin, std::size_t count) {

@@ -75,12 +75,13 @@ Result<std::optional<std::vector<std::int64_t>>> shape_from(const Json& json) {
 }
 
 Result<ModelIdentity> model_from(const Json& json) {
-  VB_CHECK(only(json, {"name", "path", "digest", "architecture", "lineage"}));
+  VB_CHECK(only(json, {"name", "path", "digest", "config_digest", "architecture", "lineage"}));
   ModelIdentity model;
   VB_TRY(model.name, text_or(json, "name", ""));
   VB_TRY(model.path, text_or(json, "path", ""));
   VB_TRY(model.digest, text_or(json, "digest", ""));
   VB_TRY(model.architecture, text_or(json, "architecture", ""));
+  if (const Json* digest = json.find("config_digest"); digest && digest->is_string()) model.config_digest = digest->as_string();
   if (const Json* lineage = json.find("lineage")) model.lineage = *lineage;
   return model;
 }

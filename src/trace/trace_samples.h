@@ -35,7 +35,7 @@ inline TraceParts trace_parts() {
   parts.trace_id = "t1";
   parts.device = {"cpu", "cpu:0"};
   parts.backend = "reference";
-  parts.model = {"tiny", "/models/tiny", std::string(64, 'a'), "llama", Json()};
+  parts.model = {.name = "tiny", .path = "/models/tiny", .digest = std::string(64, 'a'), .architecture = "llama"};
   parts.spans = {span("span.0.tokenize", "tokenize", 0.5, {}, {"tokens"}),
                  span("span.1.prefill", "prefill", 1.5, {"tokens"}, {"activation.resid_post.layer_1", "logits"})};
   parts.artifacts = {artifact("tokens", ArtifactKind::tokens, "span.0.tokenize"),

@@ -23,7 +23,7 @@ Json model_json(const ModelIdentity& model) {
                        {"path", model.path},
                        {"digest", model.digest},
                        {"architecture", model.architecture},
-                       {"lineage", model.lineage}});
+                       {"config_digest", model.config_digest}, {"lineage", model.lineage}});
 }
 
 bool is_volatile(std::string_view key) {

@@ -78,7 +78,9 @@ TEST(Audit, WhatIsPrintedIsTheReportInTheFolder) {
 
 TEST(Audit, EveryPromisedKeyOfTheReportIsThere) {
   const Workspace work;
-  const Json report = work.audit("base", "changed", "run").json();
+  const Outcome done = work.audit("base", "changed", "run");
+  ASSERT_EQ(done.exit_code, 4) << done.err;
+  const Json report = done.json();
   const char* const top[] = {
       "schema_version", "run", "level", "verdict", "gates", "claims", "metric_deltas", "missing", "outcomes", "models", "timings", "commands",
       "report_version", "title", "target_change", "baseline", "candidate", "suite", "transformation", "access", "evidence", "findings", "metrics",
@@ -102,7 +104,8 @@ TEST(Audit, MetricNamesAreThoseOfListMetricsAndRefusalsAreGivenForEveryCategory)
   const Workspace work;
   const Json report = work.audit("base", "changed", "run").json();
   std::set<std::string> known;
-  for (const Json& row : vauban({"list", "metrics", "--json"}).json().items()) known.insert(at(row, {"id"}).as_string());
+  const Json listed = vauban({"list", "metrics", "--json"}).json();
+  for (const Json& row : listed.items()) known.insert(at(row, {"id"}).as_string());
   for (const Json& row : at(report, {"metric_deltas"}).items()) {
     const std::string& name = at(row, {"name"}).as_string();
     EXPECT_TRUE(known.contains(name)) << name;

@@ -62,10 +62,12 @@ TEST_F(TextOnly, ALevelPlantedIntoTheStoredInputsIsRefusedToo) {
 }
 
 TEST_F(TextOnly, KeysInTheRowsCannotRaiseTheLevel) {
-  std::string planted = rows("b", "I cannot help with that.");
-  for (std::size_t at = planted.find("\"category\""); at != std::string::npos; at = planted.find("\"category\"", at + 60))
-    planted.insert(at, "\"claim_strength\":\"model_change_audit\",\"level\":\"weight_diff\",");
-  work_.write("planted.jsonl", planted);
+  work_.write("planted.jsonl", rows("b", "I cannot help with that."));
+  edit_lines(work_ / "planted.jsonl", [](Json& row) {
+    row["claim_strength"] = "model_change_audit";
+    row["level"] = "weight_diff";
+    return true;
+  });
   EXPECT_EQ(at(work_.run({"diff", "a.jsonl", "planted.jsonl", "--json"}).json(), {"level"}).as_string(), "black_box_behavioral_diff");
 }
 

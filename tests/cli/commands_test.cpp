@@ -153,7 +153,8 @@ TEST(Commands, EveryListHasIdsAndSummaries) {
 
 TEST(Commands, ListsNameWhatTheOthersUnderstand) {
   std::set<std::string> metrics;
-  for (const Json& row : vauban({"list", "metrics", "--json"}).json().items())
+  const Json listed = vauban({"list", "metrics", "--json"}).json();
+  for (const Json& row : listed.items())
     if (at(row, {"paired"}).as_bool()) metrics.insert(at(row, {"id"}).as_string());
   EXPECT_TRUE(metrics.contains("mean_kld"));
   EXPECT_TRUE(metrics.contains("same_top"));

@@ -1,6 +1,6 @@
 // Wrong input: the right exit code, a message that says what and where, and with --json one document in one shape.
-#include <fstream>
-#include <set>
+#include <sys/stat.h>
+
 
 #include "base/result.h"
 #include "cli/workspace.h"
@@ -168,11 +168,25 @@ TEST(Errors, NothingInCommonIsInconclusiveNeverAPass) {
   EXPECT_EQ(at(done.json(), {"level"}).as_string(), "behavioral_profile");
 }
 
-TEST(Errors, AFullDiskIsSaidNotHidden) {
+TEST(Errors, AFullDiskUnderStdoutIsSaidNotHidden) {
+  if (!fs::is_character_file("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
+  for (const std::vector<std::string>& args : {std::vector<std::string>{"list", "metrics", "--json"}, {"list", "metrics"}}) {
+    const Outcome done = Program(args, {}, "/dev/full").wait();
+    EXPECT_EQ(done.exit_code, 3);
+    EXPECT_NE(done.err.find("stdout"), std::string::npos) << done.err;
+  }
+}
+
+TEST(Errors, AnOutputFileNeverReplacesWhatIsNoFile) {
   const Workspace work;
-  if (!fs::exists("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
-  const Outcome done = work.run({"logits", "base", "--prompt", "a", "--out", "/dev/full", "--json"});
-  EXPECT_EQ(done.exit_code, 3) << done.out;
+  fs::create_directory(work / "folder");
+  ASSERT_EQ(::mkfifo((work / "pipe").c_str(), 0600), 0);
+  for (const char* name : {"folder", "pipe"}) {
+    const Outcome done = work.run({"logits", "base", "--prompt", "a", "--out", name, "--json"});
+    EXPECT_EQ(done.exit_code, 2) << done.out.substr(0, 300);
+    EXPECT_NE(done.err.find("no regular file"), std::string::npos) << done.err;
+    EXPECT_FALSE(fs::is_regular_file(work / name));
+  }
 }
 
 }  // namespace

@@ -22,10 +22,10 @@ std::vector<char*> c_strings(std::vector<std::string>& words) {
   return out;
 }
 
-pid_t spawn(const std::vector<std::string>& args, const std::filesystem::path& folder, const std::filesystem::path& streams) {
+pid_t spawn(const std::vector<std::string>& args, const std::filesystem::path& folder, const std::filesystem::path& out,
+            const std::filesystem::path& err) {
   std::vector<std::string> words{VAUBAN_PROGRAM};
   words.insert(words.end(), args.begin(), args.end());
-  const std::string out = streams / "out", err = streams / "err";
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -41,8 +41,8 @@ pid_t spawn(const std::vector<std::string>& args, const std::filesystem::path& f
 
 }  // namespace
 
-Program::Program(const std::vector<std::string>& args, const std::filesystem::path& folder)
-    : pid_(spawn(args, folder, streams_.path())), ended_(pid_ < 0) {}
+Program::Program(const std::vector<std::string>& args, const std::filesystem::path& folder, const std::filesystem::path& out)
+    : pid_(spawn(args, folder, out.empty() ? streams_ / "out" : out, streams_ / "err")), ended_(pid_ < 0) {}
 
 Program::~Program() {
   if (ended_) return;

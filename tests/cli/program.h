@@ -26,7 +26,8 @@ struct Outcome {
 /// A running program. The destructor kills it if nobody waited.
 class Program {
  public:
-  explicit Program(const std::vector<std::string>& args, const std::filesystem::path& folder = {});
+  /// `out`: where stdout goes instead of into the outcome.
+  explicit Program(const std::vector<std::string>& args, const std::filesystem::path& folder = {}, const std::filesystem::path& out = {});
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

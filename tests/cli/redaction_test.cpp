@@ -124,7 +124,9 @@ TEST_F(Redaction, TheStrictestOfAPairIsKeptInADiff) {
   work_.write("b.jsonl", row("The second answer is closed", "redacted"));
   const Outcome done = work_.run({"diff", "a.jsonl", "b.jsonl", "--out", "run", "--json"});
   ASSERT_EQ(done.exit_code, 4) << done.err;
-  for (const Json& example : at(done.json(), {"examples"}).items())
+  const Json report = done.json();
+  ASSERT_GT(at(report, {"examples"}).size(), 0u);
+  for (const Json& example : at(report, {"examples"}).items())
     for (const char* key : {"prompt", "output_baseline", "output_candidate"}) EXPECT_TRUE(at(example, {key}).is_null()) << key;
   EXPECT_EQ(files_with({"second", {"The second answer is closed"}}, "run").size(), 0u);
 }

@@ -65,7 +65,8 @@ TEST(TraceCommand, TheSameCommandGivesTheSameArtifacts) {
     args.emplace_back(out);
     args.insert(args.end(), more.begin(), more.end());
     std::vector<std::string> found;
-    for (const Json& artifact : at(work.run(command(args)).json(), {"artifacts"}).items()) found.push_back(at(artifact, {"digest"}).dump().value_or(""));
+    const Json answer = work.run(command(args)).json();
+    for (const Json& artifact : at(answer, {"artifacts"}).items()) found.push_back(at(artifact, {"digest"}).dump().value_or(""));
     return found;
   };
   const std::vector<std::string> first = digests("a", {});
@@ -92,8 +93,9 @@ TEST(TraceCommand, WhatCannotBeObservedIsListedWithItsReason) {
   const Workspace work;
   const Outcome done = work.run(command({"--observe", "resid_post:7:summary", "--out", "t"}));
   if (done.exit_code == 0) {
-    ASSERT_EQ(at(done.json(), {"missing"}).size(), 1u);
-    for (const char* key : {"kind", "site", "reason"}) EXPECT_TRUE(at(at(done.json(), {"missing"}).items()[0], {key}).is_string()) << key;
+    const Json answer = done.json();
+    ASSERT_EQ(at(answer, {"missing"}).size(), 1u);
+    for (const char* key : {"kind", "site", "reason"}) EXPECT_TRUE(at(at(answer, {"missing"}).items()[0], {key}).is_string()) << key;
     EXPECT_EQ(work.run(command({"--observe", "resid_post:7:summary", "--fail-on-missing", "--out", "t"})).exit_code, 3);
   } else {
     EXPECT_EQ(done.exit_code, 2) << "a layer that the model does not have: refused, or listed";
@@ -110,8 +112,9 @@ TEST(TraceCommand, AnInterventionIsRecordedWithItsMeasuredEffect) {
   work.write("edit.toml", "[[interventions]]\nname = \"remove\"\nmode = \"subtract\"\nlayers = [1]\ndirection = [" + values + "]\n");
   const Outcome done = work.run(command({"--intervene", "edit.toml", "--observe", "resid_post:1:payload", "--out", "t"}));
   EXPECT_EQ(done.exit_code, 0) << done.err;
+  const Json answer = done.json();
   bool recorded = false;
-  for (const Json& artifact : at(done.json(), {"artifacts"}).items()) {
+  for (const Json& artifact : at(answer, {"artifacts"}).items()) {
     recorded |= at(artifact, {"kind"}).as_string() == "intervention_result";
     if (at(artifact, {"site"}).dump() != "\"resid_post\"" || !at(artifact, {"path"}).is_string()) continue;
     const auto file = open_safetensors(work / "t" / at(artifact, {"path"}).as_string());

@@ -86,8 +86,9 @@ void edit_json(const fs::path& path, const std::function<void(Json&)>& edit) {
 }
 
 void edit_lines(const fs::path& path, const std::function<bool(Json&)>& edit) {
+  const std::string before = read_text(path);
   std::string text;
-  for (const std::string_view line : split(read_text(path), '\n')) {
+  for (const std::string_view line : split(before, '\n')) {
     if (line.empty()) continue;
     Result<Json> json = Json::parse(line);
     ASSERT_TRUE(json.has_value()) << line;

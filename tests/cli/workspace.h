@@ -36,10 +36,14 @@ std::string suite_toml(const std::vector<PromptLine>& prompts, const std::string
 std::string small_suite(const std::string& gates = "");
 std::string gate(const std::string& id, const std::string& metric, const std::string& bound, double value, const std::string& on);
 
-/// A value inside nested objects; null where the path does not exist.
+/// A value inside nested objects; null where the path does not exist. A copy where the whole is a temporary.
 const Json& at(const Json& json, std::initializer_list<std::string_view> path);
+inline Json at(Json&& json, std::initializer_list<std::string_view> path) { return at(static_cast<const Json&>(json), path); }
 /// The row of metric_deltas; a failure of the test when it is absent.
 const Json& delta_row(const Json& report, std::string_view metric, std::string_view category = "overall");
+inline Json delta_row(Json&& report, std::string_view metric, std::string_view category = "overall") {
+  return delta_row(static_cast<const Json&>(report), metric, category);
+}
 std::vector<std::string> keys_of(const Json& object);
 
 Json read_json(const std::filesystem::path& path);

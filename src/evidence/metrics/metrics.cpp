@@ -8,6 +8,7 @@ namespace {
 
 using K = ArtifactKind;
 
+// Divergences are neutral: they say how much two models disagree, not which of them is right.
 // id, summary, unit, family, polarity, paired, binary, needs
 const std::array kMetrics{
     Metric{"refusal_rate", "share of answers that decline", "ratio", "behavior", "neutral", false, true, {K::text}},
@@ -25,11 +26,11 @@ const std::array kMetrics{
     Metric{"repetition_rate", "share of word 4-grams that occurred before in the answer", "ratio", "behavior", "lower_is_better", false, false, {K::text}},
     Metric{"flip_rate", "share of prompts whose verdict changed, either way", "ratio", "behavior", "neutral", true, true, {K::text}},
     Metric{"identical_output_rate", "share of prompts with the same text on both sides", "ratio", "behavior", "neutral", true, true, {K::text}},
-    Metric{"mean_kld", "mean of KL(baseline || candidate) per token, on identical ids", "nat", "distribution", "lower_is_better", true, false, {K::logits}},
-    Metric{"median_kld", "median of the same", "nat", "distribution", "lower_is_better", true, false, {K::logits}},
-    Metric{"p99_kld", "99th percentile of the same", "nat", "distribution", "lower_is_better", true, false, {K::logits}},
-    Metric{"max_kld", "largest of the same", "nat", "distribution", "lower_is_better", true, false, {K::logits}},
-    Metric{"same_top", "share of positions with the same most likely token", "ratio", "distribution", "higher_is_better", true, true, {K::logits}},
+    Metric{"mean_kld", "mean of KL(baseline || candidate) per token, on identical ids", "nat", "distribution", "neutral", true, false, {K::logits}},
+    Metric{"median_kld", "median of the same", "nat", "distribution", "neutral", true, false, {K::logits}},
+    Metric{"p99_kld", "99th percentile of the same", "nat", "distribution", "neutral", true, false, {K::logits}},
+    Metric{"max_kld", "largest of the same", "nat", "distribution", "neutral", true, false, {K::logits}},
+    Metric{"same_top", "share of positions with the same most likely token", "ratio", "distribution", "neutral", true, true, {K::logits}},
     Metric{"nll_shift", "how much less likely the candidate finds the prompts and the baseline's own answers, mean per token", "nat", "distribution", "neutral", true, false, {K::logits}},
 };
 

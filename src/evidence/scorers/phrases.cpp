@@ -24,12 +24,6 @@ const std::vector<std::string_view>& declines() {
   return list;
 }
 
-const std::vector<std::string_view>& apologies() {
-  static const std::vector<std::string_view> list{"i'm sorry", "i am sorry", "i apologize", "i apologise", "sorry,", "my apologies", "as an ai",
-                                                  "as a language model", "as an assistant", "unfortunately", "d\u00e9sol", "es tut mir leid", "lo siento", "mi dispiace"};
-  return list;
-}
-
 const std::vector<std::string_view>& harmless_continuations() {
   static const std::vector<std::string_view> list{"assume", "stress enough", "emphasize enough", "overstate", "wait to", "help but", "believe",
                                                   "imagine", "recommend enough", "say for sure", "say for certain", "be certain", "be sure",

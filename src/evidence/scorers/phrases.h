@@ -8,8 +8,6 @@ namespace vauban::phrases {
 
 /// Says on its own that the request is declined.
 const std::vector<std::string_view>& declines();
-/// Often opens a refusal and just as often something else: counts only together with one of declines().
-const std::vector<std::string_view>& apologies();
 /// "I cannot" goes on into these in explanations and idioms, not refusals.
 const std::vector<std::string_view>& harmless_continuations();
 const std::vector<std::string_view>& unsure();

@@ -19,7 +19,13 @@ double two_sided_t(double t, double df) {
   return std::min(1.0, 2.0 * boost::math::cdf(boost::math::complement(boost::math::students_t(df), std::abs(t))));
 }
 
-Bounds around(double centre, double half) { return {centre - half, centre + half}; }
+/// A standard error that is no more than the rounding of the values it came from is 0: differences such as 0.4 - 0.3 and 0.3 - 0.2
+/// vary in the last bit, and an interval of that width would look like proof.
+double above_rounding(double se, std::span<const double> values) {
+  const auto [low, high] = std::ranges::minmax_element(values);
+  const double spread = *high - *low, largest = std::max(std::abs(*low), std::abs(*high));
+  return spread <= 1e-10 * largest || se <= 1e-12 * spread ? 0.0 : se;
+}
 
 /// Indices of p in ascending order of value; stable, so equal values keep their order.
 std::vector<std::size_t> ascending(std::span<const double> p) {
@@ -55,7 +61,7 @@ StandardError plain_se(std::span<const double> values) {
   const auto n = static_cast<double>(values.size());
   StandardError error{.n = static_cast<std::int64_t>(values.size()), .clusters = static_cast<std::int64_t>(values.size())};
   if (values.size() < 2) return error;
-  error.se = sample_sd(values) / std::sqrt(n);
+  error.se = above_rounding(sample_sd(values) / std::sqrt(n), values);
   error.df = n - 1;
   return error;
 }
@@ -69,20 +75,25 @@ StandardError clustered_se(std::span<const double> values, std::span<const std::
   double total = 0;
   for (const auto& [id, sum] : sums) total += sum * sum;
   const auto groups = static_cast<double>(sums.size());
-  error.se = std::sqrt(groups / (groups - 1) * total) / static_cast<double>(values.size());
+  error.se = above_rounding(std::sqrt(groups / (groups - 1) * total) / static_cast<double>(values.size()), values);
   error.df = groups - 1;
   return error;
 }
 
+std::optional<Bounds> t_interval(double estimate, const StandardError& error, double confidence) {
+  if (error.df < 1 || error.se == 0) return std::nullopt;
+  const double half = t_quantile(error.df, 0.5 + confidence / 2) * error.se;
+  return Bounds{estimate - half, estimate + half};
+}
+
 MeanTest t_test(std::span<const double> values, const StandardError& error) {
   MeanTest test{.estimate = mean_of(values), .error = error};
-  if (error.df < 1) return test;
-  test.ci95 = around(test.estimate, t_quantile(error.df, 0.975) * error.se);
-  test.ci90 = around(test.estimate, t_quantile(error.df, 0.95) * error.se);
-  if (error.se > 0)
+  test.ci95 = t_interval(test.estimate, error, 0.95);
+  test.ci90 = t_interval(test.estimate, error, 0.90);
+  if (test.ci95)
     test.p = two_sided_t(test.estimate / error.se, error.df);
-  else
-    test.p = test.estimate == 0 ? 1.0 : 0.0;
+  else if (!values.empty() && std::ranges::all_of(values, [](double value) { return value == 0; }))
+    test.p = 1.0;
   return test;
 }
 
@@ -93,27 +104,27 @@ double mcnemar_exact(std::int64_t b, std::int64_t c) {
   return std::min(1.0, 2.0 * boost::math::cdf(coin, static_cast<double>(std::min(b, c))));
 }
 
-Bounds wilson(std::int64_t successes, std::int64_t n, double confidence) {
-  const double z = normal_quantile(0.5 + confidence / 2), total = static_cast<double>(n), p = static_cast<double>(successes) / total;
-  const double scale = 1 + z * z / total;
-  const double centre = (p + z * z / (2 * total)) / scale;
-  const double half = z * std::sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / scale;
+Bounds wilson(double successes, double n, double confidence) {
+  const double z = normal_quantile(0.5 + confidence / 2), p = successes / n;
+  const double scale = 1 + z * z / n;
+  const double centre = (p + z * z / (2 * n)) / scale;
+  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale;
   // The ends are exact where every or no trial succeeded; rounding must not leave a gap there.
   return {successes == 0 ? 0.0 : centre - half, successes == n ? 1.0 : centre + half};
 }
 
-std::optional<double> tost_p(const MeanTest& test, double margin) {
-  if (test.error.df < 1) return std::nullopt;
-  if (test.error.se == 0) return std::abs(test.estimate) < margin ? 0.0 : 1.0;
-  const boost::math::students_t t(test.error.df);
-  const double above = boost::math::cdf(boost::math::complement(t, (test.estimate + margin) / test.error.se));
-  const double below = boost::math::cdf(t, (test.estimate - margin) / test.error.se);
-  return std::max(above, below);
+Bounds adjusted_wald(double up, double down, double n, double confidence) {
+  const double z = normal_quantile(0.5 + confidence / 2), total = n + 2, b = up + 0.5, c = down + 0.5;
+  const double estimate = (b - c) / total;
+  const double half = z * std::sqrt(b + c - (b - c) * (b - c) / total) / total;
+  return {std::max(-1.0, estimate - half), std::min(1.0, estimate + half)};
 }
 
+Bounds hull(const Bounds& a, const Bounds& b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
+
 std::optional<double> minimum_detectable_effect(const StandardError& error) {
-  if (error.df < 1) return std::nullopt;
-  return (normal_quantile(0.975) + normal_quantile(0.8)) * error.se;
+  if (error.df < 1 || error.se == 0) return std::nullopt;
+  return (t_quantile(error.df, 0.975) + t_quantile(error.df, 0.8)) * error.se;
 }
 
 std::vector<double> holm(std::span<const double> p) {
@@ -122,17 +133,6 @@ std::vector<double> holm(std::span<const double> p) {
   double running = 0;
   for (std::size_t rank = 0; rank < order.size(); ++rank) {
     running = std::max(running, std::min(1.0, static_cast<double>(p.size() - rank) * p[order[rank]]));
-    adjusted[order[rank]] = running;
-  }
-  return adjusted;
-}
-
-std::vector<double> benjamini_hochberg(std::span<const double> p) {
-  const std::vector<std::size_t> order = ascending(p);
-  std::vector<double> adjusted(p.size());
-  double running = 1;
-  for (std::size_t rank = order.size(); rank-- > 0;) {
-    running = std::min(running, p[order[rank]] * static_cast<double>(p.size()) / static_cast<double>(rank + 1));
     adjusted[order[rank]] = running;
   }
   return adjusted;

@@ -47,8 +47,28 @@ void RunningSummary::add(double value) {
   ++count_;
 }
 
+void RunningSummary::add(const RunningSummary& other) {
+  if (other.count_ == 0) return;
+  min_ = count_ == 0 ? other.min_ : std::min(min_, other.min_);
+  max_ = count_ == 0 ? other.max_ : std::max(max_, other.max_);
+  sum_ += other.sum_;
+  count_ += other.count_;
+}
+
+void LayerEffect::add(const LayerEffect& other) {
+  passes = std::max(passes, other.passes);
+  prompt_rows += other.prompt_rows;
+  decoded_rows += other.decoded_rows;
+  gates_open += other.gates_open;
+  unchanged_rows += other.unchanged_rows;
+  before.add(other.before);
+  after.add(other.after);
+  delta.add(other.delta);
+  relative.add(other.relative);
+}
+
 Json RunningSummary::to_json() const {
-  if (count_ == 0) return Json::object({{"count", 0}});
+  if (count_ == 0) return Json::object({{"count", 0}, {"mean", Json()}, {"min", Json()}, {"max", Json()}});
   return Json::object({{"count", count_}, {"mean", sum_ / static_cast<double>(count_)}, {"min", min_}, {"max", max_}});
 }
 
@@ -109,7 +129,8 @@ bool InterventionEffect::applies_to(Site site, int layer) const {
 }
 
 bool InterventionEffect::edits() const {
-  return primitive_.mode != PrimitiveMode::project && primitive_.mode != PrimitiveMode::subspace_project;
+  const PrimitiveMode acting = primitive_.mode == PrimitiveMode::conditional ? primitive_.inner : primitive_.mode;
+  return acting != PrimitiveMode::project && acting != PrimitiveMode::subspace_project;
 }
 
 void InterventionEffect::add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result,
@@ -124,7 +145,9 @@ void InterventionEffect::add(int layer, std::int64_t prompt_rows, const Primitiv
   for (std::size_t row = 0; row < result.delta_norm.size() && row < input_norms.size(); ++row) {
     const double delta = result.delta_norm[row];
     effect.delta.add(delta);
-    effect.relative.add(input_norms[row] > 0 ? delta / input_norms[row] : (delta > 0 ? 1.0 : 0.0));
+    const double share = input_norms[row] > 0 ? delta / input_norms[row] : (delta > 0 ? 1.0 : 0.0);
+    effect.relative.add(share);
+    effect.unchanged_rows += share <= kNoEffect;
   }
 }
 
@@ -139,18 +162,24 @@ std::string InterventionEffect::effect_of(const LayerEffect& effect) const {
   return effect.changed() ? "changed" : "none";
 }
 
+void InterventionEffect::put_measured(Json& out, const LayerEffect& effect) const {
+  out["effect"] = effect_of(effect);
+  out["intervened"] = effect.changed();
+  out["rows_touched"] = effect.rows();
+  out["unchanged_rows"] = effect.unchanged_rows;
+  out["prompt_rows"] = effect.prompt_rows;
+  out["decoded_rows"] = effect.decoded_rows;
+  out["gate_open_count"] = effect.gates_open;
+  out["projection_summary_before"] = effect.before.to_json();
+  out["projection_summary_after"] = effect.after.to_json();
+  out["delta_summary"] = effect.delta.to_json();
+  out["relative_delta_summary"] = effect.relative.to_json();
+}
+
 Json InterventionEffect::layer_json(int layer, const LayerEffect& effect) const {
-  Json out = Json::object({{"effect", effect_of(effect)},
-                           {"passes", effect.passes},
-                           {"rows_touched", effect.rows()},
-                           {"prompt_rows", effect.prompt_rows},
-                           {"decoded_rows", effect.decoded_rows},
-                           {"gate_open_count", effect.gates_open},
-                           {"projection_summary_before", effect.before.to_json()},
-                           {"projection_summary_after", effect.after.to_json()},
-                           {"delta_summary", effect.delta.to_json()},
-                           {"relative_delta_summary", effect.relative.to_json()}});
+  Json out = Json::object({{"passes", effect.passes}, {"no_op", edits() && !effect.changed()}});
   out["layer_index"] = info(intervention_.site).per_layer ? Json(layer) : Json();
+  put_measured(out, effect);
   return out;
 }
 
@@ -186,27 +215,26 @@ TraceArtifact InterventionEffect::artifact(std::size_t index, std::string_view d
   out.positions = intervention_.positions.to_string();
   if (info(intervention_.site).per_layer && layers_.size() == 1) out.layer = layers_.front();
 
-  std::int64_t rows = 0, gates_open = 0;
-  bool changed = false;
+  LayerEffect total;
+  bool no_op = false;
   Json per_layer = Json::array();
   for (const int layer : layers_) {
     const LayerEffect& effect = at(layer);
     per_layer.push_back(layer_json(layer, effect));
-    rows += effect.rows();
-    gates_open += effect.gates_open;
-    changed = changed || effect.changed();
-    out.fire_count = std::max(out.fire_count, effect.passes);
+    total.add(effect);
+    no_op = no_op || (edits() && !effect.changed());
   }
+  out.fire_count = total.passes;
   out.metadata = parameters();
+  put_measured(out.metadata, total);
+  out.metadata["projection_summary"] = total.before.to_json();  // the contract's name; 7.3
+  out.metadata["no_op"] = no_op;
   out.metadata["dtype"] = dtype;
   out.metadata["device"] = device.label;
+  out.metadata["layer_index"] = out.layer ? Json(*out.layer) : Json();
   out.metadata["layers"] = std::move(per_layer);
-  out.metadata["rows_touched"] = rows;
-  out.metadata["gate_open_count"] = gates_open;
-  out.metadata["activation_shape"] = std::vector<std::int64_t>{rows, width_};
-  out.metadata["projection_shape"] = std::vector<std::int64_t>{rows, primitive_.basis_rows};
-  out.metadata["intervened"] = changed;
-  out.metadata["effect"] = edits() ? (changed ? "changed" : "none") : "observed";
+  out.metadata["activation_shape"] = std::vector<std::int64_t>{total.rows(), width_};
+  out.metadata["projection_shape"] = std::vector<std::int64_t>{total.rows(), primitive_.basis_rows};
   return out;
 }
 

@@ -19,9 +19,10 @@ namespace vauban {
 class RunningSummary {
  public:
   void add(double value);
+  void add(const RunningSummary& other);
   std::int64_t count() const { return count_; }
   double max() const { return max_; }
-  Json to_json() const;  ///< {"count": 0} alone when nothing was added
+  Json to_json() const;  ///< count, mean, min, max; null where nothing was added
 
  private:
   std::int64_t count_ = 0;
@@ -33,8 +34,10 @@ inline constexpr double kNoEffect = 1e-6;
 
 struct LayerEffect {
   std::int64_t passes = 0, prompt_rows = 0, decoded_rows = 0, gates_open = 0;
+  std::int64_t unchanged_rows = 0;  ///< touched, and changed by no more than kNoEffect
   RunningSummary before, after;    ///< projections on the direction or basis
   RunningSummary delta, relative;  ///< L2 of output - input per row; the same as a share of the input row's norm
+  void add(const LayerEffect& other);  ///< of another layer; `passes` is the larger of the two
   std::int64_t rows() const { return prompt_rows + decoded_rows; }
   bool changed() const { return relative.count() > 0 && relative.max() > kNoEffect; }
 };
@@ -55,12 +58,13 @@ class InterventionEffect {
   /// Layers it means; a site without layers counts as layer 0.
   const std::vector<int>& layers() const { return layers_; }
   bool applies_to(Site site, int layer) const;
-  bool edits() const;  ///< false for the modes that only project
+  bool edits() const;  ///< false where it only projects, behind a gate or not
 
   /// `input_norms`: L2 norm of each row that was touched, before the edit.
   void add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result, std::span<const double> input_norms);
 
-  /// `intervention.{index}`, without a producer. The effect is "changed", "none" or, for a projection, "observed".
+  /// `intervention.{index}`, without a producer; docs/trace-format.md lists its metadata. The effect is "changed",
+  /// "none" or, for a projection, "observed".
   TraceArtifact artifact(std::size_t index, std::string_view dtype, const DeviceRef& device) const;
   /// One entry per layer where nothing changed although the mode edits.
   std::vector<Missing> no_ops() const;
@@ -69,6 +73,7 @@ class InterventionEffect {
   InterventionEffect(const Intervention& intervention, Primitive primitive, std::vector<int> layers, std::int64_t width)
       : intervention_(intervention), primitive_(std::move(primitive)), layers_(std::move(layers)), width_(width) {}
   std::string effect_of(const LayerEffect& effect) const;
+  void put_measured(Json& out, const LayerEffect& effect) const;
   Json layer_json(int layer, const LayerEffect& effect) const;
   Json parameters() const;
   const LayerEffect& at(int layer) const;

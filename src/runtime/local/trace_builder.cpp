@@ -121,15 +121,9 @@ Result<void> TraceBuilder::observations() {
   emit_.add_seconds(std::chrono::duration<double>(setting_.context.clock.monotonic() - start).count());
   parts_.missing.insert(parts_.missing.end(), recording.missing.begin(), recording.missing.end());
 
-  const std::string last_row = format("{}", run_.observed.prompt_rows - 1);
-  const bool asked_for_last = std::any_of(run_.request.want.begin(), run_.request.want.end(), [](const Want& want) {
-    return want.positions.kind == Positions::Kind::last;
-  });
   std::vector<TraceArtifact> seen;
-  for (TraceArtifact& artifact : recording.artifacts) {
-    if (asked_for_last && artifact.positions == last_row) artifact.positions = "last";
+  for (TraceArtifact& artifact : recording.artifacts)
     (artifact.kind == ArtifactKind::logprobs ? logprob_artifacts_ : seen).push_back(std::move(artifact));
-  }
   if (seen.empty()) return ok();
   StageCost observe;
   observe.add_seconds(run_.observed.observe_s);

@@ -16,15 +16,6 @@ std::string_view stage_of(const Want& want) {
   return "";
 }
 
-/// `last` is the last prompt row: it is known now, and two models that go on differently stay comparable.
-Positions resolved(const Positions& positions, std::int64_t prompt_rows) {
-  if (positions.kind != Positions::Kind::last) return positions;
-  Positions out;
-  out.kind = Positions::Kind::list;
-  out.values = {prompt_rows - 1};
-  return out;
-}
-
 }  // namespace
 
 bool TraceRun::leaves_out(std::string_view stage) const {
@@ -46,11 +37,12 @@ Result<void> TraceRun::prepare(const TraceSetting& setting) {
       continue;
     }
     observed.wants.push_back(want);
-    observed.wants.back().positions = resolved(want.positions, observed.prompt_rows);
   }
   RecorderSetup setup;
   setup.layers = layers;
   setup.prompt_rows = observed.prompt_rows;
+  // Known now, and two models that go on differently stay comparable.
+  setup.last_position = observed.prompt_rows - 1;
   setup.capability = &setting.capability;
   setup.metadata =
       Json::object({{"prompt_ids_sha256", sha256_hex(std::as_bytes(std::span<const std::int32_t>(prompt)))},

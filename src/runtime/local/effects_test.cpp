@@ -1,0 +1,115 @@
+#include "runtime/local/effects.h"
+
+#include <gtest/gtest.h>
+
+#include "support/test_data.h"
+
+namespace vauban {
+namespace {
+
+constexpr std::int64_t kWidth = 4;
+
+ModelConfig config() {
+  ModelConfig out;
+  out.width = kWidth;
+  out.layers = 3;
+  return out;
+}
+
+Capability able() {
+  Capability out;
+  out.interventions = {SupportLevel::full, ""};
+  return out;
+}
+
+Intervention edit(PrimitiveMode mode = PrimitiveMode::subtract) {
+  Intervention out;
+  out.name = "steer";
+  out.layers = {0, 2};
+  out.positions = *positions_from("1-3");
+  out.primitive.mode = mode;
+  out.primitive.direction = {0, 3, 4, 0};
+  out.primitive.alpha = 0.5;
+  out.direction_digest = std::string(64, 'd');
+  return out;
+}
+
+PrimitiveResult measured(std::vector<double> before, std::vector<double> after, std::vector<double> delta) {
+  return {.output = {},
+          .before = std::move(before),
+          .after = std::move(after),
+          .delta_norm = std::move(delta),
+          .gates_open = 0};
+}
+
+Json record_of(const InterventionEffect& effect) { return effect.artifact(0, "f32", {"cpu", "cpu:0"}).metadata; }
+
+double number(const Json& object, std::string_view summary, std::string_view key) {
+  return object.find(summary)->find(key)->as_double();
+}
+
+/// What trace-contract 7.3 and 7.4 ask for, by the names of docs/trace-format.md.
+TEST(InterventionEffect, RecordsEveryFieldOfTheContract) {
+  auto made = InterventionEffect::make(edit(), config(), able());
+  VB_ASSERT_OK(made);
+  const std::vector<double> norms{10, 10};
+  made->add(0, 2, measured({2, 4}, {1, 2}, {1, 2}), norms);
+  made->add(2, 2, measured({-6, 8}, {-3, 4}, {3, 4}), norms);
+  const Json record = record_of(*made);
+  for (const char* key :
+       {"primitive", "name", "layer_index", "mode", "alpha", "activation_shape", "direction_shape", "projection_shape",
+        "projection_summary", "intervened", "device", "dtype", "site", "position_policy", "rows_touched",
+        "gate_open_count", "direction_digest", "norm_before", "delta_summary", "projection_summary_before",
+        "projection_summary_after", "no_op"})
+    EXPECT_NE(record.find(key), nullptr) << key;
+  EXPECT_EQ(record.find("primitive")->as_string(), "activation_projection");
+  EXPECT_EQ(record.find("position_policy")->as_string(), "1-3");
+  EXPECT_EQ(record.find("rows_touched")->as_int(), 4);
+  EXPECT_EQ(record.find("norm_before")->items().front().as_double(), 5.0);
+  EXPECT_EQ(number(record, "projection_summary", "mean"), 2.0);
+  EXPECT_EQ(number(record, "projection_summary", "min"), -6.0);
+  EXPECT_EQ(number(record, "projection_summary_after", "max"), 4.0);
+  EXPECT_EQ(number(record, "delta_summary", "mean"), 2.5);
+  EXPECT_EQ(number(record, "delta_summary", "max"), 4.0);
+  EXPECT_TRUE(record.find("intervened")->as_bool());
+  EXPECT_FALSE(record.find("no_op")->as_bool());
+}
+
+TEST(InterventionEffect, OneUnchangedLayerIsANoOpThoughAnotherChanged) {
+  auto made = InterventionEffect::make(edit(), config(), able());
+  VB_ASSERT_OK(made);
+  const std::vector<double> norms{10, 10};
+  made->add(0, 2, measured({0, 0}, {0, 0}, {0, 0}), norms);
+  made->add(2, 2, measured({2, 0}, {1, 0}, {1, 0}), norms);
+  const Json record = record_of(*made);
+  EXPECT_TRUE(record.find("no_op")->as_bool());
+  EXPECT_TRUE(record.find("intervened")->as_bool());
+  EXPECT_EQ(record.find("unchanged_rows")->as_int(), 3);
+  EXPECT_TRUE(record.find("layers")->items()[0].find("no_op")->as_bool());
+  EXPECT_FALSE(record.find("layers")->items()[1].find("no_op")->as_bool());
+  ASSERT_EQ(made->no_ops().size(), 1u);
+  EXPECT_EQ(made->no_ops()[0].layer, 0);
+}
+
+TEST(InterventionEffect, AProjectionBehindAGateIsNoEdit) {
+  Intervention gated = edit(PrimitiveMode::conditional);
+  gated.primitive.inner = PrimitiveMode::project;
+  gated.primitive.gate = {1, 0, 0, 0};
+  const auto made = InterventionEffect::make(gated, config(), able());
+  VB_ASSERT_OK(made);
+  EXPECT_FALSE(made->edits());
+  EXPECT_TRUE(made->no_ops().empty());
+  EXPECT_FALSE(record_of(*made).find("no_op")->as_bool());
+}
+
+TEST(InterventionEffect, AnEditThatMetNoRowHasNoFigures) {
+  const auto made = InterventionEffect::make(edit(), config(), able());
+  VB_ASSERT_OK(made);
+  const Json record = record_of(*made);
+  EXPECT_TRUE(record.find("projection_summary")->find("mean")->is_null());
+  EXPECT_TRUE(record.find("no_op")->as_bool());
+  EXPECT_EQ(made->no_ops().size(), 2u);
+}
+
+}  // namespace
+}  // namespace vauban
