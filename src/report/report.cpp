@@ -18,7 +18,8 @@ EvidenceInput input_of(const RunData& data) {
                       .presence = data.presence,
                       .missing = data.missing,
                       .noise_floors = data.noise_floors,
-                      .roles = data.roles};
+                      .roles = data.roles,
+                      .sampled = data.sampled};
   // Rows that came without traces still carry text, or metrics that were made from it.
   if (!input.presence.contains(ArtifactKind::text))
     input.presence[ArtifactKind::text] = {static_cast<std::int64_t>(data.baseline.size()), static_cast<std::int64_t>(data.candidate.size())};

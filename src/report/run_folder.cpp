@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <tuple>
 
 #include "base/files.h"
 #include "base/json_file.h"
@@ -136,7 +137,7 @@ Result<TokenScores> unpack(const ScoreRow& row, const Payload& payload) {
 Result<void> load_scores(const fs::path& folder, RunData& data) {
   if (!fs::exists(folder / run_files::kScores)) return ok();
   VB_TRY(const std::unique_ptr<ArtifactStore> store, ArtifactStore::open(folder));
-  return for_each_line(folder / run_files::kScores, [&](const Json& json) -> Result<void> {
+  VB_CHECK(for_each_line(folder / run_files::kScores, [&](const Json& json) -> Result<void> {
     VB_TRY(const ScoreRow row, score_row_from_json(json));
     if (!row.error.empty()) {
       add_missing(data, Missing{.kind = ArtifactKind::logits, .reason = "not scored on identical ids: " + row.error});
@@ -149,7 +150,12 @@ Result<void> load_scores(const fs::path& folder, RunData& data) {
     count(data, ArtifactKind::logits, false);
     count(data, ArtifactKind::logits, true);
     return ok();
+  }));
+  // A resumed run may have appended in another order; what is computed must not depend on it.
+  std::sort(data.token_scores.begin(), data.token_scores.end(), [](const TokenScores& x, const TokenScores& y) {
+    return std::tie(x.prompt_id, x.sample_index) < std::tie(y.prompt_id, y.sample_index);
   });
+  return ok();
 }
 
 /// The stored suite may lack withheld texts: its own digest is `suite_file`, that of the suite as it was run is `suite`.

@@ -56,12 +56,12 @@ struct ExecutedRow {
 /// Rows of an earlier, interrupted run.
 using PresentRows = std::map<RowKey, Observation>;
 
-/// A failure that says nothing about the model: memory, disk or the file system. Such a row is run again on resume, so the
-/// caller takes it out of observations.jsonl first: two rows of one key are refused by the reader.
+/// A failure that says nothing about the model: memory, disk or the file system. Such a row is run again on resume, so
+/// the caller takes it out of observations.jsonl first: two rows of one key are refused by the reader.
 bool is_transient_failure(const Observation& row);
 
-/// Runs the prompts of `plan` that have no row yet, or one of a transient failure. Errors: cancelled, io; a prompt that fails leaves a row with an outcome
-/// that is not behaviour (infra_error), and the run goes on.
+/// Runs the prompts of `plan` that have no row yet, or one of a transient failure. Errors: cancelled, io; a prompt that
+/// fails leaves a row with an outcome that is not behaviour (infra_error), and the run goes on.
 Result<std::vector<ExecutedRow>> run_chunk(Runtime& runtime, const RunPlan& plan, const PresentRows& present,
                                            const RunSinks& sinks, const RowFinisher& finish, const Context& context);
 

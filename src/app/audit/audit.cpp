@@ -154,12 +154,28 @@ Result<void> remove_unnamed_payloads(const fs::path& artifacts) {
   return ok();
 }
 
+/// Rows that failed for want of memory or disk are run again: from the first of them on, so that the file stays a prefix of
+/// what an undisturbed run writes.
+Result<void> drop_transient_failures(const fs::path& folder) {
+  VB_TRY(const std::string text, read_file(folder / run_files::kObservations));
+  std::string kept;
+  for (const std::string_view line : split(text, '\n')) {
+    if (trim(line).empty()) continue;
+    VB_TRY(const Json json, Json::parse(line), "in {}", run_files::kObservations);
+    VB_TRY(const Observation row, observation_from_json(json, 1, {}), "in {}", run_files::kObservations);
+    if (is_transient_failure(row)) break;
+    kept += std::string(line) + "\n";
+  }
+  return kept == text ? ok() : write_file_atomic(folder / run_files::kObservations, kept);
+}
+
 /// What a crash can leave behind: torn last lines, temporary files, traces without their row.
 Result<void> repair_folder(const fs::path& folder) {
   { VB_TRY(const Logs trimmed, open_logs(folder)); }
   VB_CHECK(remove_temporary_files(folder));
   VB_CHECK(remove_temporary_files(folder / run_files::kArtifacts));
   VB_CHECK(remove_unnamed_payloads(folder / run_files::kArtifacts));
+  VB_CHECK(drop_transient_failures(folder));
   VB_TRY(const PresentRows present, present_rows(folder));
   return drop_orphan_traces(folder, present);
 }
