@@ -5,6 +5,7 @@
 
 #include "app/commands/commands.h"
 #include "app/version.h"
+#include "base/strings.h"
 
 namespace vauban {
 namespace {
@@ -56,7 +57,7 @@ int main(int argc, char** argv) {
   }
   if (result) return *result;
   Output out(json);
-  out.note(format("vauban: {}: {}", to_string(result.error().code), describe(result.error())));
+  out.note(format("vauban: {}: {}", to_string(result.error().code), printable(describe(result.error()), 4000)));
   if (json && !out.print_json(to_json(result.error()))) return 3;
   return exit_code_of(result.error().code);
 }

@@ -115,6 +115,11 @@ AtomicFile& AtomicFile::operator=(AtomicFile&&) noexcept = default;
 
 Result<AtomicFile> AtomicFile::create(const std::filesystem::path& target, FileOps& ops) {
   if (!target.has_filename()) return invalid_input("expected the path of a file, found '{}'", target.string());
+  // A rename would turn a device, a pipe or a link into a file.
+  std::error_code ignored;
+  const std::filesystem::file_status there = std::filesystem::symlink_status(target, ignored);
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there) && !std::filesystem::is_directory(there))
+    return invalid_input("'{}' is not a regular file: it is left as it is", target.string());
   const unsigned mode = mode_for(target);
   for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
     const std::filesystem::path temporary = temporary_name(target, attempt);

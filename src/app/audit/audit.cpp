@@ -19,6 +19,7 @@
 #include "base/sha256.h"
 #include "base/strings.h"
 #include "claim/derive.h"
+#include "evidence/metric.h"
 #include "report/report.h"
 #include "runner/runner.h"
 #include "runner/trace_rows.h"
@@ -68,10 +69,24 @@ Result<void> check_level(const AuditRun& run) {
   return check_declared(declared, computed_from);
 }
 
+/// A gate on a metric that does not exist would only be found undecided at the end.
+Result<void> check_gate_metrics(const Suite& suite) {
+  std::vector<std::string> names;
+  for (const Metric& metric : all_metrics()) names.emplace_back(metric.id);
+  for (const SuiteGate& gate : suite.gates) {
+    if (find_metric(gate.metric)) continue;
+    const std::string near = did_you_mean(gate.metric, names);
+    return with_hint(invalid_input("gate '{}': unknown metric '{}'", gate.id, printable(gate.metric)),
+                     near.empty() ? "see `vauban list metrics`" : format("did you mean '{}'?", near));
+  }
+  return ok();
+}
+
 Result<AuditRun> open_run(const AuditConfig& config, Session& session) {
   AuditRun run{.config = config, .session = session, .folder = config.out};
   VB_TRY(run.suite_file, load_audit_suite(config.suite));
   VB_TRY(const auto scorers, find_scorers(run.suite().scorers), "in suite {}", config.suite);
+  VB_CHECK(check_gate_metrics(run.suite()), "in suite {}", config.suite);
   VB_TRY(run.want, to_wants(config.observe));
   if (config.intervene) {
     VB_TRY(run.interventions, read_interventions(*config.intervene));

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/json_file.h"
 #include "base/sha256.h"
+#include "base/strings.h"
 #include "report/run_folder.h"
 #include "trace/trace_json.h"
 
@@ -63,6 +64,22 @@ Result<void> check_same(const Json& stored, const Json& now) {
 Json with_level(Json inputs, const Json& level) {
   if (inputs.is_object()) inputs[kClaimStrength] = level;
   return inputs;
+}
+
+/// A folder that is no run yet may hold what an interrupted start left, and nothing of the user's.
+Result<void> check_unused(const fs::path& folder, const AuditSuite& suite) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const auto before = name == run_files::kSuite ? read_file(it->path()) : Result<std::string>(suite.stored_text);
+    const bool ours = is_temporary_file(it->path()) || name == run_files::kConfig || name == run_files::kModels ||
+                      (name == run_files::kSuite && before && *before == suite.stored_text);
+    if (!ours)
+      return with_hint(invalid_input("'{}' is not empty and holds no run: '{}' would be overwritten or mixed in", folder.string(), printable(name)),
+                       "use another --out");
+  }
+  if (error) return io("could not list '{}': {}", folder.string(), error.message());
+  return ok();
 }
 
 }  // namespace
@@ -152,6 +169,7 @@ Result<void> prepare_folder(const fs::path& folder, const std::string& config_to
     VB_CHECK(write_file_atomic(folder / run_files::kConfig, config_toml));
     return write_json_file(folder / run_files::kInputs, inputs);
   }
+  VB_CHECK(check_unused(folder, suite));
   VB_CHECK(write_file_atomic(folder / run_files::kSuite, suite.stored_text));
   VB_CHECK(write_file_atomic(folder / run_files::kConfig, config_toml));
   VB_CHECK(write_json_file(folder / run_files::kModels, models));
