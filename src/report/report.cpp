@@ -26,6 +26,20 @@ EvidenceInput input_of(const RunData& data) {
   return input;
 }
 
+/// The raw files as the finished run sealed them, the derived ones as they are now.
+Result<Json> manifest_of(const std::filesystem::path& folder, bool seal) {
+  VB_TRY(Json manifest, make_manifest(folder));
+  if (seal || !std::filesystem::exists(folder / run_files::kManifest)) return manifest;
+  const auto before = read_json_file(folder / run_files::kManifest);
+  const Json* files = before ? before->find("files") : nullptr;
+  if (!files) return manifest;
+  Json kept = *files;
+  for (const auto& [name, entry] : manifest.find("files")->entries())
+    if (is_derived_file(name)) kept[name] = entry;
+  manifest["files"] = std::move(kept);
+  return manifest;
+}
+
 }  // namespace
 
 Result<Analysis> analyse(const RunData& data) {
@@ -37,14 +51,14 @@ Result<Analysis> analyse(const RunData& data) {
   return analysis;
 }
 
-Result<Json> write_report(const std::filesystem::path& folder) {
+Result<Json> write_report(const std::filesystem::path& folder, bool seal) {
   VB_TRY(const RunData data, load_run(folder));
   VB_TRY(const Analysis analysis, analyse(data));
   VB_CHECK(write_json_file(folder / run_files::kEvidence, to_json(analysis.evidence)));
   VB_CHECK(write_json_file(folder / run_files::kClaims, to_json(analysis.claims)));
   VB_CHECK(write_json_file(folder / run_files::kReport, analysis.report));
   VB_CHECK(write_file_atomic(folder / run_files::kMarkdown, render_markdown(analysis.report)));
-  VB_TRY(const Json manifest, make_manifest(folder));
+  VB_TRY(const Json manifest, manifest_of(folder, seal));
   VB_CHECK(write_json_file(folder / run_files::kManifest, manifest));
   return analysis.report;
 }

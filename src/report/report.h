@@ -28,7 +28,9 @@ std::string render_markdown(const Json& report);
 std::string verdict_lines(const Json& report);
 
 /// Analyses `folder`, writes evidence.json, claims.json, report.json, report.md and manifest.json, and returns the report.
-Result<Json> write_report(const std::filesystem::path& folder);
+/// A manifest that is there already keeps its digests of the raw files, so that rendering again cannot sign a change of them;
+/// `seal` (an audit that has just checked or written them) takes them anew.
+Result<Json> write_report(const std::filesystem::path& folder, bool seal = false);
 
 /// Exit code in the report's verdict: 0 ship, 1 hold, 4 inconclusive.
 int exit_code_of(const Json& report);

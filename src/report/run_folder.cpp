@@ -243,6 +243,23 @@ Result<RunData> load_run(const fs::path& folder) {
   return data;
 }
 
+bool is_derived_file(std::string_view name) {
+  return name == run_files::kEvidence || name == run_files::kClaims || name == run_files::kReport || name == run_files::kMarkdown;
+}
+
+Result<std::vector<std::string>> changed_since_sealed(const fs::path& folder) {
+  std::vector<std::string> changed;
+  VB_TRY(const Json sealed, read_optional_json(folder / run_files::kManifest));
+  const Json* files = sealed.find("files");
+  if (!files) return changed;
+  VB_TRY(const Json now, make_manifest(folder));
+  for (const auto& [name, entry] : files->entries()) {
+    const Json* found = now.find("files")->find(name);
+    if (!is_derived_file(name) && (!found || *found != entry)) changed.push_back(name);
+  }
+  return changed;
+}
+
 Result<Json> make_manifest(const fs::path& folder) {
   Json files = Json::object();
   std::error_code error;

@@ -78,6 +78,10 @@ struct RunData {
 /// Errors: not_found when this is no run folder; corrupt naming file and line.
 Result<RunData> load_run(const std::filesystem::path& folder);
 
+/// Raw files (all but what write_report derives) that differ from the manifest of the finished run; empty without a manifest.
+Result<std::vector<std::string>> changed_since_sealed(const std::filesystem::path& folder);
+bool is_derived_file(std::string_view name);
+
 /// Digests of every file below `folder` but the manifest itself, sorted: {"path": {"sha256", "bytes"}}.
 Result<Json> make_manifest(const std::filesystem::path& folder);
 

@@ -173,6 +173,20 @@ TEST_P(VerifyForgery, IsCaughtByRecomputation) {
   expect_caught();
 }
 
+/// Rendering again must not sign a change of the raw files, and an audit must not carry such a run on.
+TEST(VerifyAfterReport, StillSeesAChangeOfTheRawFiles) {
+  const Workspace work;
+  ASSERT_EQ(work.audit("base", "changed", "run").exit_code, 4);
+  edit_first_line(work / "run" / "observations.jsonl", drop);
+  EXPECT_EQ(work.run({"report", "run"}).exit_code, 4);
+  const Outcome told = work.run({"verify", "run"});
+  EXPECT_EQ(told.exit_code, 1);
+  EXPECT_NE(told.out.find("observations.jsonl"), std::string::npos) << told.out;
+  const Outcome again = work.audit("base", "changed", "run");
+  EXPECT_EQ(again.exit_code, 3);
+  EXPECT_NE(again.err.find("observations.jsonl"), std::string::npos) << again.err;
+}
+
 TEST(VerifyOfAnythingElse, IsNotARun) {
   const Workspace work;
   for (const char* path : {"base", "nothing-here"}) {

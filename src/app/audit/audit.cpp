@@ -317,6 +317,14 @@ std::string config_toml(const AuditRun& run) {
   return to_toml(config, fs::absolute(run.folder));
 }
 
+/// A finished run whose raw files were changed is not carried on and signed again.
+Result<void> check_sealed(const fs::path& folder) {
+  VB_TRY(const std::vector<std::string> changed, changed_since_sealed(folder));
+  if (changed.empty()) return ok();
+  return with_hint(corrupt("'{}' was changed after the run was finished: {}", folder.string(), join(changed, ", ")),
+                   "see `vauban verify`; use another --out to run again");
+}
+
 Json plan_json(const AuditRun& run) {
   const auto prompts = static_cast<std::int64_t>(run.suite().prompts.size());
   const std::int64_t rows = prompts * run.config.samples;
@@ -333,12 +341,13 @@ Result<Json> audit(const AuditConfig& config, Session& session) {
   if (config.plan) return plan_json(run);
   VB_TRY(const FolderLock lock, FolderLock::take(run.folder));
   VB_CHECK(prepare_folder(run.folder, config_toml(run), run.suite_file, run.inputs, run.models));
+  VB_CHECK(check_sealed(run.folder));
   StageTimes times;
   VB_CHECK(repair_folder(run.folder));
   VB_CHECK(execute(run, times));
   VB_CHECK(write_floor(run, times));
   VB_CHECK(write_run_record(run, times));
-  return write_report(run.folder);
+  return write_report(run.folder, true);
 }
 
 }  // namespace vauban
