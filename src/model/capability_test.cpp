@@ -48,7 +48,14 @@ class LackingOps final : public Ops {
   Tensor gated_activation(const Tensor& g, const Tensor& u, Activation a) override {
     return inner_.gated_activation(g, u, a);
   }
-  Tensor add(const Tensor& a, const Tensor& b) override { return inner_.add(a, b); }
+  Tensor add(const Tensor& a, const Tensor& b, double b_scale) override { return inner_.add(a, b, b_scale); }
+  Tensor layer_norm(const Tensor& x, const Weight& weight, const Weight* bias, double epsilon) override {
+    return inner_.layer_norm(x, weight, bias, epsilon);
+  }
+  Tensor activation(const Tensor& x, Activation activation) override { return inner_.activation(x, activation); }
+  Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override {
+    return inner_.columns(x, begin, count);
+  }
   Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override {
     return inner_.select_rows(x, rows);
   }

@@ -1,5 +1,7 @@
 #include "ops/checks.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 
 namespace vauban {
@@ -53,6 +55,12 @@ Result<void> check_norm(const Tensor& x, const Weight& weight) {
   if (weight.empty() || weight.shape.rank() != 1 || weight.shape[0] < 1)
     return internal("rms_norm: expected weight '{}' of rank 1, found {}", weight.name, weight.shape.to_string());
   return check_width("rms_norm", x, weight.shape[0]);
+}
+
+Result<void> check_columns(const Tensor& x, std::int64_t begin, std::int64_t count) {
+  if (x.shape().rank() < 1 || begin < 0 || count < 0 || count > x.shape().width() - begin)
+    return internal("columns: {} from {} of a tensor {}", count, begin, x.shape().to_string());
+  return ok();
 }
 
 Result<void> check_rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table) {
@@ -111,6 +119,21 @@ Result<void> check_attention(const Tensor& q, const Batch& batch, const Attentio
   if (args.heads < 1 || args.heads % args.kv_heads != 0)
     return internal("attention: {} query heads do not divide into {} key heads", args.heads, args.kv_heads);
   return check_batch(batch, q.shape()[0], geometry, layer);
+}
+
+Shape with_rows(const Shape& shape, std::int64_t rows) {
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  std::copy(shape.dims().begin(), shape.dims().end(), dims.begin());
+  dims[0] = rows;
+  return Shape::from({dims.data(), static_cast<std::size_t>(std::max(1, shape.rank()))}).value_or(Shape{});
+}
+
+Shape with_width(const Shape& shape, std::int64_t width) {
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  std::copy(shape.dims().begin(), shape.dims().end(), dims.begin());
+  const auto rank = static_cast<std::size_t>(std::max(1, shape.rank()));
+  dims[rank - 1] = width;
+  return Shape::from({dims.data(), rank}).value_or(Shape{});
 }
 
 }  // namespace vauban

@@ -20,6 +20,8 @@ Result<void> check_indices(ErrorCode code, std::string_view what, std::span<cons
                            std::int64_t count);
 Result<void> check_linear(const Tensor& x, const Weight& weight, const Weight* bias);
 Result<void> check_norm(const Tensor& x, const Weight& weight);
+/// Columns [begin, begin + count) lie inside the last axis.
+Result<void> check_columns(const Tensor& x, std::int64_t begin, std::int64_t count);
 Result<void> check_rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table);
 Result<void> check_same_shape(std::string_view op, const Tensor& a, const Tensor& b);
 Result<void> check_kv_geometry(const KvGeometry& geometry);
@@ -34,5 +36,9 @@ Result<void> check_attention(const Tensor& q, const Batch& batch, const Attentio
 inline std::int64_t first_visible(std::int64_t position, std::int64_t window) {
   return window > 0 && position >= window ? position - window + 1 : 0;
 }
+
+/// `shape` with another leading dimension, and with another last one.
+Shape with_rows(const Shape& shape, std::int64_t rows);
+Shape with_width(const Shape& shape, std::int64_t width);
 
 }  // namespace vauban

@@ -27,8 +27,8 @@
 namespace vauban {
 
 enum class Op {
-  embed, rms_norm, linear, rope, attention, attention_scores, attention_pattern, gated_activation, add, select_rows,
-  lm_head, primitive,
+  embed, rms_norm, layer_norm, linear, rope, attention, attention_scores, attention_pattern, activation,
+  gated_activation, add, columns, select_rows, lm_head, primitive,
 };
 enum class Direction { forward, backward };
 std::span<const Op> all_ops();
@@ -67,6 +67,8 @@ struct OpCounters {
   std::string kernel_path;  ///< distinct kernels that ran, "cpu/avx512"
 };
 
+class Gradients;
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -86,6 +88,8 @@ class Ops {
 
   virtual Tensor embed(const Weight& table, std::span<const std::int32_t> ids) = 0;                  ///< (T, D)
   virtual Tensor rms_norm(const Tensor& x, const Weight& weight, double epsilon) = 0;                ///< (T, D), over the last axis
+  /// (x - mean) / sqrt(variance + epsilon) * weight + bias, over the last axis; the variance divides by D; bias may be null.
+  virtual Tensor layer_norm(const Tensor& x, const Weight& weight, const Weight* bias, double epsilon) = 0;  ///< (T, D)
   /// y = x W^T + b; W (out, in), bias (out) or null.
   virtual Tensor linear(const Tensor& x, const Weight& weight, const Weight* bias = nullptr) = 0;    ///< (T, out)
   /// x (T, H, d), one position per row.
@@ -100,8 +104,11 @@ class Ops {
                                   const AttentionArgs& args) = 0;
   virtual Tensor attention_pattern(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
                                    const AttentionArgs& args) = 0;
+  virtual Tensor activation(const Tensor& x, Activation activation) = 0;
   virtual Tensor gated_activation(const Tensor& gate, const Tensor& up, Activation activation) = 0;  ///< act(gate) * up
-  virtual Tensor add(const Tensor& a, const Tensor& b) = 0;
+  virtual Tensor add(const Tensor& a, const Tensor& b, double b_scale = 1.0) = 0;  ///< a + b_scale * b
+  /// Columns [begin, begin + count) of the last axis, copied: the parts of a fused projection. -> (T, count)
+  virtual Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) = 0;
   virtual Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) = 0;
   /// Logits (T, V) = softcap(x W^T); softcap 0: none.
   virtual Tensor lm_head(const Tensor& x, const Weight& weight, double softcap = 0.0) = 0;
@@ -110,6 +117,14 @@ class Ops {
   virtual PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) = 0;
 
   virtual OpCounters take_counters() = 0;
+
+  /// Training only: zeroes elements with probability `rate` and divides the others by 1 - rate. The identity elsewhere.
+  virtual Tensor dropout(const Tensor& x, double rate) {
+    (void)rate;
+    return x;
+  }
+  /// What this backend adds for training (ops/gradients.h), owned by it; null when it cannot be trained on.
+  virtual Gradients* gradients() { return nullptr; }
 };
 
 }  // namespace vauban

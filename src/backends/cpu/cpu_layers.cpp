@@ -26,13 +26,6 @@ GateKind gate_kind(Activation activation) {
   return GateKind::silu;
 }
 
-Shape with_leading(const Shape& shape, std::int64_t rows) {
-  std::array<std::int64_t, Shape::kMaxRank> dims{};
-  std::copy(shape.dims().begin(), shape.dims().end(), dims.begin());
-  dims[0] = rows;
-  return Shape::from({dims.data(), static_cast<std::size_t>(std::max(1, shape.rank()))}).value_or(Shape{});
-}
-
 /// Turns one head in place of `out`; `turns` holds (pairs, {cos, sin}).
 void turn_head(const float* in, float* out, std::int64_t width, std::span<const float> turns, RopeLayout layout) {
   const auto pairs = static_cast<std::int64_t>(turns.size() / 2);
@@ -73,6 +66,20 @@ Tensor CpuOps::rms_norm(const Tensor& x, const Weight& weight, double epsilon) {
   float* to = out.as<float>();
   parallel(x.shape().rows(), x.shape().width() * 2, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) kernels_.rms_norm(in + t * width, w, epsilon, to + t * width, width);
+  });
+  return out;
+}
+
+Tensor CpuOps::layer_norm(const Tensor& x, const Weight& weight, const Weight* bias, double epsilon) {
+  Tensor out = make(x.shape());
+  Result<void> check = check_norm(x, weight);
+  if (check && bias) check = check_norm(x, *bias);
+  if (!accept(std::move(check), {&x}, out)) return out;
+  const auto width = static_cast<std::size_t>(x.shape().width());
+  const float *in = x.as<float>(), *w = weight.tensor.as<float>(), *b = bias ? bias->tensor.as<float>() : nullptr;
+  float* to = out.as<float>();
+  parallel(x.shape().rows(), x.shape().width() * 4, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) kernels_.layer_norm(in + t * width, w, b, epsilon, to + t * width, width);
   });
   return out;
 }
@@ -123,19 +130,40 @@ Tensor CpuOps::gated_activation(const Tensor& gate, const Tensor& up, Activation
   return out;
 }
 
-Tensor CpuOps::add(const Tensor& a, const Tensor& b) {
+Tensor CpuOps::activation(const Tensor& x, Activation activation) {
+  Tensor out = make(x.shape());
+  if (!accept(ok(), {&x}, out)) return out;
+  const float* in = x.as<float>();
+  float* to = out.as<float>();
+  parallel(out.shape().elements(), kExpCost, [&](std::size_t begin, std::size_t end) {
+    kernels_.activate(gate_kind(activation), in + begin, to + begin, end - begin);
+  });
+  return out;
+}
+
+Tensor CpuOps::columns(const Tensor& x, std::int64_t begin, std::int64_t count) {
+  Tensor out = make(with_width(x.shape(), count));
+  if (!accept(check_columns(x, begin, count), {&x}, out)) return out;
+  const std::int64_t width = x.shape().width();
+  for (std::int64_t t = 0; t < x.shape().rows(); ++t)
+    std::copy_n(x.as<float>() + t * width + begin, count, out.as<float>() + t * count);
+  return out;
+}
+
+Tensor CpuOps::add(const Tensor& a, const Tensor& b, double b_scale) {
   Tensor out = make(a.shape());
   if (!accept(check_same_shape("add", a, b), {&a, &b}, out)) return out;
   const float *left = a.as<float>(), *right = b.as<float>();
   float* to = out.as<float>();
   parallel(out.shape().elements(), kCopyCost, [&](std::size_t begin, std::size_t end) {
-    kernels_.add(left + begin, right + begin, to + begin, end - begin);
+    if (b_scale == 1.0) return kernels_.add(left + begin, right + begin, to + begin, end - begin);
+    kernels_.add_scaled(left + begin, right + begin, static_cast<float>(b_scale), to + begin, end - begin);
   });
   return out;
 }
 
 Tensor CpuOps::select_rows(const Tensor& x, std::span<const std::int32_t> rows) {
-  Tensor out = make(with_leading(x.shape(), std::ssize(rows)));
+  Tensor out = make(with_rows(x.shape(), std::ssize(rows)));
   if (!accept(check_indices(ErrorCode::internal, "row", rows, x.shape()[0]), {&x}, out)) return out;
   if (rows.empty()) return out;
   const std::int64_t size = x.shape().elements() / x.shape()[0];

@@ -34,8 +34,13 @@ struct Kernels {
   void (*decode_row)(const WeightMatrix& w, std::size_t row, float* out);
   /// out = x / sqrt(mean(x^2) + epsilon) * w
   void (*rms_norm)(const float* x, const float* w, double epsilon, float* out, std::size_t n);
+  /// out = (x - mean) / sqrt(variance + epsilon) * w + b; b may be null
+  void (*layer_norm)(const float* x, const float* w, const float* b, double epsilon, float* out, std::size_t n);
+  void (*activate)(GateKind kind, const float* x, float* out, std::size_t n);
   void (*gate)(GateKind kind, const float* gate, const float* up, float* out, std::size_t n);
   void (*add)(const float* a, const float* b, float* out, std::size_t n);
+  /// out = a + scale * b
+  void (*add_scaled)(const float* a, const float* b, float scale, float* out, std::size_t n);
   /// x = cap * tanh(x / cap)
   void (*softcap)(float* x, float cap, std::size_t n);
   /// out[j] = scale * (q . keys[j]); keys (count, head_dim)

@@ -251,40 +251,61 @@ void add(const float* a, const float* b, float* out, std::size_t n) {
   map(a, b, out, n, [](const f32x16& x, const f32x16& y) VB_LAMBDA_INLINE { return x + y; });
 }
 
-void gate_silu(const float* gate, const float* up, float* out, std::size_t n) {
-  map(gate, up, out, n, [](const f32x16& g, const f32x16& u) VB_LAMBDA_INLINE { return g / (exp(-g) + 1.0f) * u; });
+void add_scaled(const float* a, const float* b, float scale, float* out, std::size_t n) {
+  map(a, b, out, n, [scale](const f32x16& x, const f32x16& y) VB_LAMBDA_INLINE { return fma(y, splat(scale), x); });
 }
 
-/// 0.5 g (1 + tanh t) = g / (1 + e^-2t)
-void gate_gelu_tanh(const float* gate, const float* up, float* out, std::size_t n) {
-  map(gate, up, out, n, [](const f32x16& g, const f32x16& u) VB_LAMBDA_INLINE {
-    const f32x16 minus_two_t = g * (g * g * 0.044715f + 1.0f) * -1.5957691216057308f;
-    return g / (exp(minus_two_t) + 1.0f) * u;
-  });
+/// Two passes: the mean first, then the squares about it.
+void layer_norm(const float* x, const float* w, const float* b, double epsilon, float* out, std::size_t n) {
+  f32x16 total{};
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) total += load(x + i);
+  if (i < n) total += load_first(x + i, n - i);
+  const auto mean = static_cast<float>(static_cast<double>(sum(total)) / static_cast<double>(n));
+  map(x, x, out, n, [mean](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return v - mean; });
+  const double variance = static_cast<double>(dot(out, out, n)) / static_cast<double>(n);
+  const auto scale = static_cast<float>(1.0 / __builtin_sqrt(variance + epsilon));
+  map(out, w, out, n, [scale](const f32x16& a, const f32x16& c) VB_LAMBDA_INLINE { return a * scale * c; });
+  if (b) add(out, b, out, n);
 }
 
-void gate_gelu_erf(const float* gate, const float* up, float* out, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    const double g = static_cast<double>(gate[i]);
-    out[i] = static_cast<float>(0.5 * g * (1.0 + __builtin_erf(g * 0.70710678118654752440))) * up[i];
-  }
+VB_INLINE f32x16 silu(const f32x16& x) { return x / (exp(-x) + 1.0f); }
+/// 0.5 x (1 + tanh t) = x / (1 + e^-2t)
+VB_INLINE f32x16 gelu_tanh(const f32x16& x) {
+  const f32x16 minus_two_t = x * (x * x * 0.044715f + 1.0f) * -1.5957691216057308f;
+  return x / (exp(minus_two_t) + 1.0f);
 }
-
-void gate_relu(const float* gate, const float* up, float* out, std::size_t n) {
-  map(gate, up, out, n,
-      [](const f32x16& g, const f32x16& u) VB_LAMBDA_INLINE { return (g < 0.0f ? f32x16{} : g) * u; });
+VB_INLINE f32x16 relu(const f32x16& x) { return x < 0.0f ? f32x16{} : x; }
+VB_INLINE float gelu_erf(float value) {
+  const double x = static_cast<double>(value);
+  return static_cast<float>(0.5 * x * (1.0 + __builtin_erf(x * 0.70710678118654752440)));
 }
 
 void gate(GateKind kind, const float* g, const float* up, float* out, std::size_t n) {
   switch (kind) {
     case GateKind::silu:
-      return gate_silu(g, up, out, n);
+      return map(g, up, out, n, [](const f32x16& x, const f32x16& u) VB_LAMBDA_INLINE { return silu(x) * u; });
     case GateKind::gelu_tanh:
-      return gate_gelu_tanh(g, up, out, n);
+      return map(g, up, out, n, [](const f32x16& x, const f32x16& u) VB_LAMBDA_INLINE { return gelu_tanh(x) * u; });
     case GateKind::gelu_erf:
-      return gate_gelu_erf(g, up, out, n);
+      for (std::size_t i = 0; i < n; ++i) out[i] = gelu_erf(g[i]) * up[i];
+      return;
     case GateKind::relu:
-      return gate_relu(g, up, out, n);
+      return map(g, up, out, n, [](const f32x16& x, const f32x16& u) VB_LAMBDA_INLINE { return relu(x) * u; });
+  }
+}
+
+void activate(GateKind kind, const float* x, float* out, std::size_t n) {
+  switch (kind) {
+    case GateKind::silu:
+      return map(x, x, out, n, [](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return silu(v); });
+    case GateKind::gelu_tanh:
+      return map(x, x, out, n, [](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return gelu_tanh(v); });
+    case GateKind::gelu_erf:
+      for (std::size_t i = 0; i < n; ++i) out[i] = gelu_erf(x[i]);
+      return;
+    case GateKind::relu:
+      return map(x, x, out, n, [](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return relu(v); });
   }
 }
 
@@ -330,4 +351,5 @@ void accumulate(const float* p, const float* values, std::size_t count, std::siz
   store_first(out + i, total, head_dim - i);
 }
 
-constexpr Kernels kTable{VB_TARGET_NAME, linear, decode_row, rms_norm, gate, add, softcap, scores, softmax, accumulate};
+constexpr Kernels kTable{VB_TARGET_NAME, linear,     decode_row, rms_norm, layer_norm, activate,  gate,
+                         add,            add_scaled, softcap,    scores,   softmax,    accumulate};

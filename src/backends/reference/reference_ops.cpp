@@ -29,13 +29,6 @@ double activate(Activation activation, double x) {
   return 0.0;
 }
 
-Shape with_leading(const Shape& shape, std::int64_t rows) {
-  std::vector<std::int64_t> dims(shape.dims().begin(), shape.dims().end());
-  if (dims.empty()) dims.resize(1);
-  dims.front() = rows;
-  return Shape::from(dims).value_or(Shape{});
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Ops>> make_reference_ops(const Context&, std::string_view device) {
@@ -125,6 +118,25 @@ Tensor ReferenceOps::rms_norm(const Tensor& x, const Weight& weight, double epsi
   return out;
 }
 
+Tensor ReferenceOps::layer_norm(const Tensor& x, const Weight& weight, const Weight* bias, double epsilon) {
+  Tensor out = make(x.shape());
+  if (!accept(check_norm(x, weight), {&x}) || (bias && !accept(check_norm(x, *bias)))) return out;
+  const std::int64_t width = x.shape().width();
+  const auto n = static_cast<double>(width);
+  const double *w = weight.tensor.as<double>(), *b = bias ? bias->tensor.as<double>() : nullptr;
+  for (std::int64_t t = 0; t < x.shape().rows(); ++t) {
+    const double* in = x.as<double>() + t * width;
+    double* to = out.as<double>() + t * width;
+    double sum = 0.0, squares = 0.0;
+    for (std::int64_t i = 0; i < width; ++i) sum += in[i];
+    const double mean = sum / n;
+    for (std::int64_t i = 0; i < width; ++i) squares += (in[i] - mean) * (in[i] - mean);
+    const double scale = 1.0 / std::sqrt(squares / n + epsilon);
+    for (std::int64_t i = 0; i < width; ++i) to[i] = (in[i] - mean) * scale * w[i] + (b ? b[i] : 0.0);
+  }
+  return out;
+}
+
 Tensor ReferenceOps::linear(const Tensor& x, const Weight& weight, const Weight* bias) {
   const std::int64_t rows = x.shape().rows(), n_out = weight.shape.rank() > 0 ? weight.shape[0] : 0;
   Tensor out = make({rows, n_out});
@@ -174,15 +186,32 @@ Tensor ReferenceOps::gated_activation(const Tensor& gate, const Tensor& up, Acti
   return out;
 }
 
-Tensor ReferenceOps::add(const Tensor& a, const Tensor& b) {
+Tensor ReferenceOps::activation(const Tensor& x, Activation activation) {
+  Tensor out = make(x.shape());
+  if (!accept(ok(), {&x})) return out;
+  for (std::int64_t i = 0; i < out.shape().elements(); ++i)
+    out.as<double>()[i] = activate(activation, x.as<double>()[i]);
+  return out;
+}
+
+Tensor ReferenceOps::add(const Tensor& a, const Tensor& b, double b_scale) {
   Tensor out = make(a.shape());
   if (!accept(check_same_shape("add", a, b), {&a, &b})) return out;
-  for (std::int64_t i = 0; i < out.shape().elements(); ++i) out.as<double>()[i] = a.as<double>()[i] + b.as<double>()[i];
+  for (std::int64_t i = 0; i < out.shape().elements(); ++i)
+    out.as<double>()[i] = a.as<double>()[i] + b_scale * b.as<double>()[i];
+  return out;
+}
+
+Tensor ReferenceOps::columns(const Tensor& x, std::int64_t begin, std::int64_t count) {
+  Tensor out = make(with_width(x.shape(), count));
+  if (!accept(check_columns(x, begin, count), {&x})) return out;
+  for (std::int64_t t = 0; t < x.shape().rows(); ++t)
+    std::copy_n(x.as<double>() + t * x.shape().width() + begin, count, out.as<double>() + t * count);
   return out;
 }
 
 Tensor ReferenceOps::select_rows(const Tensor& x, std::span<const std::int32_t> rows) {
-  Tensor out = make(with_leading(x.shape(), static_cast<std::int64_t>(rows.size())));
+  Tensor out = make(with_rows(x.shape(), static_cast<std::int64_t>(rows.size())));
   if (!accept(check_indices(ErrorCode::internal, "row", rows, x.shape()[0]), {&x})) return out;
   const std::int64_t size = x.shape()[0] > 0 ? x.shape().elements() / x.shape()[0] : 0;
   for (std::size_t t = 0; t < rows.size(); ++t)

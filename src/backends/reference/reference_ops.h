@@ -36,6 +36,7 @@ class ReferenceOps final : public Ops {
 
   Tensor embed(const Weight& table, std::span<const std::int32_t> ids) override;
   Tensor rms_norm(const Tensor& x, const Weight& weight, double epsilon) override;
+  Tensor layer_norm(const Tensor& x, const Weight& weight, const Weight* bias, double epsilon) override;
   Tensor linear(const Tensor& x, const Weight& weight, const Weight* bias) override;
   Tensor rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table) override;
   void kv_write(KvStore& store, int layer, const Tensor& k, const Tensor& v, const Batch& batch) override;
@@ -44,8 +45,10 @@ class ReferenceOps final : public Ops {
                           const AttentionArgs& args) override;
   Tensor attention_pattern(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
                            const AttentionArgs& args) override;
+  Tensor activation(const Tensor& x, Activation activation) override;
   Tensor gated_activation(const Tensor& gate, const Tensor& up, Activation activation) override;
-  Tensor add(const Tensor& a, const Tensor& b) override;
+  Tensor add(const Tensor& a, const Tensor& b, double b_scale) override;
+  Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override;
   Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
