@@ -56,6 +56,12 @@ std::uint64_t Rng::next_u64() {
   return std::uint64_t{next_u32()} << 32 | first;
 }
 
+void Rng::seek(std::uint64_t draw) {
+  counter_ = draw / 2;
+  used_ = 4;
+  if (draw % 2 == 1) next_u64();
+}
+
 double Rng::uniform() { return to_unit(next_u64()); }
 
 double Rng::normal() {

@@ -28,6 +28,8 @@ class Rng {
   explicit Rng(std::uint64_t seed, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}
   std::uint32_t next_u32();
   std::uint64_t next_u64();
+  /// The next next_u64() or uniform() is number `draw` of the stream, as if `draw` of them had been taken.
+  void seek(std::uint64_t draw);
   double uniform();                          ///< [0, 1)
   double normal();                           ///< mean 0, variance 1 (Box-Muller)
   std::uint64_t below(std::uint64_t bound);  ///< unbiased in [0, bound); bound > 0

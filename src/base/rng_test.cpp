@@ -3,6 +3,7 @@
 #include <cmath>
 #include <gtest/gtest.h>
 #include <set>
+#include <vector>
 
 namespace vauban {
 namespace {
@@ -72,6 +73,18 @@ TEST(Rng, BelowStaysBelowAndReachesEverything) {
   EXPECT_EQ(rng.below(1), 0u);
   const std::uint64_t huge = (1ULL << 63) + 1;
   for (int i = 0; i < 1000; ++i) EXPECT_LT(rng.below(huge), huge);
+}
+
+TEST(Rng, SeekContinuesTheStreamAtAnyDraw) {
+  Rng whole(7, 3);
+  std::vector<double> values;
+  for (int i = 0; i < 9; ++i) values.push_back(whole.uniform());
+  for (const std::size_t start : {0u, 1u, 4u, 7u}) {
+    Rng late(7, 3);
+    late.next_u32();
+    late.seek(start);
+    for (std::size_t i = start; i < values.size(); ++i) EXPECT_EQ(late.uniform(), values[i]) << start << " " << i;
+  }
 }
 
 }  // namespace

@@ -36,6 +36,26 @@ double factor(const Primitive& primitive, PrimitiveMode mode, double p) {
   return 0.0;
 }
 
+/// d factor / d p.
+double factor_slope(const Primitive& primitive, PrimitiveMode mode, double p) {
+  switch (mode) {
+    case PrimitiveMode::subtract:
+    case PrimitiveMode::subspace_remove:
+      return -primitive.alpha;
+    case PrimitiveMode::add:
+    case PrimitiveMode::subspace_add:
+      return primitive.alpha;
+    case PrimitiveMode::clamp:
+      return p >= primitive.lo && p <= primitive.hi ? 0.0 : -primitive.alpha;
+    case PrimitiveMode::offset:
+    case PrimitiveMode::project:
+    case PrimitiveMode::subspace_project:
+    case PrimitiveMode::conditional:
+      return 0.0;
+  }
+  return 0.0;
+}
+
 template <class T>
 bool all_finite(const T* row, std::size_t width) {
   return std::all_of(row, row + width, [](T value) { return std::isfinite(value); });
@@ -78,6 +98,16 @@ class Rows {
     return std::sqrt(squares);
   }
 
+  void move_back(const T* dy, const T* x, T* dx) {
+    for (std::size_t r = 0; r < directions_; ++r)
+      factors_[r] = factor_slope(primitive_, mode_, dot(x, direction(r), width_)) * dot(dy, direction(r), width_);
+    for (std::size_t i = 0; i < width_; ++i) {
+      double delta = 0.0;
+      for (std::size_t r = 0; r < directions_; ++r) delta += factors_[r] * direction(r)[i];
+      dx[i] = static_cast<T>(static_cast<double>(dy[i]) + delta);
+    }
+  }
+
  private:
   const double* direction(std::size_t r) const { return primitive_.direction.data() + r * width_; }
 
@@ -114,6 +144,18 @@ std::int64_t apply_primitive_rows(const Primitive& primitive, const T* input, T*
   return bad_row;
 }
 
+template <class T>
+void primitive_backward_rows(const Primitive& primitive, const T* dy, const T* x, T* dx, std::int64_t width,
+                             std::span<const std::int32_t> rows) {
+  Rows<T> work(primitive, width);
+  for (const std::int32_t row : rows)
+    if (work.gate_open(x + row * width)) work.move_back(dy + row * width, x + row * width, dx + row * width);
+}
+
+template void primitive_backward_rows<float>(const Primitive&, const float*, const float*, float*, std::int64_t,
+                                             std::span<const std::int32_t>);
+template void primitive_backward_rows<double>(const Primitive&, const double*, const double*, double*, std::int64_t,
+                                              std::span<const std::int32_t>);
 template std::int64_t apply_primitive_rows<float>(const Primitive&, const float*, float*, std::int64_t,
                                                   std::span<const std::int32_t>, PrimitiveResult&);
 template std::int64_t apply_primitive_rows<double>(const Primitive&, const double*, double*, std::int64_t,

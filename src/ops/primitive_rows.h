@@ -32,6 +32,16 @@ template <class T>
 std::int64_t apply_primitive_rows(const Primitive& primitive, const T* input, T* output, std::int64_t width,
                                   std::span<const std::int32_t> rows, PrimitiveResult& result);
 
+/// The backward of it by the input, on `rows`: `dx` holds a copy of `dy`. A moved row h' = h + sum_r f_r(p_r) d_r has
+/// dx = dy + sum_r f_r'(p_r) (dy . d_r) d_r; the gate of a conditional is held.
+template <class T>
+void primitive_backward_rows(const Primitive& primitive, const T* dy, const T* x, T* dx, std::int64_t width,
+                             std::span<const std::int32_t> rows);
+
+extern template void primitive_backward_rows<float>(const Primitive&, const float*, const float*, float*, std::int64_t,
+                                                    std::span<const std::int32_t>);
+extern template void primitive_backward_rows<double>(const Primitive&, const double*, const double*, double*,
+                                                     std::int64_t, std::span<const std::int32_t>);
 extern template std::int64_t apply_primitive_rows<float>(const Primitive&, const float*, float*, std::int64_t,
                                                          std::span<const std::int32_t>, PrimitiveResult&);
 extern template std::int64_t apply_primitive_rows<double>(const Primitive&, const double*, double*, std::int64_t,

@@ -1,4 +1,4 @@
-// Seeded random Llamas by transformers: every variant this build knows, in both configuration styles; the rest is
+// Seeded random models by transformers: every variant this build knows, in both configuration styles; the rest is
 // refused by name.
 #include <cstring>
 #include <gtest/gtest.h>
@@ -17,7 +17,8 @@ namespace {
 
 constexpr const char* kFamily = "tiny_models";
 const std::vector<std::string> kKnown = {"llama",      "llama_headdim", "llama_rope_linear", "llama_rope_llama3",
-                                         "llama_bias", "llama_tied",    "llama_bf16"};
+                                         "llama_bias", "llama_tied",    "llama_bf16",        "gpt2",
+                                         "gpt2_hubnames", "phi3"};
 
 struct Expected {
   std::shared_ptr<const ModelFile> file;
@@ -115,7 +116,7 @@ TEST_P(TinyModels, NewStyleConfigurationGivesTheSameModel) {
 
 class TinyGgufs : public TinyModels {};
 INSTANTIATE_TEST_SUITE_P(Shipped, TinyGgufs,
-                         testing::Combine(testing::Values("llama", "llama_rope_llama3"),
+                         testing::Combine(testing::Values("llama", "llama_rope_llama3", "gpt2"),
                                           testing::ValuesIn(backend_ids())),
                          [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param); });
 
@@ -136,6 +137,15 @@ TEST(UnknownModels, RopeTypesAreRefusedByName) {
     const Error error = refusal(shared_data() / kFamily / (std::string("llama_rope_") + type));
     EXPECT_EQ(error.code, ErrorCode::unsupported);
     EXPECT_NE(error.message.find(std::string("'") + type + "'"), std::string::npos) << describe(error);
+  }
+}
+
+TEST(UnknownModels, LongropeIsRefusedByNameFromBothContainers) {
+  VB_NEED_SHARED(kFamily);
+  for (const char* file : {"", "model.f32.gguf"}) {
+    const Error error = refusal(shared_data() / kFamily / "phi3_longrope" / file);
+    EXPECT_EQ(error.code, ErrorCode::unsupported);
+    EXPECT_NE(error.message.find("'longrope'"), std::string::npos) << describe(error);
   }
 }
 

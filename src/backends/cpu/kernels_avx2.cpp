@@ -1,5 +1,6 @@
 /// Kernels for avx2. AVX2, FMA and F16C: 16 registers of 8 lanes hold two rows.
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/training/training_kernels.h"
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__) && !defined(__AVX512F__)
 #include <immintrin.h>
@@ -11,9 +12,11 @@
 namespace vauban::cpu {
 namespace {
 #include "backends/cpu/kernels_impl.h"
+#include "backends/cpu/training/training_kernels_impl.h"
 }  // namespace
 
 const Kernels* avx2_kernels() { return &kTable; }
+const TrainingKernels* avx2_training_kernels() { return &kTrainingTable; }
 
 }  // namespace vauban::cpu
 
@@ -21,6 +24,7 @@ const Kernels* avx2_kernels() { return &kTable; }
 
 namespace vauban::cpu {
 const Kernels* avx2_kernels() { return nullptr; }
+const TrainingKernels* avx2_training_kernels() { return nullptr; }
 }  // namespace vauban::cpu
 
 #endif

@@ -3,40 +3,31 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <numbers>
 #include <utility>
 #include <vector>
 
+#include "backends/reference/reference_activation.h"
+#include "backends/reference/reference_gradients.h"
 #include "ops/checks.h"
 #include "ops/primitive_rows.h"
 
 namespace vauban {
-namespace {
-
-double activate(Activation activation, double x) {
-  switch (activation) {
-    case Activation::silu:
-      return x / (1.0 + std::exp(-x));
-    case Activation::gelu_erf:
-      return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2));
-    case Activation::gelu_tanh: {
-      const double inner = std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x);
-      return 0.5 * x * (1.0 + std::tanh(inner));
-    }
-    case Activation::relu:
-      return std::max(x, 0.0);
-  }
-  return 0.0;
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Ops>> make_reference_ops(const Context&, std::string_view device) {
   if (device.empty() || device == "cpu" || device == "cpu:0") return std::make_unique<ReferenceOps>();
   return unsupported("backend 'reference' runs on 'cpu:0' only, found device '{}'", device);
 }
 
-bool ReferenceOps::supports(Op, Direction direction) const { return direction == Direction::forward; }
+ReferenceOps::ReferenceOps() : gradients_(std::make_unique<ReferenceGradients>(*this)) {}
+
+ReferenceOps::~ReferenceOps() = default;
+
+Gradients* ReferenceOps::gradients() { return gradients_.get(); }
+
+bool ReferenceOps::supports(Op op, Direction direction) const {
+  const bool only_observed = op == Op::attention_scores || op == Op::attention_pattern;
+  return direction == Direction::forward || !only_observed;
+}
 
 Result<Weight> ReferenceOps::load_weight(std::string name, const TensorView& view,
                                          std::shared_ptr<const void> keep_alive) {

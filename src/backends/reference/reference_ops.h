@@ -16,11 +16,15 @@
 
 namespace vauban {
 
+class ReferenceGradients;
+
 /// Errors: unsupported for a device other than "cpu:0".
 Result<std::unique_ptr<Ops>> make_reference_ops(const Context& context, std::string_view device);
 
 class ReferenceOps final : public Ops {
  public:
+  ReferenceOps();
+  ~ReferenceOps() override;
   std::string_view backend() const override { return "reference"; }
   std::string_view device_kind() const override { return "cpu"; }
   std::string device_label() const override { return "cpu:0"; }
@@ -54,8 +58,10 @@ class ReferenceOps final : public Ops {
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
 
   OpCounters take_counters() override;
+  Gradients* gradients() override;
 
  private:
+  friend class ReferenceGradients;
   Tensor make(const Shape& shape);
   /// True when the check passed; otherwise the first failure of the step is kept.
   bool accept(Result<void> check);
@@ -67,6 +73,7 @@ class ReferenceOps final : public Ops {
 
   Result<void> status_;
   OpCounters counters_;
+  std::unique_ptr<ReferenceGradients> gradients_;
 };
 
 }  // namespace vauban

@@ -1,0 +1,220 @@
+/// Training attention: per document and key head, blocks of queries against all keys they may see. The backward pass
+/// recomputes a block's weights from the saved log-sum-exp (Dao et al. 2022, arXiv 2205.14135), so no (T, T) tensor is
+/// kept. One task owns a document's key head: its gradients are added in one order whatever the thread count.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "backends/cpu/training/training_backend.h"
+#include "ops/checks.h"
+
+namespace vauban::cpu {
+namespace {
+
+constexpr std::int64_t kBlock = 64;  // query rows
+
+/// Dense copies of one document's key head: row-major (keys, d) and transposed (d, keys).
+struct Side {
+  std::vector<float> rows, columns;
+};
+
+struct Task {
+  std::int64_t first, rows;  // of the document in the step
+  std::int64_t kv_head;
+};
+
+/// A block of queries of one head and the keys [key_begin, key_end) that at least one of them sees.
+struct Block {
+  std::int64_t begin, end, key_begin, key_end;
+  std::int64_t keys() const { return key_end - key_begin; }
+};
+
+Block block_at(std::int64_t begin, std::int64_t rows, std::int64_t window) {
+  const std::int64_t end = std::min(begin + kBlock, rows);
+  return {begin, end, first_visible(begin, window), end};
+}
+
+std::vector<Task> tasks_of(const Batch& batch, int kv_heads) {
+  std::vector<Task> tasks;
+  for (const SequenceRows& sequence : batch.sequences)
+    for (int head = 0; head < kv_heads; ++head) tasks.push_back({sequence.first_row, sequence.rows, head});
+  return tasks;
+}
+
+Result<void> check_training_batch(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch,
+                                  const AttentionArgs& args) {
+  const std::int64_t rows = q.shape().rank() == 3 ? q.shape()[0] : -1;
+  const Shape keys{rows, args.kv_heads, args.head_dim};
+  if (rows < 0 || q.shape() != Shape{rows, args.heads, args.head_dim} || k.shape() != keys || v.shape() != keys ||
+      args.kv_heads < 1 || args.heads % args.kv_heads != 0)
+    return internal("training attention: q {}, k {}, v {} with {} heads, {} key heads of {}", q.shape().to_string(),
+                    k.shape().to_string(), v.shape().to_string(), args.heads, args.kv_heads, args.head_dim);
+  std::int64_t next = 0;
+  for (const SequenceRows& sequence : batch.sequences) {
+    if (sequence.past != 0 || sequence.first_row != next || sequence.rows < 0)
+      return internal("training attention: documents must lie one after the other without a past");
+    next += sequence.rows;
+  }
+  if (next != rows) return internal("training attention: documents of {} rows in a step of {}", next, rows);
+  return ok();
+}
+
+/// What the tasks of one call share.
+struct Shared {
+  const AttentionArgs& args;
+  const Kernels& kernels;
+  const TrainingKernels& train;
+
+  std::size_t d() const { return static_cast<std::size_t>(args.head_dim); }
+  std::int64_t group() const { return args.heads / args.kv_heads; }
+  std::ptrdiff_t q_stride() const { return static_cast<std::ptrdiff_t>(args.heads) * args.head_dim; }
+  std::ptrdiff_t k_stride() const { return static_cast<std::ptrdiff_t>(args.kv_heads) * args.head_dim; }
+
+  Side side(const float* from, const Task& task, bool want_rows, bool want_columns) const {
+    Side out;
+    const auto n = static_cast<std::size_t>(task.rows), stride = static_cast<std::size_t>(k_stride());
+    const float* head = from + task.first * k_stride() + task.kv_head * args.head_dim;
+    if (want_rows) {
+      out.rows.resize(n * d());
+      for (std::size_t j = 0; j < n; ++j) std::copy_n(head + j * stride, d(), out.rows.data() + j * d());
+    }
+    if (want_columns) {
+      out.columns.resize(n * d());
+      train.transpose(head, stride, n, d(), out.columns.data(), n);
+    }
+    return out;
+  }
+
+  /// s (rows of the block, keys of the block): scaled and capped scores; the invisible ones are left as they come.
+  void scores(const float* q, const Side& keys, const Task& task, const Block& block, float* s) const {
+    const auto n = static_cast<std::size_t>(block.keys()), rows = static_cast<std::size_t>(block.end - block.begin);
+    train.small_matmul({q, q_stride(), 1}, keys.columns.data() + block.key_begin, static_cast<std::size_t>(task.rows),
+                       s, n, rows, n, d(), false);
+    const auto scale = static_cast<float>(args.scale);
+    for (std::size_t i = 0; i < rows * n; ++i) s[i] *= scale;
+    if (args.softcap > 0.0) kernels.softcap(s, static_cast<float>(args.softcap), rows * n);
+  }
+
+  /// Visible keys of the query at `position`, relative to the block's first key.
+  struct Range {
+    std::size_t begin, end;
+  };
+  Range visible(std::int64_t position, const Block& block) const {
+    return {static_cast<std::size_t>(first_visible(position, args.window) - block.key_begin),
+            static_cast<std::size_t>(position + 1 - block.key_begin)};
+  }
+};
+
+/// Zeroes p outside [begin, end) of a row of n.
+void mask(float* p, const Shared::Range& seen, std::size_t n) {
+  std::fill(p, p + seen.begin, 0.0f);
+  std::fill(p + seen.end, p + n, 0.0f);
+}
+
+}  // namespace
+
+TrainingAttention CpuGradients::attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch,
+                                          const AttentionArgs& args) {
+  TrainingAttention out{.z = ops_.make(q.shape()), .log_sum_exp = {}};
+  if (!accept(check_training_batch(q, k, v, batch, args), {&q, &k, &v}, out.z)) return out;
+  out.log_sum_exp = ops_.make({q.shape()[0], args.heads});
+  if (out.log_sum_exp.empty()) return out;
+  const Shared shared{args, ops_.kernels_, ops_.train_};
+  const std::vector<Task> tasks = tasks_of(batch, args.kv_heads);
+  const float *from_q = q.as<float>(), *from_k = k.as<float>(), *from_v = v.as<float>();
+  float *z = out.z.as<float>(), *lse = out.log_sum_exp.as<float>();
+
+  const auto run = [&](const Task& task) {
+    const Side keys = shared.side(from_k, task, false, true), values = shared.side(from_v, task, true, false);
+    std::vector<float> s(static_cast<std::size_t>(kBlock * task.rows));
+    for (std::int64_t head = task.kv_head * shared.group(); head < (task.kv_head + 1) * shared.group(); ++head)
+      for (std::int64_t begin = 0; begin < task.rows; begin += kBlock) {
+        const Block block = block_at(begin, task.rows, args.window);
+        const auto n = static_cast<std::size_t>(block.keys());
+        const std::ptrdiff_t at = (task.first + begin) * shared.q_stride() + head * args.head_dim;
+        shared.scores(from_q + at, keys, task, block, s.data());
+        for (std::int64_t i = begin; i < block.end; ++i) {
+          float* p = s.data() + static_cast<std::size_t>(i - begin) * n;
+          const Shared::Range seen = shared.visible(i, block);
+          const double log_sum = ops_.train_.log_sum_exp(p + seen.begin, seen.end - seen.begin);
+          lse[(task.first + i) * args.heads + head] = static_cast<float>(log_sum);
+          ops_.train_.exp_minus(p + seen.begin, static_cast<float>(log_sum), p + seen.begin, seen.end - seen.begin);
+          mask(p, seen, n);
+        }
+        ops_.train_.small_matmul({s.data(), block.keys(), 1},
+                                 values.rows.data() + static_cast<std::size_t>(block.key_begin) * shared.d(),
+                                 shared.d(), z + at, static_cast<std::size_t>(shared.q_stride()),
+                                 static_cast<std::size_t>(block.end - begin), shared.d(), n, false);
+      }
+  };
+  const std::int64_t per_task = q.shape().elements() / std::max<std::int64_t>(1, std::ssize(tasks)) * 256;
+  ops_.parallel(std::ssize(tasks), per_task, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) run(tasks[t]);
+  });
+  return out;
+}
+
+AttentionGradients CpuGradients::attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
+                                                    const TrainingAttention& forward, const Batch& batch,
+                                                    const AttentionArgs& args) {
+  AttentionGradients out{.q = ops_.make(q.shape()), .k = zeros(k.shape()), .v = zeros(v.shape())};
+  Result<void> check = check_training_batch(q, k, v, batch, args);
+  if (check) check = check_same_shape("attention backward", dz, q);
+  if (check) check = check_same_shape("attention backward", forward.z, q);
+  if (!accept(std::move(check), {&dz, &q, &k, &v}, out.q) || out.k.empty() || out.v.empty()) return out;
+  const Shared shared{args, ops_.kernels_, ops_.train_};
+  const std::vector<Task> tasks = tasks_of(batch, args.kv_heads);
+  const float *from_q = q.as<float>(), *from_k = k.as<float>(), *from_v = v.as<float>(), *from_dz = dz.as<float>(),
+              *z = forward.z.as<float>(), *lse = forward.log_sum_exp.as<float>();
+  float *dq = out.q.as<float>(), *dk = out.k.as<float>(), *dv = out.v.as<float>();
+  const auto q_stride = static_cast<std::size_t>(shared.q_stride()), k_stride = static_cast<std::size_t>(shared.k_stride());
+  const std::size_t d = shared.d();
+
+  const auto run = [&](const Task& task) {
+    const Side keys = shared.side(from_k, task, true, true), values = shared.side(from_v, task, false, true);
+    const auto room = static_cast<std::size_t>(kBlock * task.rows);
+    std::vector<float> s(room), p(room), dp(room), packed(static_cast<std::size_t>(kBlock) * d * 2);
+    float *block_q = packed.data(), *block_dz = packed.data() + static_cast<std::size_t>(kBlock) * d;
+    for (std::int64_t head = task.kv_head * shared.group(); head < (task.kv_head + 1) * shared.group(); ++head)
+      for (std::int64_t begin = 0; begin < task.rows; begin += kBlock) {
+        const Block block = block_at(begin, task.rows, args.window);
+        const auto n = static_cast<std::size_t>(block.keys()), rows = static_cast<std::size_t>(block.end - begin);
+        const std::ptrdiff_t at = (task.first + begin) * shared.q_stride() + head * args.head_dim;
+        for (std::size_t i = 0; i < rows; ++i) {
+          std::copy_n(from_q + at + static_cast<std::ptrdiff_t>(i * q_stride), d, block_q + i * d);
+          std::copy_n(from_dz + at + static_cast<std::ptrdiff_t>(i * q_stride), d, block_dz + i * d);
+        }
+        shared.scores(from_q + at, keys, task, block, s.data());
+        const auto width = static_cast<std::ptrdiff_t>(d);
+        ops_.train_.small_matmul({block_dz, width, 1}, values.columns.data() + block.key_begin,
+                                 static_cast<std::size_t>(task.rows), dp.data(), n, rows, n, d, false);
+        for (std::size_t i = 0; i < rows; ++i) {
+          const Shared::Range seen = shared.visible(begin + static_cast<std::int64_t>(i), block);
+          float *s_row = s.data() + i * n, *p_row = p.data() + i * n, *dp_row = dp.data() + i * n;
+          const std::size_t count = seen.end - seen.begin;
+          const float log_sum = lse[(task.first + begin + static_cast<std::int64_t>(i)) * args.heads + head];
+          const float along = ops_.train_.dot(block_dz + i * d, z + at + static_cast<std::ptrdiff_t>(i * q_stride), d);
+          ops_.train_.exp_minus(s_row + seen.begin, log_sum, p_row + seen.begin, count);
+          ops_.train_.softmax_backward(p_row + seen.begin, s_row + seen.begin, along, static_cast<float>(args.scale),
+                                       static_cast<float>(args.softcap), dp_row + seen.begin, count);
+          mask(p_row, seen, n);
+          mask(dp_row, seen, n);
+        }
+        const std::size_t key_at = static_cast<std::size_t>(task.first + block.key_begin) * k_stride +
+                                   static_cast<std::size_t>(task.kv_head) * d;
+        const auto keys_n = static_cast<std::ptrdiff_t>(n);
+        ops_.train_.small_matmul({dp.data(), keys_n, 1},
+                                 keys.rows.data() + static_cast<std::size_t>(block.key_begin) * d, d, dq + at, q_stride,
+                                 rows, d, n, false);
+        ops_.train_.small_matmul({dp.data(), 1, keys_n}, block_q, d, dk + key_at, k_stride, n, d, rows, true);
+        ops_.train_.small_matmul({p.data(), 1, keys_n}, block_dz, d, dv + key_at, k_stride, n, d, rows, true);
+      }
+  };
+  const std::int64_t per_task = q.shape().elements() / std::max<std::int64_t>(1, std::ssize(tasks)) * 512;
+  ops_.parallel(std::ssize(tasks), per_task, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) run(tasks[t]);
+  });
+  return out;
+}
+
+}  // namespace vauban::cpu

@@ -1,0 +1,157 @@
+#include "backends/cpu/training/matmul.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <dnnl.hpp>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace vauban::cpu {
+namespace {
+
+using dnnl::memory;
+
+struct Tiling {
+  std::int64_t rows, columns;  // of one tile
+};
+
+/// Tiles as large as leaves eight of them, so that two to eight threads share the work evenly.
+Tiling tiling_of(std::int64_t m, std::int64_t n) {
+  Tiling tile{std::min<std::int64_t>(m, 256), std::min<std::int64_t>(n, 768)};
+  const auto count = [&] { return ((m + tile.rows - 1) / tile.rows) * ((n + tile.columns - 1) / tile.columns); };
+  while (count() < 8 && (tile.rows > 64 || tile.columns > 96)) {
+    if (tile.rows > 64 && tile.rows * 2 >= tile.columns)
+      tile.rows = std::max<std::int64_t>(64, tile.rows / 2);
+    else if (tile.columns > 96)
+      tile.columns = std::max<std::int64_t>(96, (tile.columns / 2 + 31) / 32 * 32);
+    else
+      break;
+  }
+  return tile;
+}
+
+/// What a compiled product depends on.
+using Key = std::array<std::int64_t, 10>;
+
+struct Product {
+  memory::desc a, b, c, scratch;
+  dnnl::matmul primitive;
+};
+
+Product compile(const dnnl::engine& engine, const Key& key) {
+  const auto [m, n, k, a_rows, a_columns, b_rows, b_columns, c_stride, bf16, accumulate] = key;
+  const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  Product p;
+  p.a = memory::desc({m, k}, type, {a_rows, a_columns});
+  p.b = memory::desc({k, n}, type, {b_rows, b_columns});
+  p.c = memory::desc({m, n}, memory::data_type::f32, {c_stride, 1});
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    attributes.set_post_ops(sum);
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul::primitive_desc desc(engine, p.a, p.b, p.c, attributes);
+#else
+  const dnnl::matmul::primitive_desc desc(dnnl::matmul::desc(p.a, p.b, p.c), attributes, engine);
+#endif
+  p.scratch = desc.scratchpad_desc();
+  p.primitive = dnnl::matmul(desc);
+  return p;
+}
+
+}  // namespace
+
+struct Matmul::State {
+  explicit State(ThreadPool& workers) : pool(workers), engine(dnnl::engine::kind::cpu, 0) {}
+
+  ThreadPool& pool;
+  dnnl::engine engine;
+  std::mutex mutex;
+  std::map<Key, Product> products;
+  std::vector<std::vector<std::byte>> scratch;  // idle ones
+
+  const Product& product(const Key& key) {
+    const std::lock_guard lock(mutex);
+    const auto it = products.find(key);
+    if (it != products.end()) return it->second;
+    return products.emplace(key, compile(engine, key)).first->second;
+  }
+  std::vector<std::byte> take_scratch(std::size_t size) {
+    std::vector<std::byte> taken;
+    {
+      const std::lock_guard lock(mutex);
+      if (!scratch.empty()) {
+        taken = std::move(scratch.back());
+        scratch.pop_back();
+      }
+    }
+    if (taken.size() < size + 64) taken.resize(size + 64);
+    return taken;
+  }
+  void give_back(std::vector<std::byte> used) {
+    const std::lock_guard lock(mutex);
+    scratch.push_back(std::move(used));
+  }
+
+  void run(const Key& key, const std::byte* a, const std::byte* b, float* c) {
+    omp_set_num_threads(1);  // of this thread's own parallel regions: the tiles are the parallelism
+    const Product& p = product(key);
+    std::vector<std::byte> room = take_scratch(p.scratch.get_size());
+    void* aligned = room.data() + (64 - reinterpret_cast<std::uintptr_t>(room.data()) % 64) % 64;
+    dnnl::stream stream(engine);
+    p.primitive.execute(stream, {{DNNL_ARG_SRC, memory(p.a, engine, const_cast<std::byte*>(a))},
+                                 {DNNL_ARG_WEIGHTS, memory(p.b, engine, const_cast<std::byte*>(b))},
+                                 {DNNL_ARG_DST, memory(p.c, engine, c)},
+                                 {DNNL_ARG_SCRATCHPAD, memory(p.scratch, engine, aligned)}});
+    stream.wait();
+    give_back(std::move(room));
+  }
+};
+
+Matmul::Matmul(ThreadPool& pool) : state_(std::make_unique<State>(pool)) {}
+Matmul::~Matmul() = default;
+
+Result<void> Matmul::multiply(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
+                              const Operand& b, float* c, std::int64_t c_stride, bool accumulate) {
+  const Tiling tile = tiling_of(m, n);
+  const std::int64_t tile_rows = (m + tile.rows - 1) / tile.rows, tile_columns = (n + tile.columns - 1) / tile.columns;
+  const std::int64_t element = type == MatmulType::bf16 ? 2 : 4;
+  const auto *left = static_cast<const std::byte*>(a.data), *right = static_cast<const std::byte*>(b.data);
+  constexpr std::size_t kMostProducts = 4096;
+  if (state_->products.size() > kMostProducts) state_->products.clear();
+
+  std::mutex failure_mutex;
+  std::string failure;
+  state_->pool.parallel_for(static_cast<std::size_t>(tile_rows * tile_columns), 1, [&](std::size_t begin, std::size_t end) {
+    for (auto t = static_cast<std::int64_t>(begin); t < static_cast<std::int64_t>(end); ++t) {
+      const std::int64_t i = t % tile_rows * tile.rows, j = t / tile_rows * tile.columns;
+      const Key key{std::min(tile.rows, m - i), std::min(tile.columns, n - j), k, a.row_stride, a.column_stride,
+                    b.row_stride, b.column_stride, c_stride, type == MatmulType::bf16, accumulate};
+      try {
+        state_->run(key, left + element * i * a.row_stride, right + element * j * b.column_stride,
+                    c + i * c_stride + j);
+      } catch (const std::exception& e) {
+        const std::lock_guard lock(failure_mutex);
+        failure = e.what();
+      }
+    }
+  });
+  if (!failure.empty()) return internal("oneDNN: {} (product of {} x {} x {})", failure, m, n, k);
+  return ok();
+}
+
+bool Matmul::has_fast_bf16() {
+  // The values are sets of features: AMX and what comes later contain AVX512-BF16.
+  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
+
+}  // namespace vauban::cpu

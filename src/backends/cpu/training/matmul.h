@@ -1,0 +1,43 @@
+/// Matmul: dense products of training on oneDNN, in fixed tiles of the output that our own pool's threads claim.
+///
+/// Each tile is one single-threaded oneDNN call over the whole inner dimension, and the tiles depend on the shape alone,
+/// so results do not depend on the thread count. (oneDNN may choose other blocking for other shapes: bits may change with
+/// the number of rows. Training needs no more; inference in exact numerics does not use this.)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+
+namespace vauban::cpu {
+
+enum class MatmulType { f32, bf16 };
+
+/// X(i, j) = data[i * row_stride + j * column_stride]; one of the strides is 1.
+struct Operand {
+  const void* data;
+  std::int64_t row_stride, column_stride;
+};
+
+class Matmul {
+ public:
+  explicit Matmul(ThreadPool& pool);
+  ~Matmul();
+
+  /// c[i][j] (+)= sum_k A(i, k) B(k, j) for i < m, j < n; inner size k; accumulated and stored in f32. No size is 0.
+  /// Errors: internal, with oneDNN's message.
+  Result<void> multiply(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
+                        const Operand& b, float* c, std::int64_t c_stride, bool accumulate);
+
+  /// Whether the processor multiplies bf16 faster than f32.
+  static bool has_fast_bf16();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace vauban::cpu

@@ -1,0 +1,289 @@
+// The hot loops of training (contract: training_kernels.h). Included by each kernels_<target>.cpp after kernels_impl.h.
+#pragma once
+
+// ---- small products, for attention ----
+
+template <int R, int C>
+VB_INLINE void matmul_block(const Strided& a, const float* b, std::size_t b_stride, float* c, std::size_t c_stride,
+                            std::size_t k, bool accumulate) {
+  f32x16 total[R][C];
+  for (int r = 0; r < R; ++r)
+    for (int j = 0; j < C; ++j)
+      total[r][j] = accumulate ? load(c + static_cast<std::size_t>(r) * c_stride + static_cast<std::size_t>(j) * kLanes)
+                               : f32x16{};
+  for (std::size_t i = 0; i < k; ++i) {
+    f32x16 right[C];
+    for (int j = 0; j < C; ++j) right[j] = load(b + i * b_stride + static_cast<std::size_t>(j) * kLanes);
+    const float* left = a.data + static_cast<std::ptrdiff_t>(i) * a.column_stride;
+    for (int r = 0; r < R; ++r) {
+      const f32x16 factor = splat(left[r * a.row_stride]);
+      for (int j = 0; j < C; ++j) total[r][j] = fma(factor, right[j], total[r][j]);
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int j = 0; j < C; ++j)
+      store(c + static_cast<std::size_t>(r) * c_stride + static_cast<std::size_t>(j) * kLanes, total[r][j]);
+}
+
+/// The last width < 16 columns.
+template <int R>
+VB_INLINE void matmul_edge(const Strided& a, const float* b, std::size_t b_stride, float* c, std::size_t c_stride,
+                           std::size_t width, std::size_t k, bool accumulate) {
+  f32x16 total[R];
+  for (int r = 0; r < R; ++r)
+    total[r] = accumulate ? load_first(c + static_cast<std::size_t>(r) * c_stride, width) : f32x16{};
+  for (std::size_t i = 0; i < k; ++i) {
+    const f32x16 right = load_first(b + i * b_stride, width);
+    const float* left = a.data + static_cast<std::ptrdiff_t>(i) * a.column_stride;
+    for (int r = 0; r < R; ++r) total[r] = fma(splat(left[r * a.row_stride]), right, total[r]);
+  }
+  for (int r = 0; r < R; ++r) store_first(c + static_cast<std::size_t>(r) * c_stride, total[r], width);
+}
+
+template <int R>
+void matmul_rows(const Strided& a, const float* b, std::size_t b_stride, float* c, std::size_t c_stride, std::size_t n,
+                 std::size_t k, bool accumulate) {
+  std::size_t j = 0;
+  for (; j + 4 * kLanes <= n; j += 4 * kLanes) matmul_block<R, 4>(a, b + j, b_stride, c + j, c_stride, k, accumulate);
+  for (; j + kLanes <= n; j += kLanes) matmul_block<R, 1>(a, b + j, b_stride, c + j, c_stride, k, accumulate);
+  if (j < n) matmul_edge<R>(a, b + j, b_stride, c + j, c_stride, n - j, k, accumulate);
+}
+
+void small_matmul(const Strided& a, const float* b, std::size_t b_stride, float* c, std::size_t c_stride, std::size_t m,
+                  std::size_t n, std::size_t k, bool accumulate) {
+  constexpr int kRows = VB_TILE_ROWS >= 8 ? 4 : 2;
+  std::size_t i = 0;
+  const auto at = [&a](std::size_t row) VB_LAMBDA_INLINE {
+    return Strided{a.data + static_cast<std::ptrdiff_t>(row) * a.row_stride, a.row_stride, a.column_stride};
+  };
+  for (; i + kRows <= m; i += kRows) matmul_rows<kRows>(at(i), b, b_stride, c + i * c_stride, c_stride, n, k, accumulate);
+  for (; i < m; ++i) matmul_rows<1>(at(i), b, b_stride, c + i * c_stride, c_stride, n, k, accumulate);
+}
+
+void transpose(const float* in, std::size_t in_stride, std::size_t rows, std::size_t columns, float* out,
+               std::size_t out_stride) {
+  constexpr std::size_t kBlock = 16;
+  for (std::size_t r = 0; r < rows; r += kBlock) {
+    const std::size_t r_end = rows - r < kBlock ? rows : r + kBlock;
+    for (std::size_t c = 0; c < columns; ++c)
+      for (std::size_t i = r; i < r_end; ++i) out[c * out_stride + i] = in[i * in_stride + c];
+  }
+}
+
+// ---- precision ----
+
+void to_bf16(const float* in, std::uint16_t* out, std::size_t n) {
+  const auto round = [](const f32x16& value) VB_LAMBDA_INLINE {
+    const u32x16 bits = bits_as<u32x16>(value);
+    const u32x16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    const u32x16 quiet = (bits >> 16) | 0x40u;
+    return __builtin_convertvector(value == value ? rounded : quiet, u16x16);
+  };
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const u16x16 half = round(load(in + i));
+    __builtin_memcpy(out + i, &half, sizeof half);
+  }
+  if (i == n) return;
+  const u16x16 half = round(load_first(in + i, n - i));
+  __builtin_memcpy(out + i, &half, (n - i) * sizeof(std::uint16_t));
+}
+
+// ---- softmax ----
+
+VB_INLINE float largest(const float* x, std::size_t n) {
+  float top = x[0];
+  std::size_t i = 0;
+  if (n >= kLanes) {
+    f32x16 tops = load(x);
+    for (i = kLanes; i + kLanes <= n; i += kLanes) {
+      const f32x16 v = load(x + i);
+      tops = v > tops ? v : tops;
+    }
+    for (std::size_t lane = 0; lane < kLanes; ++lane) top = tops[lane] > top ? tops[lane] : top;
+  }
+  for (; i < n; ++i) top = x[i] > top ? x[i] : top;
+  return top;
+}
+
+double log_sum_exp(const float* x, std::size_t n) {
+  const float top = largest(x, n);
+  f32x16 total{};
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) total += exp(load(x + i) - top);
+  if (i < n) {
+    float rest[kLanes] = {};
+    store_first(rest, exp(load_first(x + i, n - i) - top), n - i);
+    total += load(rest);
+  }
+  return static_cast<double>(top) + __builtin_log(static_cast<double>(sum(total)));
+}
+
+void exp_minus(const float* x, float shift, float* out, std::size_t n) {
+  map(x, x, out, n, [shift](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return exp(v - shift); });
+}
+
+void softmax_backward(const float* p, const float* s, float d, float scale, float cap, float* dp, std::size_t n) {
+  map(p, dp, dp, n, [d, scale](const f32x16& a, const f32x16& b) VB_LAMBDA_INLINE { return a * (b - d) * scale; });
+  if (cap <= 0.0f) return;
+  map(s, dp, dp, n, [cap](const f32x16& v, const f32x16& g) VB_LAMBDA_INLINE {
+    const f32x16 t = v / cap;
+    return g * (1.0f - t * t);
+  });
+}
+
+float dot_product(const float* a, const float* b, std::size_t n) { return dot(a, b, n); }
+
+void accumulate_scaled(const float* a, float factor, float* out, std::size_t n) {
+  map(a, out, out, n, [factor](const f32x16& x, const f32x16& y) VB_LAMBDA_INLINE { return fma(x, splat(factor), y); });
+}
+
+// ---- norms ----
+
+void rms_norm_backward(const float* dy, const float* x, const float* w, double epsilon, float* dx, float* dw,
+                       std::size_t n) {
+  const double mean = static_cast<double>(dot(x, x, n)) / static_cast<double>(n);
+  const double r = 1.0 / __builtin_sqrt(mean + epsilon);
+  const auto scale = static_cast<float>(r);
+  map(dy, w, dx, n, [scale](const f32x16& g, const f32x16& a) VB_LAMBDA_INLINE { return g * a * scale; });
+  const double along = static_cast<double>(dot(dx, x, n));
+  const auto back = static_cast<float>(-along * r * r / static_cast<double>(n));
+  accumulate_scaled(x, back, dx, n);
+  if (!dw) return;
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(dw + i, fma(load(dy + i) * scale, load(x + i), load(dw + i)));
+  if (i < n) {
+    const std::size_t rest = n - i;
+    store_first(dw + i, fma(load_first(dy + i, rest) * scale, load_first(x + i, rest), load_first(dw + i, rest)), rest);
+  }
+}
+
+VB_INLINE float mean_of(const float* x, std::size_t n) {
+  f32x16 total{};
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) total += load(x + i);
+  if (i < n) total += load_first(x + i, n - i);
+  return static_cast<float>(static_cast<double>(sum(total)) / static_cast<double>(n));
+}
+
+void layer_norm_backward(const float* dy, const float* x, const float* w, double epsilon, float* dx, float* dw,
+                         float* db, float* scratch, std::size_t n) {
+  const float mean = mean_of(x, n);
+  float* c = scratch;
+  map(x, x, c, n, [mean](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return v - mean; });
+  const double variance = static_cast<double>(dot(c, c, n)) / static_cast<double>(n);
+  const double r = 1.0 / __builtin_sqrt(variance + epsilon);
+  const auto scale = static_cast<float>(r);
+  if (db) accumulate_scaled(dy, 1.0f, db, n);
+  if (dw) {
+    for (std::size_t i = 0; i < n; ++i) dw[i] += dy[i] * c[i] * scale;
+  }
+  map(dy, w, dx, n, [](const f32x16& g, const f32x16& a) VB_LAMBDA_INLINE { return g * a; });
+  const float mean_g = mean_of(dx, n);
+  const auto back = static_cast<float>(static_cast<double>(dot(dx, c, n)) / static_cast<double>(n) * r * r);
+  map(dx, c, dx, n, [scale, mean_g, back](const f32x16& g, const f32x16& v) VB_LAMBDA_INLINE {
+    return (g - mean_g - v * back) * scale;
+  });
+}
+
+// ---- activations ----
+
+struct Slope {
+  f32x16 value, slope;
+};
+VB_INLINE Slope silu_slope(const f32x16& x) {
+  const f32x16 s = 1.0f / (exp(-x) + 1.0f);
+  return {x * s, s * (x * (1.0f - s) + 1.0f)};
+}
+/// d/dx 0.5 x (1 + tanh t) with t = a (x + b x^3): 0.5 (1 + tanh t) + 0.5 x (1 - tanh^2 t) a (1 + 3 b x^2);
+/// with s = 1 / (1 + e^-2t): tanh t = 2 s - 1.
+VB_INLINE Slope gelu_tanh_slope(const f32x16& x) {
+  const f32x16 square = x * x;
+  const f32x16 s = 1.0f / (exp(x * (square * 0.044715f + 1.0f) * -1.5957691216057308f) + 1.0f);
+  return {x * s, s + x * s * (1.0f - s) * (square * 0.134145f + 1.0f) * 1.5957691216057308f};
+}
+VB_INLINE Slope relu_slope(const f32x16& x) { return {relu(x), x > 0.0f ? splat(1.0f) : f32x16{}}; }
+VB_INLINE float gelu_erf_slope(float value) {
+  const double x = static_cast<double>(value);
+  const double cdf = 0.5 * (1.0 + __builtin_erf(x * 0.70710678118654752440));
+  return static_cast<float>(cdf + x * 0.39894228040143267794 * __builtin_exp(-0.5 * x * x));
+}
+
+template <class F>
+VB_INLINE void gate_backward_with(const float* dy, const float* gate, const float* up, float* dgate, float* dup,
+                                  std::size_t n, const F& slope) {
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    const std::size_t width = n - i < kLanes ? n - i : kLanes;
+    const bool whole = width == kLanes;
+    const f32x16 g = whole ? load(dy + i) : load_first(dy + i, width);
+    const Slope at = slope(whole ? load(gate + i) : load_first(gate + i, width));
+    const f32x16 u = whole ? load(up + i) : load_first(up + i, width);
+    const f32x16 by_gate = g * u * at.slope, by_up = g * at.value;
+    if (whole) {
+      store(dgate + i, by_gate);
+      store(dup + i, by_up);
+    } else {
+      store_first(dgate + i, by_gate, width);
+      store_first(dup + i, by_up, width);
+    }
+  }
+}
+
+void gate_backward(GateKind kind, const float* dy, const float* g, const float* up, float* dgate, float* dup,
+                   std::size_t n) {
+  switch (kind) {
+    case GateKind::silu:
+      return gate_backward_with(dy, g, up, dgate, dup, n,
+                                [](const f32x16& x) VB_LAMBDA_INLINE { return silu_slope(x); });
+    case GateKind::gelu_tanh:
+      return gate_backward_with(dy, g, up, dgate, dup, n,
+                                [](const f32x16& x) VB_LAMBDA_INLINE { return gelu_tanh_slope(x); });
+    case GateKind::gelu_erf:
+      for (std::size_t i = 0; i < n; ++i) {
+        const float value = gelu_erf(g[i]);
+        dgate[i] = dy[i] * up[i] * gelu_erf_slope(g[i]);
+        dup[i] = dy[i] * value;
+      }
+      return;
+    case GateKind::relu:
+      return gate_backward_with(dy, g, up, dgate, dup, n,
+                                [](const f32x16& x) VB_LAMBDA_INLINE { return relu_slope(x); });
+  }
+}
+
+void activate_backward(GateKind kind, const float* dy, const float* x, float* dx, std::size_t n) {
+  switch (kind) {
+    case GateKind::silu:
+      return map(dy, x, dx, n,
+                 [](const f32x16& g, const f32x16& v) VB_LAMBDA_INLINE { return g * silu_slope(v).slope; });
+    case GateKind::gelu_tanh:
+      return map(dy, x, dx, n,
+                 [](const f32x16& g, const f32x16& v) VB_LAMBDA_INLINE { return g * gelu_tanh_slope(v).slope; });
+    case GateKind::gelu_erf:
+      for (std::size_t i = 0; i < n; ++i) dx[i] = dy[i] * gelu_erf_slope(x[i]);
+      return;
+    case GateKind::relu:
+      return map(dy, x, dx, n,
+                 [](const f32x16& g, const f32x16& v) VB_LAMBDA_INLINE { return g * relu_slope(v).slope; });
+  }
+}
+
+// ---- head ----
+
+void head_backward(float* logits, double log_sum, float coefficient, std::size_t target, float cap, std::size_t n) {
+  const auto shift = static_cast<float>(log_sum);
+  const float at_target = logits[target];
+  const auto slope = [cap](float capped) VB_LAMBDA_INLINE { return 1.0f - capped / cap * (capped / cap); };
+  map(logits, logits, logits, n, [shift, coefficient, cap](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE {
+    const f32x16 g = exp(v - shift) * -coefficient;
+    if (cap <= 0.0f) return g;
+    const f32x16 t = v / cap;
+    return g * (1.0f - t * t);
+  });
+  logits[target] += coefficient * (cap > 0.0f ? slope(at_target) : 1.0f);
+}
+
+constexpr TrainingKernels kTrainingTable{small_matmul,      transpose,           to_bf16,       log_sum_exp,
+                                         exp_minus,         softmax_backward,    dot_product,   accumulate_scaled,
+                                         rms_norm_backward, layer_norm_backward, gate_backward, activate_backward,
+                                         head_backward};

@@ -1,0 +1,60 @@
+/// TrainingBench: a model on a tape, for tests of gradients and of training steps.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/cpu/training/training_ops.h"
+#include "base/context.h"
+#include "model/model.h"
+#include "train/tape/tape.h"
+
+namespace vauban::test {
+
+/// "reference", or "cpu" in one of the training numerics.
+struct TrainingBackend {
+  std::string_view id = "reference";
+  TrainingNumerics numerics = TrainingNumerics::f32;
+};
+
+class TrainingBench {
+ public:
+  struct Options {
+    TrainingBackend backend;
+    std::function<bool(std::string_view)> trainable = [](std::string_view) { return true; };
+    bool checkpointing = false;
+    int threads = 1;
+  };
+  static Result<std::unique_ptr<TrainingBench>> open(const std::filesystem::path& path, const Options& options);
+
+  const Context& context() const { return context_; }
+  const Model& model() const { return *model_; }
+  Tape& tape() { return *tape_; }
+  Parameter* find(std::string_view name);
+
+  struct Document {
+    std::vector<std::int32_t> inputs, targets;  ///< equally long
+  };
+  /// Mean cross entropy over all targets; gradients are added to the parameters. `scale` multiplies the loss.
+  Result<double> backward(std::span<const Document> documents, double scale = 1.0);
+  /// The same without gradients.
+  Result<double> loss(std::span<const Document> documents);
+
+ private:
+  explicit TrainingBench(int threads) : threads_(threads) {}
+  ThreadPool threads_;
+  SystemClock clock_;
+  SilentProgress progress_;
+  CancelToken cancel_;
+  Context context_{threads_, clock_, progress_, cancel_, 0};
+  std::unique_ptr<Ops> ops_;
+  std::unique_ptr<Tape> tape_;
+  std::unique_ptr<Model> model_;
+};
+
+}  // namespace vauban::test
