@@ -54,7 +54,8 @@ function(vauban_layer name)
 endfunction()
 
 # The tests that `make test` also runs under ASan and UBSan: parsers of untrusted bytes, and code on raw memory.
-set(VAUBAN_SANITIZED_TESTS base_test tensor_test format_test text_test suite_test trace_test ops_test backends_test ops_contract_test)
+set(VAUBAN_SANITIZED_TESTS base_test tensor_test format_test text_test suite_test trace_test ops_test backends_test ops_contract_test
+    gradients_contract_test)
 if(VAUBAN_TESTS)
   add_custom_target(sanitized_tests)
 endif()

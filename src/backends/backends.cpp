@@ -4,34 +4,82 @@
 #include <string>
 
 #include "backends/cpu/cpu_ops.h"
+#include "backends/cpu/training/training_ops.h"
 #include "backends/reference/reference_ops.h"
 
 namespace vauban {
 namespace {
 
+Result<std::unique_ptr<Ops>> make_reference_training(const Context& context, std::string_view device,
+                                                     std::string_view numerics) {
+  if (numerics != "f32")
+    return with_hint(unsupported("backend 'reference' computes in f64, found training numerics '{}'", numerics),
+                     "say numerics = \"f32\"");
+  return make_reference_ops(context, device);
+}
+
+Result<std::unique_ptr<Ops>> make_cpu_training(const Context& context, std::string_view device,
+                                               std::string_view numerics) {
+  VB_CHECK(make_cpu_backend(context, device));
+  VB_TRY(const TrainingNumerics parsed, training_numerics_from(numerics));
+  return make_cpu_training_ops(context, parsed);
+}
+
+Result<std::unique_ptr<Ops>> make_cpu_rehearsal(const Context& context, std::string_view numerics) {
+  VB_TRY(const TrainingNumerics parsed, training_numerics_from(numerics));
+  return make_cpu_training_rehearsal(context, parsed);
+}
+
 const std::array kBackends{
     BackendEntry{.id = "reference",
                  .summary = "plain loops in f64: the specification",
                  .devices = {"cpu:0"},
-                 .make = make_reference_ops},
+                 .make = make_reference_ops,
+                 .make_training = make_reference_training,
+                 .make_rehearsal = nullptr},
     BackendEntry{.id = "cpu",
                  .summary = "f32 vector kernels on packed weights, bits independent of batch and threads",
                  .devices = {"cpu:0"},
-                 .make = make_cpu_backend},
+                 .make = make_cpu_backend,
+                 .make_training = make_cpu_training,
+                 .make_rehearsal = make_cpu_rehearsal},
 };
 
 }  // namespace
 
 std::span<const BackendEntry> all_backends() { return kBackends; }
 
-Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, std::string_view device) {
+namespace {
+
+Result<const BackendEntry*> find_backend(std::string_view id) {
   std::string known;
   for (const BackendEntry& entry : kBackends) {
-    if (entry.id == id) return entry.make(context, device.empty() ? entry.devices.front() : device);
+    if (entry.id == id) return &entry;
     known += known.empty() ? "" : ", ";
     known += entry.id;
   }
   return with_hint(not_found("unknown backend '{}'; known: {}", id, known), "see 'vauban list backends'");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, std::string_view device) {
+  VB_TRY(const BackendEntry* entry, find_backend(id));
+  return entry->make(context, device.empty() ? entry->devices.front() : device);
+}
+
+Result<std::unique_ptr<Ops>> make_training_rehearsal(std::string_view id, const Context& context,
+                                                     std::string_view numerics) {
+  VB_TRY(const BackendEntry* entry, find_backend(id));
+  if (!entry->make_rehearsal)
+    return with_hint(unsupported("backend '{}' cannot tell its memory beforehand", id), "plan with '--backend cpu'");
+  return entry->make_rehearsal(context, numerics);
+}
+
+Result<std::unique_ptr<Ops>> make_training_backend(std::string_view id, const Context& context, std::string_view device,
+                                                   std::string_view numerics) {
+  VB_TRY(const BackendEntry* entry, find_backend(id));
+  return entry->make_training(context, device.empty() ? entry->devices.front() : device, numerics);
 }
 
 }  // namespace vauban

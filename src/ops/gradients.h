@@ -5,7 +5,8 @@
 /// parameters have the parameter's shape and the activation type, and always accumulate: dw += ...
 ///
 /// Training attention takes contiguous q, k, v of the whole step and never sees pages; every entry of Batch::sequences is
-/// one document (past = 0), so packed documents do not see each other.
+/// one document (past = 0), so packed documents do not see each other. The documents lie one behind the other and cover
+/// the step.
 ///
 /// Determinism: every element is reduced in one fixed order that does not depend on the thread count.
 /// Errors of a step go to the sticky status of the Ops (end_step), as they do forward.
@@ -59,7 +60,7 @@ class Gradients {
   virtual Tensor zeros(const Shape& shape) = 0;  ///< lives until its last reference goes, across steps
   virtual Tensor scaled(const Tensor& x, double factor) = 0;
 
-  /// As Ops::dropout with an explicit mask; its own backward.
+  /// As Ops::dropout with an explicit mask; its own backward. An element is kept when its draw is not below `rate`.
   virtual Tensor masked(const Tensor& x, double rate, const DropoutKey& key) = 0;
 
   virtual void embed_backward(const Tensor& dy, std::span<const std::int32_t> ids, Tensor& dtable) = 0;

@@ -98,6 +98,33 @@ TEST_P(OpContract, RmsNormWorksOnTheLastAxisOfHeads) {
   });
 }
 
+TEST_P(OpContract, LayerNormMatchesTheReferenceWithAndWithoutBias) {
+  for (const std::int64_t width : {1, 8, 40, 172, 2048})
+    for (const std::int64_t rows : kRows)
+      for (const double offset : {0.0, 30.0}) {  // a mean far from zero: one pass over squares would lose digits
+        const StoredWeight weight = stored(DType::f32, {width}, normals(static_cast<std::size_t>(width), 5));
+        const StoredWeight bias = stored(DType::bf16, {width}, normals(static_cast<std::size_t>(width), 14));
+        std::vector<double> values = normals(static_cast<std::size_t>(rows * width), 6, 3.0);
+        for (double& value : values) value = static_cast<double>(static_cast<float>(value + offset));
+        SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(width) + " around " + std::to_string(offset));
+        // x - mean loses log2(offset / 3) bits before anything else rounds.
+        const double bound = offset == 0.0 ? kElementBound : 100 * kElementBound;
+        for (const bool with_bias : {false, true})
+          expect_near(bound, [&](Ops& ops) {
+            const Weight b = load(ops, bias, "b");
+            return ops.layer_norm(activation(ops, {rows, width}, values), load(ops, weight), with_bias ? &b : nullptr,
+                                  1e-5);
+          });
+      }
+}
+
+TEST_P(OpContract, LayerNormWorksOnTheLastAxisOfHeads) {
+  const StoredWeight weight = stored(DType::f32, {12}, normals(12, 5));
+  expect_near(kElementBound, [&](Ops& ops) {
+    return ops.layer_norm(activation(ops, {2, 3, 12}, normals(72, 6)), load(ops, weight), nullptr, 1e-6);
+  });
+}
+
 TEST_P(OpContract, RopeMatchesTheReferenceInBothLayouts) {
   for (const RopeLayout layout : {RopeLayout::half, RopeLayout::interleaved})
     for (const std::size_t pairs : {std::size_t{4}, std::size_t{10}}) {  // 10 of 24: the rest passes through
@@ -123,6 +150,17 @@ TEST_P(OpContract, GatedActivationsMatchTheReferenceOverTheWholeRange) {
     }
 }
 
+TEST_P(OpContract, ActivationsMatchTheReferenceOverTheWholeRange) {
+  for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu})
+    for (const double scale : {0.01, 1.0, 8.0, 60.0})
+      for (const Shape& shape : {Shape{3, 172}, Shape{1, 5}, Shape{0, 9}}) {
+        SCOPED_TRACE(std::to_string(static_cast<int>(act)) + " at scale " + std::to_string(scale));
+        expect_near(kElementBound, [&](Ops& ops) {
+          return ops.activation(activation(ops, shape, normals(count(shape), 8, scale)), act);
+        });
+      }
+}
+
 TEST_P(OpContract, SiluStaysFiniteAndRightAtTheEndsOfTheRange) {
   const std::vector<double> gate{-1e4, -104.0, -90.0, -88.0, -17.0, -0.0, 0.0, 1e-30, 88.0, 90.0, 1e4};
   const std::vector<double> up(gate.size(), 1.0);
@@ -139,9 +177,33 @@ TEST_P(OpContract, AddAndSelectRowsAreExact) {
   expect_near(kElementBound, [](Ops& ops) {
     return ops.add(activation(ops, {5, 43}, normals(215, 10)), activation(ops, {5, 43}, normals(215, 11)));
   });
+  for (const double scale : {0.0, -1.0, 0.1, 1e6})
+    expect_near(kElementBound, [&](Ops& ops) {
+      return ops.add(activation(ops, {5, 43}, normals(215, 10)), activation(ops, {5, 43}, normals(215, 11)), scale);
+    });
   const std::vector<std::int32_t> rows{4, 0, 4};
   expect_near(kExact, [&](Ops& ops) { return ops.select_rows(activation(ops, {5, 43}, normals(215, 10)), rows); });
   expect_near(kExact, [&](Ops& ops) { return ops.select_rows(activation(ops, {5, 43}, normals(215, 10)), {}); });
+}
+
+TEST_P(OpContract, ColumnsAreCopiedExactly) {
+  for (const std::int64_t rows : kRows)
+    for (const auto& [begin, size] : {std::pair{0, 43}, {0, 16}, {16, 8}, {42, 1}, {43, 0}, {7, 0}}) {
+      SCOPED_TRACE(std::to_string(rows) + " rows, " + std::to_string(size) + " from " + std::to_string(begin));
+      const Shape shape{rows, 43};
+      Shape seen;
+      expect_near(kExact, [&](Ops& ops) {
+        const Tensor out = ops.columns(activation(ops, shape, normals(count(shape), 10)), begin, size);
+        seen = out.shape();
+        return out;
+      });
+      EXPECT_EQ(seen, (Shape{rows, size}));
+    }
+}
+
+TEST_P(OpContract, DropoutIsTheIdentityOutsideOfTraining) {
+  const Tensor x = activation(*own_, {5, 43}, normals(215, 10));
+  EXPECT_EQ(bits(own_->dropout(x, 0.5)), bits(x));
 }
 
 TEST_P(OpContract, LmHeadCapsItsLogits) {
@@ -259,6 +321,25 @@ TEST_P(OpContract, RmsNormOfThreeAndFourIsWorkedOutByHand) {
   EXPECT_NEAR(got[1], 8.0, 1e-6);
 }
 
+TEST_P(OpContract, LayerNormOfOneAndFiveIsWorkedOutByHand) {
+  // Mean 3, variance ((-2)^2 + 2^2) / 2 = 4; with epsilon 12 the scale is 1/4: -0.5 and 0.5.
+  const Weight weight = load(*own_, stored(DType::f32, {2}, {1.0, 10.0}));
+  const Weight bias = load(*own_, stored(DType::f32, {2}, {0.25, -1.0}), "b");
+  const auto got = to_f64(own_->layer_norm(activation(*own_, {1, 2}, {1.0, 5.0}), weight, &bias, 12.0));
+  EXPECT_NEAR(got[0], -0.25, 1e-7);
+  EXPECT_NEAR(got[1], 4.0, 1e-6);
+}
+
+TEST_P(OpContract, ActivationsOfMinusOneAreKnownNumbers) {
+  const auto of = [&](Activation act) {
+    return to_f64(own_->activation(activation(*own_, {1, 1}, {-1.0}), act)).front();
+  };
+  EXPECT_NEAR(of(Activation::silu), -0.2689414213699951, 1e-7);      // -1 / (1 + e)
+  EXPECT_NEAR(of(Activation::gelu_erf), -0.15865525393145707, 1e-7);  // -Phi(-1)
+  EXPECT_NEAR(of(Activation::gelu_tanh), -0.15880800939172324, 1e-7);
+  EXPECT_EQ(of(Activation::relu), 0.0);
+}
+
 TEST_P(OpContract, RopeTurnsAQuarterAtPositionOneOfHalfPi) {
   RopeTable table{
       .layout = RopeLayout::half, .inverse_frequency = {std::numbers::pi / 2, 0.0}, .attention_factor = 1.0};
@@ -336,6 +417,16 @@ TEST_P(OpContract, MismatchedOperandsAreFoundBeforeMemoryIsTouched) {
         own_->gated_activation(x, activation(*own_, {7, 2}, normals(14, 2)), Activation::silu);
       },
       [&] { own_->select_rows(x, three); },
+      [&] { own_->layer_norm(x, norm, nullptr, 1e-5); },
+      [&] {
+        own_->layer_norm(activation(*own_, {1, 9}, normals(9, 2)), norm, &weight, 1e-5);
+      },
+      [&] { own_->columns(x, 5, 3); },
+      [&] { own_->columns(x, -1, 3); },
+      [&] { own_->columns(x, 1, INT64_MAX); },
+      [&] {
+        own_->add(x, activation(*own_, {7, 2}, normals(14, 2)), 2.0);
+      },
   };
   for (std::size_t i = 0; i < wrong.size(); ++i) {
     own_->begin_step();
@@ -389,9 +480,11 @@ TEST_P(OpContract, MakeKvStoreRefusesSizesWithoutSense) {
   EXPECT_FALSE(own_->make_kv_store(huge));
 }
 
-TEST_P(OpContract, EveryForwardOperationIsSupportedAndNoBackwardOneYet) {
+/// Which ones have a backward is asked of the backends that train (gradients_contract_test.cpp).
+TEST_P(OpContract, EveryForwardOperationIsSupportedAndNoBackwardOneWithoutGradients) {
   for (const Op op : all_ops()) {
     EXPECT_TRUE(own_->supports(op, Direction::forward)) << to_string(op);
+    if (own_->gradients()) continue;
     EXPECT_FALSE(own_->supports(op, Direction::backward)) << to_string(op);
   }
 }

@@ -105,7 +105,11 @@ TEST_P(OpInvariants, ThreadCountsGiveTheSameBits) {
     const Tensor y = bench->linear(activation(*bench, {33, 288}, normals(33 * 288, 2)), weight);
     const Tensor gated = bench->gated_activation(y, y, Activation::silu);
     const Weight head = load(*bench, stored(DType::f32, {99, 700}, normals(99 * 700, 3)));
-    const std::string result = bits(gated) + bits(bench->lm_head(gated, head, 20.0));
+    const Weight norm = load(*bench, stored(DType::f32, {700}, normals(700, 4)));
+    const Tensor normed = bench->layer_norm(gated, norm, &norm, 1e-5);
+    const Tensor part = bench->columns(bench->activation(normed, Activation::gelu_tanh), 3, 600);
+    const std::string result = bits(gated) + bits(part) + bits(bench->add(y, normed, 0.3)) +
+                               bits(bench->lm_head(gated, head, 20.0));
     const auto store = make_store(*bench, 16, 20);
     std::vector<std::int32_t> pages(20);
     std::iota(pages.begin(), pages.end(), 0);
@@ -128,7 +132,9 @@ TEST_P(OpInvariants, ARowDoesNotDependOnTheRowsBesideIt) {
       const Tensor h =
           bench->rms_norm(activation(*bench, {end - begin, width}, part(x, width, begin, end)), norm, 1e-5);
       const Tensor y = bench->linear(h, weight);
-      return bits(bench->gated_activation(y, y, Activation::gelu_tanh));
+      const Tensor part = bench->columns(bench->layer_norm(h, norm, &norm, 1e-5), 3, 45);
+      const Tensor sum = bench->add(y, bench->activation(part, Activation::gelu_erf), -0.7);
+      return bits(bench->gated_activation(sum, y, Activation::gelu_tanh));
     };
     const std::string together = layer(0, 13);
     std::string alone;
@@ -162,6 +168,15 @@ TEST_P(OpInvariants, ObservingScoresChangesNothing) {
   bench->begin_step();
   bench->attention_pattern(activation(*bench, {9, kHeads, kWidth}, rows.q), *store, 0, batch, 0, kArgs);
   EXPECT_EQ(before, attend(*bench, *store, rows, {sequence}));
+}
+
+TEST_P(OpInvariants, AddingZeroScaledOrUnscaledLeavesTheBits) {
+  Bench bench(GetParam());
+  const Tensor a = activation(*bench, {5, 43}, normals(215, 1));
+  const Tensor zero = activation(*bench, {5, 43}, std::vector<double>(215, 0.0));
+  EXPECT_EQ(bits(bench->add(a, zero, 1.7)), bits(a));
+  EXPECT_EQ(bits(bench->add(a, activation(*bench, {5, 43}, normals(215, 2)), 1.0)),
+            bits(bench->add(a, activation(*bench, {5, 43}, normals(215, 2)))));
 }
 
 TEST_P(OpInvariants, TheTwoRopeLayoutsAreOnePermutationApart) {

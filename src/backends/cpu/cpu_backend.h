@@ -78,6 +78,7 @@ class CpuOps : public Ops {
   /// body(begin, end) on ranges of [0, count), on as many threads as `cost` (multiply-adds per item) is worth.
   template <class Body>
   void parallel(std::int64_t count, std::int64_t cost, const Body& body) {
+    if (rehearsing_) return;
     constexpr std::int64_t kWorthAThread = 64 * 1024;  // some 5 us
     const std::int64_t grain = kWorthAThread / (cost > 0 ? cost : 1) + 1;
     // By reference: std::function would put a larger capture on the heap.
@@ -92,6 +93,7 @@ class CpuOps : public Ops {
   Result<void> status_;
   OpCounters counters_;
   std::uint32_t weight_types_used_ = 0;  // bit per WeightType
+  bool rehearsing_ = false;              // only memory is taken, nothing is computed: training/training_ops.h
 };
 
 }  // namespace vauban::cpu

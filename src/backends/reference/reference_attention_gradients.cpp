@@ -57,13 +57,16 @@ Result<void> check_training_attention(const Tensor& q, const Batch& batch, const
   if (q.shape().rank() != 3) return internal("attention: expected q of rank 3, found {}", q.shape().to_string());
   if (args.heads < 1 || args.kv_heads < 1 || args.heads % args.kv_heads != 0)
     return internal("attention: {} query heads do not divide into {} key heads", args.heads, args.kv_heads);
+  std::int64_t next = 0;
   for (const SequenceRows& document : batch.sequences) {
-    const std::int64_t end = std::int64_t{document.first_row} + document.rows;
-    if (document.first_row < 0 || document.rows < 0 || end > q.shape()[0])
-      return internal("attention: a document has rows [{}, {}) of a step of {}", document.first_row, end, q.shape()[0]);
-    if (document.past != 0)
-      return internal("attention: a document of a training step has a past of {}; expected 0", document.past);
+    if (document.past != 0 || document.rows < 0 || document.first_row != next)
+      return internal(
+          "attention: a training step is documents one behind the other, without a past; found {} rows at {} "
+          "after {} positions, where row {} comes next",
+          document.rows, document.first_row, document.past, next);
+    next += document.rows;
   }
+  if (next != q.shape()[0]) return internal("attention: documents of {} rows in a step of {}", next, q.shape()[0]);
   return ok();
 }
 

@@ -45,7 +45,7 @@ Tensor ReferenceGradients::masked(const Tensor& x, double rate, const DropoutKey
   Tensor out = make(x.shape());
   if (!fits("masked", x, x.shape())) return out;
   if (!(rate >= 0.0 && rate < 1.0))
-    return accept(invalid_input("dropout: expected a rate in [0, 1), found {}", rate)), out;
+    return accept(internal("dropout: expected a rate in [0, 1), found {}", rate)), out;
   Rng rng(key.seed, key.stream);
   for (std::int64_t i = 0; i < x.shape().elements(); ++i)
     out.as<double>()[i] = rng.uniform() >= rate ? x.as<double>()[i] / (1.0 - rate) : 0.0;
@@ -56,7 +56,7 @@ void ReferenceGradients::embed_backward(const Tensor& dy, std::span<const std::i
   const std::int64_t width = dtable.shape().width();
   if (!fits("embed_backward: dtable", dtable, {dtable.shape().rows(), width})) return;
   if (!fits("embed_backward: dy", dy, {static_cast<std::int64_t>(ids.size()), width})) return;
-  if (!accept(check_indices(ErrorCode::invalid_input, "token id", ids, dtable.shape().rows()))) return;
+  if (!accept(check_indices(ErrorCode::internal, "token id", ids, dtable.shape().rows()))) return;
   for (std::size_t t = 0; t < ids.size(); ++t) {
     const double* from = dy.as<double>() + static_cast<std::int64_t>(t) * width;
     double* to = dtable.as<double>() + ids[t] * width;

@@ -17,7 +17,7 @@ class ReferenceGradients final : public Gradients {
   Tensor zeros(const Shape& shape) override;
   Tensor scaled(const Tensor& x, double factor) override;
   /// Element i is kept when draw i (uniform()) of Rng(seed, stream) is at least `rate`.
-  /// Errors: invalid_input for a rate outside [0, 1).
+  /// Errors: internal for a rate outside [0, 1).
   Tensor masked(const Tensor& x, double rate, const DropoutKey& key) override;
 
   void embed_backward(const Tensor& dy, std::span<const std::int32_t> ids, Tensor& dtable) override;

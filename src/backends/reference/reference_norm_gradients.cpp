@@ -23,30 +23,6 @@ void add_to(Tensor* parameter, const std::vector<double>& sum) {
   for (std::size_t i = 0; i < sum.size(); ++i) parameter->as<double>()[i] += sum[i];
 }
 
-/// d factor / dp, where a row moves by factor(p) along a direction (ops/primitive_rows.h): h' = h + factor(p) d.
-double factor_slope(const Primitive& primitive, double p) {
-  switch (effective_mode(primitive)) {
-    case PrimitiveMode::subtract:
-    case PrimitiveMode::subspace_remove:
-      return -primitive.alpha;
-    case PrimitiveMode::add:
-    case PrimitiveMode::subspace_add:
-      return primitive.alpha;
-    case PrimitiveMode::clamp:
-      return p >= primitive.lo && p <= primitive.hi ? 0.0 : -primitive.alpha;
-    case PrimitiveMode::offset:
-    case PrimitiveMode::project:
-    case PrimitiveMode::subspace_project:
-    case PrimitiveMode::conditional:
-      return 0.0;
-  }
-  return 0.0;
-}
-
-bool gate_open(const Primitive& primitive, const double* x, std::int64_t width) {
-  return primitive.mode != PrimitiveMode::conditional || dot(x, primitive.gate.data(), width) > primitive.tau;
-}
-
 }  // namespace
 
 Tensor ReferenceGradients::rms_norm_backward(const Tensor& dy, const Tensor& x, const Weight& weight, double epsilon,
@@ -110,19 +86,8 @@ Tensor ReferenceGradients::primitive_backward(const Tensor& dy, const Tensor& x,
   Tensor dx = make(x.shape());
   if (!fits("primitive_backward: x", x, x.shape()) || !fits("primitive_backward: dy", dy, x.shape())) return dx;
   if (!accept(check_indices(ErrorCode::internal, "row", rows, x.shape().rows()))) return dx;
-  const std::int64_t width = x.shape().width();
   std::copy_n(dy.as<double>(), dy.shape().elements(), dx.as<double>());
-  for (const std::int32_t row : rows) {
-    const double *in = x.as<double>() + row * width, *d = dy.as<double>() + row * width;
-    double* to = dx.as<double>() + row * width;
-    if (!gate_open(primitive, in, width)) continue;
-    std::copy_n(d, width, to);  // a row that is named twice is edited once
-    for (std::int64_t r = 0; r < primitive.basis_rows; ++r) {
-      const double* direction = primitive.direction.data() + r * width;
-      const double along = factor_slope(primitive, dot(in, direction, width)) * dot(d, direction, width);
-      for (std::int64_t i = 0; i < width; ++i) to[i] += along * direction[i];
-    }
-  }
+  primitive_backward_rows(primitive, dy.as<double>(), x.as<double>(), dx.as<double>(), x.shape().width(), rows);
   return dx;
 }
 

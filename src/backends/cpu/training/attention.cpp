@@ -161,6 +161,8 @@ AttentionGradients CpuGradients::attention_backward(const Tensor& dz, const Tens
   Result<void> check = check_training_batch(q, k, v, batch, args);
   if (check) check = check_same_shape("attention backward", dz, q);
   if (check) check = check_same_shape("attention backward", forward.z, q);
+  if (check && forward.log_sum_exp.shape() != Shape{q.shape()[0], args.heads})
+    check = internal("attention backward: log-sum-exp of {}", forward.log_sum_exp.shape().to_string());
   if (!accept(std::move(check), {&dz, &q, &k, &v}, out.q) || out.k.empty() || out.v.empty()) return out;
   const Shared shared{args, ops_.kernels_, ops_.train_};
   const std::vector<Task> tasks = tasks_of(batch, args.kv_heads);

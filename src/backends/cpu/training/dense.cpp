@@ -22,20 +22,23 @@ bool CpuGradients::accept_gradient(std::string_view op, const Tensor* gradient, 
 
 Result<Weight> CpuGradients::make_parameter(std::string name, const TensorView& initial) {
   VB_CHECK(check_weight(name, initial));
-  VB_TRY(const std::vector<float> values, decode_f32(initial), "in parameter '{}'", name);
-  const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
-  if (bad != values.end()) return corrupt("parameter '{}': element {} is {}", name, bad - values.begin(), *bad);
   Tensor tensor = ops_.memory_.make(DType::f32, initial.shape);
   if (tensor.empty()) return resource("no memory for parameter '{}' of {}", name, initial.shape.to_string());
+  Weight weight{.name = std::move(name), .dtype = DType::f32, .shape = initial.shape, .tensor = tensor, .keep_alive = {}};
+  if (ops_.rehearsing_) return weight;
+  VB_TRY(const std::vector<float> values, decode_f32(initial), "in parameter '{}'", weight.name);
+  const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  if (bad != values.end())
+    return corrupt("parameter '{}': element {} is {}", weight.name, bad - values.begin(), *bad);
   std::copy(values.begin(), values.end(), tensor.as<float>());
-  return Weight{.name = std::move(name), .dtype = DType::f32, .shape = initial.shape, .tensor = tensor, .keep_alive = {}};
+  return weight;
 }
 
 void CpuGradients::parameter_changed(const Weight& parameter) { ops_.weights_.erase(parameter.tensor.storage()); }
 
 Tensor CpuGradients::zeros(const Shape& shape) {
   Tensor out = ops_.make(shape);
-  if (!out.empty()) std::fill_n(out.as<float>(), shape.elements(), 0.0f);
+  if (!out.empty() && !ops_.rehearsing_) std::fill_n(out.as<float>(), shape.elements(), 0.0f);
   return out;
 }
 

@@ -28,7 +28,7 @@ void give_to_system(std::byte* memory) { ::operator delete (memory, std::align_v
 
 struct TensorPool::State {
   std::map<std::size_t, std::vector<std::byte*>> free;  // by block size
-  std::size_t held = 0, live = 0, peak = 0;
+  std::size_t held = 0, live = 0;
   bool intact = true;
 
   ~State() {
@@ -84,7 +84,6 @@ Tensor TensorPool::make(DType dtype, const Shape& shape) {
   std::byte* memory = state_->take(size);
   if (!memory) return {dtype, shape, StorageRef()};
   state_->live += size;
-  state_->peak = std::max(state_->peak, state_->live);
   std::memset(memory + used, kGuardByte, kGuardBytes);
 #ifndef NDEBUG
   std::memset(memory, kGuardByte, used);
@@ -94,8 +93,6 @@ Tensor TensorPool::make(DType dtype, const Shape& shape) {
 
 std::size_t TensorPool::held_bytes() const { return state_->held; }
 std::size_t TensorPool::live_bytes() const { return state_->live; }
-std::size_t TensorPool::peak_bytes() const { return state_->peak; }
-void TensorPool::forget_peak() { state_->peak = state_->live; }
 bool TensorPool::guards_intact() const { return state_->intact; }
 
 }  // namespace vauban::cpu

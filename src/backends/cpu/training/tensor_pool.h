@@ -27,8 +27,6 @@ class TensorPool {
 
   std::size_t held_bytes() const;   ///< taken from the system
   std::size_t live_bytes() const;   ///< in tensors now
-  std::size_t peak_bytes() const;   ///< largest live_bytes since forget_peak()
-  void forget_peak();
   bool guards_intact() const;       ///< of all tensors freed so far
 
   struct State;

@@ -30,7 +30,12 @@ Result<TrainingNumerics> training_numerics_from(std::string_view name) {
 
 Result<std::unique_ptr<Ops>> make_cpu_training_ops(const Context& context, TrainingNumerics numerics) {
   VB_TRY(const cpu::Kernels* kernels, cpu::kernels_for(available_cpu_targets().back()));
-  return std::make_unique<cpu::CpuTrainingOps>(context.pool, *kernels, numerics);
+  return std::make_unique<cpu::CpuTrainingOps>(context.pool, *kernels, numerics, false);
+}
+
+Result<std::unique_ptr<Ops>> make_cpu_training_rehearsal(const Context& context, TrainingNumerics numerics) {
+  VB_TRY(const cpu::Kernels* kernels, cpu::kernels_for(available_cpu_targets().back()));
+  return std::make_unique<cpu::CpuTrainingOps>(context.pool, *kernels, numerics, true);
 }
 
 namespace cpu {
@@ -55,13 +60,15 @@ const TrainingKernels& training_kernels_of(const Kernels& kernels) {
   return *portable_training_kernels();
 }
 
-CpuTrainingOps::CpuTrainingOps(ThreadPool& pool, const Kernels& kernels, TrainingNumerics numerics)
+CpuTrainingOps::CpuTrainingOps(ThreadPool& pool, const Kernels& kernels, TrainingNumerics numerics, bool rehearsal)
     : CpuOps(pool, kernels),
       numerics_(numerics),
       type_(matmul_type(numerics)),
       train_(training_kernels_of(kernels)),
       matmul_(pool),
-      gradients_(std::make_unique<CpuGradients>(*this)) {}
+      gradients_(std::make_unique<CpuGradients>(*this)) {
+  rehearsing_ = rehearsal;
+}
 
 CpuTrainingOps::~CpuTrainingOps() = default;
 
@@ -84,8 +91,7 @@ Result<void> CpuTrainingOps::end_step() {
 
 OpCounters CpuTrainingOps::take_counters() {
   OpCounters counters = CpuOps::take_counters();
-  counters.memory_high_water_bytes = static_cast<std::int64_t>(memory_.peak_bytes());
-  memory_.forget_peak();
+  counters.memory_high_water_bytes = static_cast<std::int64_t>(memory_.held_bytes());
   counters.kernel_path += format(" training/{}", to_string(numerics_));
   return counters;
 }
@@ -168,7 +174,7 @@ Rounded CpuTrainingOps::rounded(const Weight& weight) {
 
 void CpuTrainingOps::multiply(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of, const Operand& a,
                               const Operand& b, float* c, std::int64_t c_stride, bool accumulate) {
-  if (m == 0 || n == 0) return;
+  if (m == 0 || n == 0 || rehearsing_) return;
   if (k == 0) {
     for (std::int64_t i = 0; i < m && !accumulate; ++i) std::fill_n(c + i * c_stride, n, 0.0f);
     return;

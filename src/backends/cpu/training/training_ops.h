@@ -21,5 +21,8 @@ Result<TrainingNumerics> training_numerics_from(std::string_view name);
 
 /// The pool of `context` must outlive the result. Errors: unsupported where no kernels run.
 Result<std::unique_ptr<Ops>> make_cpu_training_ops(const Context& context, TrainingNumerics numerics);
+/// The same operations with the same tensors, of which none is computed or touched: take_counters() then tells how much
+/// memory a step would take.
+Result<std::unique_ptr<Ops>> make_cpu_training_rehearsal(const Context& context, TrainingNumerics numerics);
 
 }  // namespace vauban

@@ -1,0 +1,298 @@
+/// The cases: every method of Gradients, at odd sizes (width 17, vocabulary 33, head_dim 6), no row, one row, many
+/// rows.
+#include "contract/gradients_bench.h"
+
+namespace vauban::test {
+namespace {
+
+using Cases = std::vector<GradientCase>;
+using Targets = std::vector<Tensor*>;
+constexpr std::int64_t kWidth = 17, kVocabulary = 33;
+const std::array<std::int64_t, 4> kRows{0, 1, 5, 43};
+
+std::vector<std::int32_t> spread_ids(std::int64_t rows, std::int64_t count) {
+  std::vector<std::int32_t> ids;
+  for (std::int64_t t = 0; t < rows; ++t) ids.push_back(static_cast<std::int32_t>((t * t + 3) % count));
+  return ids;
+}
+
+std::string rows_name(std::string name, std::int64_t rows) { return name + "Rows" + std::to_string(rows); }
+
+void add_elementwise(Cases& cases) {
+  cases.push_back(
+      {.name = "scaled",
+       .x = {{5, kWidth}},
+       .w = {},
+       .forward = [](auto& m, auto& o) { return m.gradients.scaled(o.x[0], -0.7); },
+       .backward = [](auto& m, auto&, auto&, auto& dy, auto&) -> Tensors { return {m.gradients.scaled(dy, -0.7)}; }});
+  cases.push_back({.name = "masked",
+                   .x = {{23, kWidth}},
+                   .w = {},
+                   .forward =
+                       [](auto& m, auto& o) {
+                         return m.gradients.masked(o.x[0], 0.3, {7, 2});
+                       },
+                   .backward = [](auto& m, auto&, auto&, auto& dy, auto&) -> Tensors {
+                     return {m.gradients.masked(dy, 0.3, {7, 2})};
+                   }});
+}
+
+void add_activations(Cases& cases) {
+  const std::array names{"Silu", "GeluTanh", "GeluErf", "Relu"};
+  for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu}) {
+    const double kink = act == Activation::relu ? 0.05 : 0.0;
+    const std::string name = names[static_cast<std::size_t>(act)];
+    cases.push_back({.name = "activation" + name,
+                     .x = {{9, kWidth}},
+                     .w = {},
+                     .forward = [act](auto& m, auto& o) { return m.ops.activation(o.x[0], act); },
+                     .backward = [act](auto& m, auto& o, auto&, auto& dy, auto&) -> Tensors {
+                       return {m.gradients.activation_backward(dy, o.x[0], act)};
+                     },
+                     .kink = kink});
+    cases.push_back({.name = "gated" + name,
+                     .x = {{9, kWidth}, {9, kWidth}},
+                     .w = {},
+                     .forward = [act](auto& m, auto& o) { return m.ops.gated_activation(o.x[0], o.x[1], act); },
+                     .backward = [act](auto& m, auto& o, auto&, auto& dy, auto&) -> Tensors {
+                       const GateGradients d = m.gradients.gated_activation_backward(dy, o.x[0], o.x[1], act);
+                       return {d.gate, d.up};
+                     },
+                     .kink = kink});
+  }
+}
+
+void add_embed(Cases& cases) {
+  for (const std::int64_t rows : kRows) {
+    const std::vector<std::int32_t> ids = spread_ids(rows, kVocabulary);  // several ids come more than once
+    cases.push_back({.name = rows_name("embed", rows),
+                     .x = {},
+                     .w = {{kVocabulary, kWidth}},
+                     .forward = [ids](auto& m, auto& o) { return m.ops.embed(o.w[0], ids); },
+                     .backward = [ids](auto& m, auto&, auto&, auto& dy, const Targets& dw) -> Tensors {
+                       if (dw[0]) m.gradients.embed_backward(dy, ids, *dw[0]);
+                       return {};
+                     }});
+  }
+}
+
+void add_linear(Cases& cases) {
+  for (const std::int64_t rows : kRows)
+    cases.push_back({.name = rows_name("linear", rows),
+                     .x = {{rows, kWidth}},
+                     .w = {{kVocabulary, kWidth}, {kVocabulary}},
+                     .forward = [](auto& m, auto& o) { return m.ops.linear(o.x[0], o.w[0], &o.w[1]); },
+                     .backward = [](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
+                       if (dw[0]) m.gradients.linear_weight_backward(dy, o.x[0], *dw[0]);
+                       if (dw[1]) m.gradients.bias_backward(dy, *dw[1]);
+                       return {m.gradients.linear_input_backward(dy, o.w[0])};
+                     }});
+  // A frozen base in a packed type: only the input has a gradient.
+  for (const DType dtype : kWeightTypes) {
+    const StoredWeight packed = stored(dtype, {19, 96}, normals(19 * 96, 60));
+    cases.push_back({.name = "frozenLinear_" + std::string(to_string(dtype)),
+                     .x = {{5, 96}},
+                     .w = {},
+                     .forward = [packed](auto& m, auto& o) { return m.ops.linear(o.x[0], load(m.ops, packed)); },
+                     .backward = [packed](auto& m, auto&, auto&, auto& dy, auto&) -> Tensors {
+                       return {m.gradients.linear_input_backward(dy, load(m.ops, packed))};
+                     }});
+  }
+}
+
+void add_norms(Cases& cases) {
+  std::vector<Shape> shapes{{43, kWidth}, {5, 3, 6}, {4, 1}, {2, 260}};
+  for (const std::int64_t rows : kRows)
+    if (rows < 43) shapes.push_back({rows, kWidth});
+  for (const Shape& shape : shapes) {
+    std::string name;
+    for (const std::int64_t dim : shape.dims()) name += "_" + std::to_string(dim);
+    const Shape width{shape.width()};
+    cases.push_back({.name = "rmsNorm" + name,
+                     .x = {shape},
+                     .w = {width},
+                     .forward = [](auto& m, auto& o) { return m.ops.rms_norm(o.x[0], o.w[0], 1e-2); },
+                     .backward = [](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
+                       return {m.gradients.rms_norm_backward(dy, o.x[0], o.w[0], 1e-2, dw[0])};
+                     },
+                     // A row of one value is x / sqrt(x^2 + epsilon): near 0 it bends within one step of a difference.
+                     .kink = shape.width() == 1 ? 0.3 : 0.0});
+    if (shape.width() == 1) continue;  // centred, a single value is always 0: nothing is left to compare
+    cases.push_back({.name = "layerNorm" + name,
+                     .x = {shape},
+                     .w = {width, width},
+                     .forward = [](auto& m, auto& o) { return m.ops.layer_norm(o.x[0], o.w[0], &o.w[1], 1e-2); },
+                     .backward = [](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
+                       return {m.gradients.layer_norm_backward(dy, o.x[0], o.w[0], 1e-2, dw[0], dw[1])};
+                     }});
+  }
+}
+
+void add_rope(Cases& cases) {
+  for (const RopeLayout layout : {RopeLayout::half, RopeLayout::interleaved})
+    for (const std::int64_t head : {6, 9}) {  // of 9, the last three pass through
+      const RopeTable table{.layout = layout, .inverse_frequency = {1.0, 0.1, 0.003}, .attention_factor = 1.25};
+      const std::vector<std::int32_t> positions{0, 1, 2, 511, 0, 1, 90};
+      const char* name = layout == RopeLayout::half ? "ropeHalf" : "ropeInterleaved";
+      cases.push_back({.name = name + std::to_string(head),
+                       .x = {{7, 3, head}},
+                       .w = {},
+                       .forward = [=](auto& m, auto& o) { return m.ops.rope(o.x[0], positions, table); },
+                       .backward = [=](auto& m, auto&, auto&, auto& dy, auto&) -> Tensors {
+                         return {m.gradients.rope_backward(dy, positions, table)};
+                       }});
+    }
+}
+
+struct AttentionCase {
+  const char* name;
+  int heads, kv_heads, head_dim;
+  std::int64_t window;
+  double softcap;
+  std::vector<std::int32_t> lengths;
+};
+
+void add_attention(Cases& cases) {
+  const std::vector<AttentionCase> list{
+      {"MultiHead", 3, 3, 6, 0, 0.0, {11}},      {"Grouped", 6, 2, 6, 0, 0.0, {11}},
+      {"OneKeyHead", 4, 1, 8, 0, 0.0, {9}},      {"Documents", 4, 2, 6, 0, 0.0, {3, 1, 7, 2}},
+      {"Window", 4, 2, 6, 3, 0.0, {13}},         {"WindowOfOne", 2, 2, 6, 1, 0.0, {5}},
+      {"Softcap", 4, 2, 6, 0, 1.5, {9}},         {"Everything", 6, 2, 6, 4, 2.0, {6, 1, 9}},
+      {"OneRow", 2, 1, 6, 0, 0.0, {1}},          {"NoRow", 2, 1, 6, 0, 0.0, {}},
+      {"ManyRows", 2, 1, 16, 0, 0.0, {150, 21}}, {"ManyRowsWindow", 2, 1, 6, 40, 0.0, {150, 21}},
+  };
+  for (const AttentionCase& a : list) {
+    const AttentionArgs args{.heads = a.heads,
+                             .kv_heads = a.kv_heads,
+                             .head_dim = a.head_dim,
+                             .scale = 0.6,
+                             .window = a.window,
+                             .softcap = a.softcap};
+    const Batch batch = documents(a.lengths);
+    const auto rows = static_cast<std::int64_t>(batch.ids.size());
+    const Shape q{rows, a.heads, a.head_dim}, kv{rows, a.kv_heads, a.head_dim};
+    cases.push_back(
+        {.name = std::string("attention") + a.name,
+         .x = {q, kv, kv},
+         .w = {},
+         .forward = [=](auto& m, auto& o) { return m.gradients.attention(o.x[0], o.x[1], o.x[2], batch, args).z; },
+         .backward = [=](auto& m, auto& o, auto&, auto& dy, auto&) -> Tensors {
+           const auto forward = m.gradients.attention(o.x[0], o.x[1], o.x[2], batch, args);
+           const AttentionGradients d =
+               m.gradients.attention_backward(dy, o.x[0], o.x[1], o.x[2], forward, batch, args);
+           return {d.q, d.k, d.v};
+         }});
+  }
+}
+
+void add_movement(Cases& cases) {
+  cases.push_back({.name = "columns",
+                   .x = {{5, kWidth}},
+                   .w = {},
+                   .forward = [](auto& m, auto& o) { return m.ops.columns(o.x[0], 3, 7); },
+                   .backward = [](auto& m, auto&, auto&, auto& dy, auto&) -> Tensors {
+                     return {m.gradients.columns_backward(dy, 3, kWidth)};
+                   }});
+  const std::array<std::vector<std::int32_t>, 3> selections{
+      {{4, 0, 4, 2, 4}, {}, {1}}};  // a row that is taken three times gets three gradients
+  for (const std::vector<std::int32_t>& rows : selections)
+    cases.push_back({.name = rows_name("select", static_cast<std::int64_t>(rows.size())),
+                     .x = {{6, kWidth}},
+                     .w = {},
+                     .forward = [rows](auto& m, auto& o) { return m.ops.select_rows(o.x[0], rows); },
+                     .backward = [rows](auto& m, auto&, auto&, auto& dy, auto&) -> Tensors {
+                       return {m.gradients.select_rows_backward(dy, rows, 6)};
+                     }});
+}
+
+/// Log-probabilities as a tensor, so that the head is a case like any other.
+Tensor as_tensor(const std::vector<double>& values) {
+  Tensor tensor = make_host_tensor(DType::f64, {static_cast<std::int64_t>(values.size())});
+  std::copy(values.begin(), values.end(), tensor.as<double>());
+  return tensor;
+}
+
+void add_head(Cases& cases) {
+  for (const double cap : {0.0, 3.0})
+    for (const std::int64_t rows : kRows) {
+      const std::vector<std::int32_t> targets = spread_ids(rows, kVocabulary);
+      const std::string suffix = rows_name(cap == 0.0 ? "" : "Softcap", rows);
+      const std::vector<Shape> x{{rows, kWidth}}, w{{kVocabulary, kWidth}};
+      cases.push_back({.name = "head" + suffix,
+                       .x = x,
+                       .w = w,
+                       .forward =
+                           [=](auto& m, auto& o) {
+                             return as_tensor(m.gradients.head(o.x[0], o.w[0], cap, targets, {}, nullptr).logprobs);
+                           },
+                       .backward = [=](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
+                         const std::vector<double> coefficients = to_f64(dy);
+                         const auto result = m.gradients.head(o.x[0], o.w[0], cap, targets, coefficients, dw[0]);
+                         // No rows are no coefficients, and those ask for the forward alone.
+                         return {rows == 0 ? o.x[0] : result.dx};
+                       }});
+      cases.push_back({.name = "lmHead" + suffix,
+                       .x = x,
+                       .w = w,
+                       .forward = [=](auto& m, auto& o) { return m.ops.lm_head(o.x[0], o.w[0], cap); },
+                       .backward = [=](auto& m, auto& o, auto& y, auto& dy, const Targets& dw) -> Tensors {
+                         return {m.gradients.lm_head_backward(dy, y, o.x[0], o.w[0], cap, dw[0])};
+                       }});
+    }
+}
+
+Primitive some_primitive(PrimitiveMode mode, PrimitiveMode inner) {
+  const PrimitiveMode effective = mode == PrimitiveMode::conditional ? inner : mode;
+  const bool basis = effective == PrimitiveMode::subspace_project || effective == PrimitiveMode::subspace_remove ||
+                     effective == PrimitiveMode::subspace_add;
+  const std::int64_t rows = basis ? 3 : 1;
+  Primitive p{.mode = mode,
+              .direction = normals(static_cast<std::size_t>(rows * kWidth), 71),
+              .basis_rows = rows,
+              .alpha = 0.8};
+  if (effective == PrimitiveMode::clamp) p.lo = -0.4, p.hi = 0.4;
+  if (mode == PrimitiveMode::conditional) p.gate = normals(kWidth, 73);
+  p.inner = inner;
+  return validate_primitive(p, kWidth).value();
+}
+
+void add_primitive(Cases& cases, PrimitiveMode mode, PrimitiveMode inner = PrimitiveMode::subtract) {
+  const Primitive p = some_primitive(mode, inner);
+  const std::vector<std::int32_t> rows{0, 1, 2, 4, 5, 6, 8, 4};  // 3 and 7 pass through; 4 is edited once
+  std::string name = "primitive_" + std::string(to_string(mode));
+  if (mode == PrimitiveMode::conditional) name += "_" + std::string(to_string(inner));
+  cases.push_back({.name = name,
+                   .x = {{9, kWidth}},
+                   .w = {},
+                   .forward = [=](auto& m, auto& o) { return m.ops.primitive(o.x[0], p, rows).output; },
+                   .backward = [=](auto& m, auto& o, auto&, auto& dy, auto&) -> Tensors {
+                     return {m.gradients.primitive_backward(dy, o.x[0], p, rows)};
+                   }});
+}
+
+void add_primitives(Cases& cases) {
+  using Mode = PrimitiveMode;
+  const std::array inner{Mode::project,         Mode::subtract,     Mode::add,   Mode::subspace_project,
+                         Mode::subspace_remove, Mode::subspace_add, Mode::clamp, Mode::offset};
+  for (const Mode mode : inner) add_primitive(cases, mode);
+  for (const Mode mode : inner) add_primitive(cases, Mode::conditional, mode);
+}
+
+}  // namespace
+
+std::vector<GradientCase> all_gradient_cases() {
+  Cases cases;
+  add_elementwise(cases);
+  add_activations(cases);
+  add_embed(cases);
+  add_linear(cases);
+  add_norms(cases);
+  add_rope(cases);
+  add_attention(cases);
+  add_movement(cases);
+  add_head(cases);
+  add_primitives(cases);
+  return cases;
+}
+
+}  // namespace vauban::test
