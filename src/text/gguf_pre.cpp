@@ -48,6 +48,8 @@ constexpr std::array kPreTypes = {
 
 }  // namespace
 
+std::span<const GgufPreType> all_gguf_pre_types() { return kPreTypes; }
+
 Result<const GgufPreType*> find_gguf_pre(std::string_view name) {
   std::string known;
   for (const GgufPreType& entry : kPreTypes) {

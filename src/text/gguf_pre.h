@@ -15,6 +15,8 @@ struct GgufPreType {
   bool add_bos = false;                        ///< where the file does not say
 };
 
+/// Every known type; of those that cut alike the usual name comes first.
+std::span<const GgufPreType> all_gguf_pre_types();
 /// Errors: unsupported, naming the type and the known ones.
 Result<const GgufPreType*> find_gguf_pre(std::string_view name);
 

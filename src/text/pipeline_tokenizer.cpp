@@ -157,8 +157,8 @@ bool PipelineTokenizer::is_special(std::int32_t id) const {
 }
 
 std::string_view PipelineTokenizer::kind() const {
-  if (pipeline_.decoder && pipeline_.decoder->reads_byte_letters()) return "bpe-bytelevel";
-  return pipeline_.model->falls_back_to_bytes() ? "bpe-bytefallback" : "bpe";
+  const std::string_view kind = pipeline_.model->kind();
+  return kind == "bpe" && pipeline_.decoder && pipeline_.decoder->reads_byte_letters() ? "bpe-bytelevel" : kind;
 }
 
 }  // namespace vauban

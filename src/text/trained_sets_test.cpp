@@ -106,7 +106,8 @@ INSTANTIATE_TEST_SUITE_P(
                     TrainedSet{"bpe_fixedlength", 66}, TrainedSet{"added_matrix_lower", 48},
                     TrainedSet{"added_matrix_metaspace", 48}, TrainedSet{"added_metaspace_first", 48},
                     TrainedSet{"added_in_vocab", 17}, TrainedSet{"real_gpt2", 66}, TrainedSet{"real_gpt_neox", 66},
-                    TrainedSet{"real_stories260k", 66}, TrainedSet{"real_tinystories656k", 66}),
+                    TrainedSet{"uni_byte_fallback", 66}, TrainedSet{"uni_no_pre", 66},
+                    TrainedSet{"uni_albert", 68}, TrainedSet{"uni_t5", 68}, TrainedSet{"uni_xlmr_small", 70}, TrainedSet{"real_stories260k", 66}, TrainedSet{"real_tinystories656k", 66}),
     [](const auto& param) { return std::string(param.param.name); });
 
 }  // namespace

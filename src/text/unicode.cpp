@@ -253,6 +253,49 @@ std::u32string lower(char32_t value) {
   return {static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(value)))};
 }
 
+std::u32string upper(char32_t value) {
+  if (value == 0xDF) return U"SS";
+  return {static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(value)))};
+}
+
+char32_t title(char32_t value) {
+  return static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(value)));
+}
+
+bool is_letter(char32_t value) {
+  const auto c = category(value);
+  return c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO;
+}
+
+bool is_digit(char32_t value) {
+  if (category(value) == UTF8PROC_CATEGORY_ND) return true;
+  return value == 0xB2 || value == 0xB3 || value == 0xB9 || value == 0x2070 || within(value, 0x2074, 0x2079) ||
+         within(value, 0x2080, 0x2089) || within(value, 0x2460, 0x2468);
+}
+
+bool is_upper_case(char32_t value) { return category(value) == UTF8PROC_CATEGORY_LU; }
+bool is_lower_case(char32_t value) { return category(value) == UTF8PROC_CATEGORY_LL; }
+
+bool is_printable(char32_t value) {
+  if (value == U' ') return true;
+  const auto c = category(value);
+  return c != UTF8PROC_CATEGORY_CN && c != UTF8PROC_CATEGORY_ZS && c != UTF8PROC_CATEGORY_ZL &&
+         c != UTF8PROC_CATEGORY_ZP && !is_control_or_other(value);
+}
+
+std::size_t grapheme_size(std::string_view text, std::size_t at) {
+  CodePoint last = code_point_at(text, at);
+  std::size_t end = at + last.size;
+  utf8proc_int32_t state = 0;
+  while (end < text.size()) {
+    const CodePoint next = code_point_at(text, end);
+    if (utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(last.value), static_cast<utf8proc_int32_t>(next.value), &state)) break;
+    end += next.size;
+    last = next;
+  }
+  return end - at;
+}
+
 std::vector<Change> normal_form(std::string_view text, UnicodeForm form) {
   const bool compatible = form == UnicodeForm::nfkc || form == UnicodeForm::nfkd;
   std::vector<Change> changes;

@@ -33,6 +33,9 @@ std::string to_utf8_lossy(std::string_view bytes);
 /// Length of the valid code point that starts `bytes`, or 0.
 std::size_t valid_code_point_size(std::string_view bytes);
 
+/// Bytes of the extended grapheme cluster (UAX 29) that starts at byte `at` (< text.size()) of valid UTF-8.
+std::size_t grapheme_size(std::string_view text, std::size_t at);
+
 bool is_white_space(char32_t value);       ///< property White_Space
 bool is_word_character(char32_t value);    ///< \w of UTS 18: alphabetic, mark, decimal number, connector, joiner
 bool is_numeric(char32_t value);           ///< categories Nd, Nl, No
@@ -44,6 +47,15 @@ bool is_cjk_ideograph(char32_t value);     ///< the blocks that BERT sets off wi
 
 /// Full lower case of one code point on its own (no context: a final sigma stays a sigma).
 std::u32string lower(char32_t value);
+
+/// Full upper case of one code point on its own.
+std::u32string upper(char32_t value);
+char32_t title(char32_t value);       ///< simple title case
+bool is_letter(char32_t value);       ///< categories L*
+bool is_digit(char32_t value);        ///< Nd, and the superscript and circled digits (Python's isdigit)
+bool is_upper_case(char32_t value);   ///< category Lu
+bool is_lower_case(char32_t value);   ///< category Ll
+bool is_printable(char32_t value);    ///< neither C*, unassigned, nor a separator other than the space
 
 /// One step of a rewriting: `value` replaces a character (0), is inserted (> 0), or replaces one and swallows
 /// `-change` more (< 0).

@@ -35,6 +35,7 @@ class Bpe final : public TokenModel {
 
   Result<void> tokenize(std::string_view piece, std::vector<ModelToken>& out) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
+  std::string_view kind() const override { return options_.byte_fallback ? "bpe-bytefallback" : "bpe"; }
   bool falls_back_to_bytes() const override { return options_.byte_fallback; }
 
  private:

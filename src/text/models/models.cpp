@@ -5,6 +5,7 @@
 #include "text/fields.h"
 #include "text/models/bpe.h"
 #include "text/models/token_model.h"
+#include "text/models/unigram.h"
 
 namespace vauban {
 namespace {
@@ -16,6 +17,7 @@ struct Entry {
 
 constexpr std::array kModels = {
     Entry{"BPE", make_bpe},
+    Entry{"Unigram", make_unigram},
 };
 
 }  // namespace
@@ -28,7 +30,7 @@ Result<std::unique_ptr<TokenModel>> make_model(const Json& section) {
   if (type.empty()) return corrupt("model: expected a 'type'");
   for (const Entry& entry : kModels)
     if (entry.type == type) return entry.make(section);
-  return unsupported("tokenizer model '{}' is not built (built: BPE)", type);
+  return unsupported("tokenizer model '{}' is not built (built: BPE, Unigram)", type);
 }
 
 }  // namespace vauban

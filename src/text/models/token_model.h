@@ -25,6 +25,7 @@ class TokenModel {
   /// Appends the tokens of `piece` (valid UTF-8, not empty).
   virtual Result<void> tokenize(std::string_view piece, std::vector<ModelToken>& out) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
+  virtual std::string_view kind() const = 0;  ///< "bpe", "unigram", ...
   /// True when characters outside the vocabulary become byte pieces <0x00> .. <0xFF>.
   virtual bool falls_back_to_bytes() const = 0;
 };

@@ -34,5 +34,6 @@ Result<std::unique_ptr<Normalizer>> make_replace(const Json& section);
 Result<std::unique_ptr<Normalizer>> make_byte_level_normalizer(const Json& section);
 Result<std::unique_ptr<Normalizer>> make_nmt(const Json& section);
 Result<std::unique_ptr<Normalizer>> make_bert_normalizer(const Json& section);
+Result<std::unique_ptr<Normalizer>> make_precompiled(const Json& section);
 
 }  // namespace vauban

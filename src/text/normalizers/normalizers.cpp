@@ -21,6 +21,7 @@ constexpr std::array kNormalizers = {
     ComponentEntry<Normalizer>{"ByteLevel", make_byte_level_normalizer},
     ComponentEntry<Normalizer>{"Nmt", make_nmt},
     ComponentEntry<Normalizer>{"BertNormalizer", make_bert_normalizer},
+    ComponentEntry<Normalizer>{"Precompiled", make_precompiled},
 };
 
 class Sequence final : public Normalizer {

@@ -30,7 +30,10 @@ Result<Charsmap> Charsmap::parse(std::string_view blob) {
   return out;
 }
 
-std::optional<Charsmap::Rule> Charsmap::longest(std::string_view text) const {
+std::optional<Charsmap::Rule> Charsmap::longest(std::string_view text) const { return find(text, true); }
+std::optional<Charsmap::Rule> Charsmap::shortest(std::string_view text) const { return find(text, false); }
+
+std::optional<Charsmap::Rule> Charsmap::find(std::string_view text, bool longest) const {
   std::optional<Rule> best;
   std::uint32_t node = offset_of(units_[0]);
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -42,6 +45,7 @@ std::optional<Charsmap::Rule> Charsmap::longest(std::string_view text) const {
     if (!has_leaf(unit)) continue;
     if (node >= units_.size() || value_of(units_[node]) >= strings_.size()) break;
     best = Rule{i + 1, std::string_view(strings_.data() + value_of(units_[node]))};
+    if (!longest) break;
   }
   return best;
 }

@@ -23,8 +23,11 @@ class Charsmap {
   };
   /// The longest rule for a prefix of `text`.
   std::optional<Rule> longest(std::string_view text) const;
+  std::optional<Rule> shortest(std::string_view text) const;
 
  private:
+  std::optional<Rule> find(std::string_view text, bool longest) const;
+
   std::vector<std::uint32_t> units_;
   std::string strings_;
 };
