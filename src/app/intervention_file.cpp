@@ -1,7 +1,14 @@
 #include "app/intervention_file.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/config/reader.h"
+#include "base/rng.h"
 #include "base/sha256.h"
+#include "base/strings.h"
+#include "format/direction.h"
+#include "format/gguf.h"
 #include "format/safetensors.h"
 
 namespace vauban {
@@ -15,6 +22,16 @@ struct Direction {
 
 std::string digest_of(const std::vector<double>& values) { return sha256_hex(std::as_bytes(std::span(values))); }
 
+Result<std::shared_ptr<const ModelFile>> open_tensors(const std::string& path) {
+  return path.ends_with(".gguf") ? open_gguf(path) : open_safetensors(path);
+}
+
+/// Whether a file names its tensors by layer.
+bool is_layered(const ModelFile& file) {
+  return std::ranges::any_of(file.tensors(),
+                             [](const TensorEntry& entry) { return entry.name.starts_with("direction."); });
+}
+
 Result<const TensorEntry*> pick_tensor(const ModelFile& file, const std::optional<std::string>& name) {
   if (name) {
     if (const TensorEntry* entry = file.find(*name)) return entry;
@@ -25,10 +42,11 @@ Result<const TensorEntry*> pick_tensor(const ModelFile& file, const std::optiona
 }
 
 Result<Direction> read_direction(const std::string& path, const std::optional<std::string>& tensor) {
-  VB_TRY(const auto file, open_safetensors(path));
+  VB_TRY(const auto file, open_tensors(path));
   VB_TRY(const TensorEntry* entry, pick_tensor(*file, tensor), "in {}", path);
   if (entry->view.shape.rank() < 1 || entry->view.shape.rank() > 2)
-    return invalid_input("tensor '{}' in {}: expected (D) or (k, D), found {}", entry->name, path, entry->view.shape.to_string());
+    return invalid_input("tensor '{}' in {}: expected (D) or (k, D), found {}", entry->name, path,
+                         entry->view.shape.to_string());
   VB_TRY(const std::vector<double> values, decode_f64(entry->view), "in {}", path);
   return Direction{values, entry->view.shape.rows(), file->tensor_digest(*entry)};
 }
@@ -44,32 +62,39 @@ Result<Direction> flatten(const std::vector<std::vector<double>>& basis) {
   return direction;
 }
 
+Result<void> check_digest(const InterventionConfig& c) {
+  if (!c.direction_sha256) return ok();
+  if (!c.direction_file) return invalid_input("direction_sha256 is that of direction_file, which is not given");
+  VB_TRY(const std::string found, sha256_file(*c.direction_file));
+  if (found != *c.direction_sha256)
+    return with_hint(corrupt("{}: expected SHA-256 {}, found {}", *c.direction_file, *c.direction_sha256, found),
+                     "measure the direction again, or correct direction_sha256");
+  return ok();
+}
+
 Result<Direction> direction_of(const InterventionConfig& c) {
-  if (!c.direction.empty() + !c.basis.empty() + c.direction_file.has_value() != 1)
-    return invalid_input("expected exactly one of direction, basis, direction_file");
   if (c.direction_file) return read_direction(*c.direction_file, c.tensor);
   if (!c.basis.empty()) return flatten(c.basis);
   return Direction{c.direction, 1, digest_of(c.direction)};
 }
 
-Result<std::vector<double>> gate_of(const InterventionConfig& c) {
-  if (c.gate_file) {
-    VB_TRY(Direction gate, read_direction(*c.gate_file, c.gate_tensor));
-    return std::move(gate.values);
-  }
-  return c.gate;
+Result<std::optional<DirectionFile>> layered_file(const std::optional<std::string>& path,
+                                                  const std::optional<std::string>& tensor) {
+  if (!path || tensor) return std::optional<DirectionFile>();
+  VB_TRY(const auto file, open_tensors(*path));
+  if (!is_layered(*file)) return std::optional<DirectionFile>();
+  VB_TRY(DirectionFile read, read_directions(*path));
+  return std::optional<DirectionFile>(std::move(read));
 }
 
-Result<Intervention> to_intervention(const InterventionConfig& c) {
-  VB_TRY(Direction direction, direction_of(c));
-  Intervention out{.name = c.name, .layers = c.layers, .direction_digest = direction.digest};
+/// Everything but the direction and its layers.
+Result<Intervention> frame_of(const InterventionConfig& c) {
+  Intervention out{.name = c.name, .layers = c.layers};
   VB_TRY(out.site, site_from(c.site));
   VB_TRY(out.positions, positions_from(c.positions));
   VB_TRY(out.primitive.mode, primitive_mode_from(c.mode));
   VB_TRY(out.primitive.inner, primitive_mode_from(c.inner_mode));
-  VB_TRY(out.primitive.gate, gate_of(c));
-  out.primitive.direction = std::move(direction.values);
-  out.primitive.basis_rows = direction.rows;
+  out.primitive.gate = c.gate;
   out.primitive.alpha = c.alpha;
   out.primitive.lo = c.lo;
   out.primitive.hi = c.hi;
@@ -77,13 +102,116 @@ Result<Intervention> to_intervention(const InterventionConfig& c) {
   return out;
 }
 
+std::string layers_in(const DirectionFile& file) {
+  std::vector<std::string> names;
+  for (const LayerDirection& entry : file.layers) names.push_back(format("{}", entry.layer));
+  return join(names, ", ");
+}
+
+Result<const LayerDirection*> entry_of(const DirectionFile& file, int layer) {
+  if (const LayerDirection* entry = file.find(layer)) return entry;
+  return not_found("the direction file holds no direction.{}; it has layers {}", layer, layers_in(file));
+}
+
+/// What a mode works with: the length that was measured only where the length matters, the whole subspace where one is
+/// meant.
+void take_direction(const LayerDirection& entry, Primitive& primitive) {
+  const PrimitiveMode mode = primitive.mode == PrimitiveMode::conditional ? primitive.inner : primitive.mode;
+  const bool subspace = mode == PrimitiveMode::subspace_project || mode == PrimitiveMode::subspace_remove ||
+                        mode == PrimitiveMode::subspace_add;
+  std::vector<float> values = entry.direction;
+  if (mode == PrimitiveMode::offset) values = entry.offset();
+  if (subspace && !entry.basis.empty()) values = entry.basis;
+  primitive.basis_rows = static_cast<std::int64_t>(values.size() / entry.direction.size());
+  primitive.direction.assign(values.begin(), values.end());
+}
+
+/// Normal components, so that every direction is as likely; of the length that the measured one has.
+void randomise(std::vector<double>& values, std::uint64_t seed, int layer) {
+  double length = 0, drawn = 0;
+  Rng rng(seed, static_cast<std::uint64_t>(layer));
+  for (double& value : values) {
+    length += value * value;
+    value = rng.normal();
+    drawn += value * value;
+  }
+  for (double& value : values) value *= std::sqrt(length / drawn);
+}
+
+struct Sources {
+  std::optional<DirectionFile> direction, gate;
+  std::optional<std::uint64_t> random_seed;
+};
+
+Result<Intervention> at_layer(const Intervention& frame, const Sources& from, int layer) {
+  Intervention out = frame;
+  out.layers = {layer};
+  if (from.direction) {
+    VB_TRY(const LayerDirection* entry, entry_of(*from.direction, layer));
+    take_direction(*entry, out.primitive);
+    out.direction_digest = from.direction->digest;
+  }
+  if (from.random_seed) {
+    randomise(out.primitive.direction, *from.random_seed, layer);
+    out.direction_digest = digest_of(out.primitive.direction);
+  }
+  if (from.gate) {
+    VB_TRY(const LayerDirection* entry, entry_of(*from.gate, layer), "for the gate");
+    out.primitive.gate.assign(entry->direction.begin(), entry->direction.end());
+  }
+  return out;
+}
+
+std::vector<int> layers_of(const InterventionConfig& c, const DirectionFile& file) {
+  std::vector<int> layers = c.layers;
+  if (layers.empty())
+    for (const LayerDirection& entry : file.layers) layers.push_back(entry.layer);
+  return layers;
+}
+
+Result<std::vector<Intervention>> per_layer(const InterventionConfig& c, const Intervention& frame,
+                                            const Sources& from) {
+  const std::vector<int> layers = layers_of(c, from.direction ? *from.direction : *from.gate);
+  std::vector<Intervention> out;
+  for (const int layer : layers) {
+    VB_TRY(Intervention made, at_layer(frame, from, layer));
+    if (layers.size() > 1) made.name = format("{}.{}", c.name, layer);
+    out.push_back(std::move(made));
+  }
+  return out;
+}
+
+Result<std::vector<Intervention>> expand(const InterventionConfig& c) {
+  if (!c.direction.empty() + !c.basis.empty() + c.direction_file.has_value() != 1)
+    return invalid_input("expected exactly one of direction, basis, direction_file");
+  VB_CHECK(check_digest(c));
+  VB_TRY(Intervention frame, frame_of(c));
+  Sources from{.direction = {}, .gate = {}, .random_seed = c.random_seed};
+  VB_TRY(from.direction, layered_file(c.direction_file, c.tensor));
+  VB_TRY(from.gate, layered_file(c.gate_file, c.gate_tensor));
+  if (c.random_seed && !from.direction)
+    return invalid_input("random_seed needs a direction_file with a direction.<layer> for each layer");
+  if (!from.direction) {
+    VB_TRY(Direction direction, direction_of(c));
+    frame.direction_digest = direction.digest;
+    frame.primitive.direction = std::move(direction.values);
+    frame.primitive.basis_rows = direction.rows;
+  }
+  if (c.gate_file && !from.gate) {
+    VB_TRY(Direction gate, read_direction(*c.gate_file, c.gate_tensor));
+    frame.primitive.gate = std::move(gate.values);
+  }
+  if (from.direction || from.gate) return per_layer(c, frame, from);
+  return std::vector<Intervention>{std::move(frame)};
+}
+
 }  // namespace
 
 Result<std::vector<Intervention>> to_interventions(const std::vector<InterventionConfig>& configs) {
   std::vector<Intervention> out;
   for (const InterventionConfig& config : configs) {
-    VB_TRY(Intervention intervention, to_intervention(config), "in intervention '{}'", config.name);
-    out.push_back(std::move(intervention));
+    VB_TRY(std::vector<Intervention> expanded, expand(config), "in intervention '{}'", config.name);
+    std::ranges::move(expanded, std::back_inserter(out));
   }
   return out;
 }

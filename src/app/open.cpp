@@ -1,6 +1,7 @@
 #include "app/open.h"
 
 #include "backends/backends.h"
+#include "base/files.h"
 #include "base/strings.h"
 #include "model/model.h"
 #include "runtime/local/local_runtime.h"
@@ -14,10 +15,12 @@ bool is_tokenizer_file(const std::filesystem::path& path) {
 
 }  // namespace
 
+Result<ModelSource> open_source(const std::string& model) { return ModelSource::open_with_adapters(model); }
+
 Result<std::unique_ptr<Runtime>> open_runtime(const std::string& model, Session& session, const OpenOptions& options) {
   const CommonOptions& common = session.options();
   VB_TRY(const Numerics numerics, numerics_from(common.numerics));
-  VB_TRY(const ModelSource source, ModelSource::open(model));
+  VB_TRY(const ModelSource source, open_source(model));
   VB_TRY(std::unique_ptr<Ops> ops, make_backend(options.backend.empty() ? common.backend : options.backend, session.context(),
                                                 options.device.empty() ? common.device : options.device));
   VB_TRY(std::unique_ptr<Model> loaded, Model::load(source, *ops, session.context()));
@@ -30,11 +33,42 @@ Result<std::unique_ptr<Runtime>> open_runtime(const std::string& model, Session&
 
 Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const std::string& model) {
   if (is_tokenizer_file(model)) return load_tokenizer_file(model);
-  VB_TRY(const ModelSource source, ModelSource::open(model));
+  VB_TRY(const ModelSource source, open_source(model));
   VB_TRY(auto tokenizer, load_tokenizer(source));
   if (!tokenizer)
     return with_hint(unsupported("'{}' carries no tokenizer", model), "give token ids with --ids, or a tokenizer.json beside the model");
   return tokenizer;
+}
+
+Result<ChatFormat> open_chat_format(const std::string& model, const std::string& template_file) {
+  ChatFormat made;
+  if (!model.empty()) {
+    VB_TRY(const ModelSource source, ModelSource::open_with_adapters(model));
+    VB_TRY(made.tokenizer, load_tokenizer(source));
+    if (template_file.empty()) {
+      VB_TRY(made.chat_template, load_chat_template(source));
+    }
+  }
+  if (!template_file.empty()) {
+    VB_TRY(std::string text, read_file(template_file, std::size_t{1} << 22));
+    VB_TRY(made.chat_template, ChatTemplate::parse(std::move(text)), "in {}", template_file);
+  }
+  if (!made.chat_template)
+    return with_hint(unsupported("'{}' carries no chat template", model), "give one with --template, or put a chat_template.jinja beside the model");
+  if (made.tokenizer) {
+    made.bos = special_text(made.tokenizer.get(), made.tokenizer->bos());
+    made.eos = special_text(made.tokenizer.get(), made.tokenizer->eos());
+  }
+  return made;
+}
+
+std::function<Result<std::string>(const Json& messages)> chat_renderer(std::string model, const Clock& clock) {
+  const auto opened = std::make_shared<std::optional<Result<ChatFormat>>>();
+  return [=, model = std::move(model), &clock](const Json& messages) -> Result<std::string> {
+    if (!*opened) *opened = open_chat_format(model);
+    VB_TRY(const ChatFormat chat, **opened);
+    return chat.chat_template->render(chat_variables(messages, true, chat.bos, chat.eos), {.now = clock.utc()});
+  };
 }
 
 Result<std::vector<std::int32_t>> parse_ids(std::string_view text) {

@@ -19,7 +19,7 @@ struct PromptOptions {
 inline void fields(PromptOptions& c, FieldVisitor& f) {
   f("prompt", c.prompt, {.help = "the text; BOS is added as the model's files say"});
   f("ids", c.ids, {.help = "token ids instead of a text: 1,2,3; nothing is added to them"});
-  f("chat", c.chat, {.help = "apply the model's chat template (refused until the template engine is built)"});
+  f("chat", c.chat, {.help = "the prompt is a message of the user: apply the model's chat template"});
 }
 
 struct SamplingOptions {

@@ -23,7 +23,7 @@ constexpr std::uint32_t kMaxDims = 4;
 constexpr std::size_t kMinKeyBytes = 8 + 1 + 4 + 1;     // one-letter key, type, one-byte value
 constexpr std::size_t kMinTensorBytes = 8 + 4 + 4 + 8;  // name length, n_dims, type, offset
 
-enum class KvType : std::int32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
+using KvType = GgufType;
 constexpr std::array<std::uint64_t, 13> kMinValueBytes = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
 
 struct Header {
@@ -131,9 +131,9 @@ Result<Json> read_scalar(ByteReader& in, KvType type) {
   return corrupt("arrays of arrays are not part of the format");
 }
 
-/// `budget` is what remains of kMaxArrayElements for the whole file.
-Result<Json> read_array(ByteReader& in, std::uint64_t& budget) {
-  VB_TRY(const KvType type, read_type(in));
+/// `budget` is what remains of kMaxArrayElements for the whole file; `type` becomes the elements'.
+Result<Json> read_array(ByteReader& in, std::uint64_t& budget, KvType& type) {
+  VB_TRY(type, read_type(in));
   VB_TRY(const auto count, in.read<std::uint64_t>("an array's length"));
   if (count > in.remaining() / kMinValueBytes[static_cast<std::size_t>(type)])
     return corrupt("an array claims {} elements, {} bytes remain", count, in.remaining());
@@ -156,20 +156,21 @@ Result<void> check_alignment(KvType type, const Json& value) {
   return ok();
 }
 
-Result<Json> read_value(ByteReader& in, std::string_view key, std::uint64_t& budget) {
-  VB_TRY(const KvType type, read_type(in));
-  VB_TRY(Json value, type == KvType::array ? read_array(in, budget) : read_scalar(in, type));
-  if (key == kAlignmentKey) VB_CHECK(check_alignment(type, value));
+Result<Json> read_value(ByteReader& in, std::uint64_t& budget, GgufKeyType& key) {
+  VB_TRY(key.type, read_type(in));
+  VB_TRY(Json value, key.type == KvType::array ? read_array(in, budget, key.element) : read_scalar(in, key.type));
+  if (key.name == kAlignmentKey) VB_CHECK(check_alignment(key.type, value));
   return value;
 }
 
-Result<Json> read_metadata(ByteReader& in, std::uint64_t count) {
+Result<Json> read_metadata(ByteReader& in, std::uint64_t count, std::vector<GgufKeyType>& keys) {
   Json::Object metadata;
   std::uint64_t budget = kMaxArrayElements;
   for (std::uint64_t i = 0; i < count; ++i) {
     VB_TRY(const std::string_view key, read_name(in, "a key"), "in key {} of {}", i + 1, count);
     if (key.empty()) return corrupt("key {} of {} is empty", i + 1, count);
-    VB_TRY(Json value, read_value(in, key, budget), "in key '{}'", printable(key));
+    GgufKeyType& type = keys.emplace_back(GgufKeyType{.name = std::string(key)});
+    VB_TRY(Json value, read_value(in, budget, type), "in key '{}'", printable(key));
     if (!metadata.emplace(key, std::move(value)).second) return corrupt("key '{}' appears twice", printable(key));
   }
   return Json(std::move(metadata));
@@ -255,7 +256,7 @@ Result<GgufContents> parse_gguf(std::span<const std::byte> bytes) {
   GgufContents contents;
   VB_TRY(const Header header, read_header(in));
   contents.version = header.version;
-  VB_TRY(contents.metadata, read_metadata(in, header.keys));
+  VB_TRY(contents.metadata, read_metadata(in, header.keys, contents.keys));
   const Json* alignment = contents.metadata.find(kAlignmentKey);
   contents.alignment = alignment ? static_cast<std::uint32_t>(alignment->as_int()) : kDefaultAlignment;
   VB_TRY(std::vector<Described> tensors, read_tensors(in, header.tensors));

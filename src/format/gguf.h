@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/json.h"
@@ -21,10 +22,21 @@
 
 namespace vauban {
 
+/// Types of metadata values, by their numbers in the file.
+enum class GgufType : std::int32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
+
+/// How a key was stored, beside its value in the metadata.
+struct GgufKeyType {
+  std::string name;
+  GgufType type = GgufType::u32;
+  GgufType element = GgufType::u32;  ///< of an array
+};
+
 struct GgufContents {
   std::uint32_t version = 0;
   std::uint32_t alignment = 0;       ///< bytes
   Json metadata;                     ///< object; string values may be any bytes (token lists of some vocabularies)
+  std::vector<GgufKeyType> keys;     ///< of the metadata, in file order
   std::vector<TensorEntry> tensors;  ///< in file order; views into the parsed bytes
 };
 Result<GgufContents> parse_gguf(std::span<const std::byte> bytes);

@@ -96,6 +96,21 @@ Result<void> open_safetensors_file(ModelSource& source, const fs::path& path) {
   return ok();
 }
 
+/// Takes from `rest` the longest piece, up to one of its '+' or its end, that exists; the first piece where none does.
+std::string take_path(std::string_view& rest) {
+  std::error_code ignored;
+  for (std::size_t end = rest.size(); end != std::string_view::npos && end > 0; end = rest.rfind('+', end - 1)) {
+    if (!fs::exists(fs::path(rest.substr(0, end)), ignored)) continue;
+    const std::string piece(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    return piece;
+  }
+  const std::size_t plus = std::min(rest.find('+'), rest.size());
+  const std::string piece(rest.substr(0, plus));
+  rest.remove_prefix(std::min(plus + 1, rest.size()));
+  return piece;
+}
+
 std::string last_component(const fs::path& path) {
   std::error_code failed;
   const fs::path absolute = fs::weakly_canonical(path, failed);
@@ -130,6 +145,24 @@ Result<ModelSource> ModelSource::open(const fs::path& path) {
     return source;
   }
   return unsupported("'{}': expected a folder, a .gguf or a .safetensors file", path.string());
+}
+
+Result<ModelSource> ModelSource::open_with_adapters(std::string_view argument) {
+  std::string_view rest = argument;
+  const std::string base = take_path(rest);
+  VB_TRY(ModelSource source, open(base));
+  if (rest.empty() && argument.size() > base.size())
+    return invalid_input("'{}': expected an adapter folder behind the '+'", argument);
+  while (!rest.empty()) {
+    const std::string folder = take_path(rest);
+    // A file has no adapter name; the second adapter of a model needs one to be told apart.
+    const std::size_t number = source.adapters.size();
+    VB_TRY(auto adapter, Adapter::open(folder, number == 0 ? "default" : format("adapter_{}", number)),
+           "while opening adapter {}", folder);
+    source.name += "+" + last_component(folder);
+    source.adapters.push_back(std::move(adapter));
+  }
+  return source;
 }
 
 }  // namespace vauban

@@ -5,10 +5,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
 #include "format/model_file.h"
+#include "format/peft/adapter.h"
 
 namespace vauban {
 
@@ -21,11 +24,17 @@ struct ModelSource {
   Json config, generation_config, tokenizer_config, special_tokens_map;
   std::optional<std::filesystem::path> tokenizer_json, tokenizer_model, chat_template;
 
+  /// LoRA adapters to attach, in the order in which they were named.
+  std::vector<std::shared_ptr<const Adapter>> adapters;
+
   bool is_gguf() const { return file->container() == Container::gguf; }
 
   /// A folder with config.json and weights, a .gguf file, or a .safetensors file inside such a folder.
   /// Errors: not_found (with what the folder lacks), corrupt, unsupported.
   static Result<ModelSource> open(const std::filesystem::path& path);
+  /// A MODEL argument for commands that run a model: the same, or `BASE+ADAPTER` with a PEFT folder (or several, each
+  /// behind a '+'). A path that itself holds a '+' and exists is taken as it stands.
+  static Result<ModelSource> open_with_adapters(std::string_view argument);
 };
 
 }  // namespace vauban

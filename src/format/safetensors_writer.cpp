@@ -23,40 +23,42 @@ std::ptrdiff_t type_rank(DType dtype) {
   return std::find(kTypeOrder.begin(), kTypeOrder.end(), dtype) - kTypeOrder.begin();
 }
 
-using Order = std::vector<const NamedTensorView*>;
+using Order = std::vector<const TensorOut*>;
 
-Order storage_order(const std::vector<NamedTensorView>& tensors) {
+Order storage_order(const std::vector<TensorOut>& tensors) {
   Order order;
-  for (const NamedTensorView& tensor : tensors) order.push_back(&tensor);
-  std::sort(order.begin(), order.end(), [](const NamedTensorView* a, const NamedTensorView* b) {
-    const auto rank_a = type_rank(a->view.dtype), rank_b = type_rank(b->view.dtype);
+  for (const TensorOut& tensor : tensors) order.push_back(&tensor);
+  std::sort(order.begin(), order.end(), [](const TensorOut* a, const TensorOut* b) {
+    const auto rank_a = type_rank(a->dtype), rank_b = type_rank(b->dtype);
     return rank_a != rank_b ? rank_a > rank_b : a->name < b->name;
   });
   return order;
 }
 
-Result<void> check_tensor(const NamedTensorView& tensor) {
-  const TensorView& view = tensor.view;
+Result<void> check_tensor(const TensorOut& tensor) {
   if (tensor.name == "__metadata__") return invalid_input("the tensor name '__metadata__' is reserved");
-  if (info(view.dtype).safetensors.empty()) return unsupported("safetensors has no type for {}", to_string(view.dtype));
-  const auto size = size_bytes(view.dtype, view.shape);
+  if (info(tensor.dtype).safetensors.empty())
+    return unsupported("safetensors has no type for {}", to_string(tensor.dtype));
+  const auto size = size_bytes(tensor.dtype, tensor.shape);
   if (!size) return invalid_input("{}", size.error().message);
-  if (*size != view.bytes.size())
-    return invalid_input("{} {} takes {} bytes, {} were given", to_string(view.dtype), view.shape.to_string(), *size,
-                         view.bytes.size());
   return ok();
 }
 
-Result<void> check_tensors(const std::vector<NamedTensorView>& tensors) {
-  std::vector<std::string_view> names;
-  for (const NamedTensorView& tensor : tensors) {
+Result<void> check_tensors(const std::vector<TensorOut>& tensors) {
+  for (const TensorOut& tensor : tensors)
     VB_CHECK(check_tensor(tensor), "in tensor '{}'", printable(tensor.name));
-    names.push_back(tensor.name);
-  }
-  std::sort(names.begin(), names.end());
-  const auto twice = std::adjacent_find(names.begin(), names.end());
-  if (twice != names.end()) return invalid_input("tensor '{}' is given more than once", printable(*twice));
-  return ok();
+  return check_tensor_list(tensors);
+}
+
+Result<TensorOut> tensor_out(const NamedTensorView& tensor) {
+  const TensorView& view = tensor.view;
+  const auto size = size_bytes(view.dtype, view.shape);
+  if (size && *size != view.bytes.size())
+    return invalid_input("{} {} takes {} bytes, {} were given", to_string(view.dtype), view.shape.to_string(), *size,
+                         view.bytes.size());
+  return TensorOut{.name = tensor.name, .dtype = view.dtype, .shape = view.shape, .make = [view]() -> Result<TensorBytes> {
+                     return TensorBytes{.bytes = view.bytes, .owner = {}};
+                   }};
 }
 
 Result<std::string> metadata_text(const SafetensorsMetadata& metadata) {
@@ -73,13 +75,13 @@ Result<std::string> header_text(const Order& order, const SafetensorsMetadata& m
     text += "\"__metadata__\":" + values;
   }
   std::uint64_t begin = 0;
-  for (const NamedTensorView* tensor : order) {
+  for (const TensorOut* tensor : order) {
     VB_TRY(const std::string name, Json(tensor->name).dump(), "in a tensor name");
-    VB_TRY(const std::string shape,
-           Json(Json::Array(tensor->view.shape.dims().begin(), tensor->view.shape.dims().end())).dump());
-    const std::uint64_t end = begin + tensor->view.bytes.size();
+    VB_TRY(const std::string shape, Json(Json::Array(tensor->shape.dims().begin(), tensor->shape.dims().end())).dump());
+    VB_TRY(const std::uint64_t size, size_bytes(tensor->dtype, tensor->shape));
+    const std::uint64_t end = begin + size;
     text += format("{}{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}", text.size() > 1 ? "," : "", name,
-                   info(tensor->view.dtype).safetensors, shape, begin, end);
+                   info(tensor->dtype).safetensors, shape, begin, end);
     begin = end;
   }
   text += '}';
@@ -97,16 +99,29 @@ std::string length_prefix(std::uint64_t length) {
 
 }  // namespace
 
-Result<void> write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensorView>& tensors,
-                               const SafetensorsMetadata& metadata, FileOps& ops) {
+Result<void> stream_safetensors(const std::filesystem::path& path, const std::vector<TensorOut>& tensors,
+                                const SafetensorsMetadata& metadata, FileOps& ops) {
   VB_CHECK(check_tensors(tensors), "for {}", path.string());
   const Order order = storage_order(tensors);
   VB_TRY(const std::string header, header_text(order, metadata), "for {}", path.string());
   VB_TRY(AtomicFile file, AtomicFile::create(path, ops));
   VB_CHECK(file.write(length_prefix(header.size())));
   VB_CHECK(file.write(header));
-  for (const NamedTensorView* tensor : order) VB_CHECK(file.write(tensor->view.bytes));
+  for (const TensorOut* tensor : order) {
+    VB_TRY(const TensorBytes made, make_bytes(*tensor), "for {}", path.string());
+    VB_CHECK(file.write(made.bytes));
+  }
   return file.commit();
+}
+
+Result<void> write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensorView>& tensors,
+                               const SafetensorsMetadata& metadata, FileOps& ops) {
+  std::vector<TensorOut> outs;
+  for (const NamedTensorView& tensor : tensors) {
+    VB_TRY(TensorOut out, tensor_out(tensor), "in tensor '{}'", printable(tensor.name));
+    outs.push_back(std::move(out));
+  }
+  return stream_safetensors(path, outs, metadata, ops);
 }
 
 }  // namespace vauban

@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/result.h"
+#include "format/tensor_out.h"
 #include "tensor/tensor.h"
 
 namespace vauban {
@@ -26,5 +27,9 @@ using SafetensorsMetadata = std::map<std::string, std::string>;
 /// unsupported (a block type, which this format lacks), resource (a header above 100,000,000 bytes), io.
 Result<void> write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensorView>& tensors,
                                const SafetensorsMetadata& metadata = {}, FileOps& ops = real_file_ops());
+
+/// The same for tensors that are made one at a time, while writing.
+Result<void> stream_safetensors(const std::filesystem::path& path, const std::vector<TensorOut>& tensors,
+                                const SafetensorsMetadata& metadata = {}, FileOps& ops = real_file_ops());
 
 }  // namespace vauban

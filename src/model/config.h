@@ -13,6 +13,7 @@ struct ModelConfig {
   std::string architecture;  ///< id in `list architectures`
   std::int64_t vocab_size = 0, width = 0, mlp_width = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
   std::int64_t context_length = 0;  ///< positions the model was made for
+  std::int64_t window = 0;          ///< keys at this distance and beyond are not seen; 0: all are
   double norm_epsilon = 1e-5;
   double rope_theta = 10000.0;
   RopeTable rope;

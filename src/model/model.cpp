@@ -34,16 +34,43 @@ Result<void> refuse_unused(const std::vector<std::string>& unused) {
                      total == 1 ? "is" : "are", join(unknown, ", "), total > kShown ? ", ..." : "");
 }
 
+/// What was made from what. Null for a model without adapters.
+Json lineage_of(const Model& model, const ModelSource& source) {
+  if (model.adapters.empty()) return {};
+  Json adapters = Json::array();
+  for (const auto& adapter : model.adapters)
+    adapters.push_back(Json::object({{"name", adapter->name()},
+                                     {"path", adapter->path().empty() ? Json() : Json(adapter->path().string())},
+                                     {"digest", adapter->digest()}}));
+  return Json::object({{"kind", "adapter"},
+                       {"base", Json::object({{"path", source.path.string()}, {"digest", source.file->digest()}})},
+                       {"adapters", std::move(adapters)}});
+}
+
+/// Of the base alone, or over the base's and the adapters' digests, a line each.
+std::string model_digest(const Model& model, const ModelSource& source) {
+  if (model.adapters.empty()) return source.file->digest();
+  Sha256 hash;
+  hash.update(source.file->digest() + "\n");
+  for (const auto& adapter : model.adapters) hash.update(adapter->digest() + "\n");
+  return hash.finish_hex();
+}
+
 Result<void> load_parts(Model& model, const ModelSource& source, Ops& ops) {
   VB_TRY(model.architecture, find_architecture(source));
   VB_CHECK(check_ops(*model.architecture, ops));
   const auto read_config = source.is_gguf() ? model.architecture->config_from_gguf : model.architecture->config_from_hf;
   VB_TRY(model.config, read_config(source));
-  WeightLoader weights(source, ops);
+  VB_TRY(const std::vector<AdapterPlan> plans, plan_adapters(model.adapters, *model.architecture, model.config));
+  WeightLoader weights(source, ops, plans);
   VB_TRY(model.network, model.architecture->build(model.config, weights));
   model.unused_tensors = weights.unused();
   VB_CHECK(refuse_unused(model.unused_tensors));
   VB_TRY(model.tokenizer, load_tokenizer(source), "while loading the tokenizer");
+  VB_TRY(model.chat_template, load_chat_template(source));
+  const Tokenizer* tokenizer = model.tokenizer.get();
+  model.bos_text = special_text(tokenizer, tokenizer ? tokenizer->bos() : std::nullopt);
+  model.eos_text = special_text(tokenizer, tokenizer ? tokenizer->eos() : std::nullopt);
   return ok();
 }
 
@@ -75,16 +102,20 @@ std::string config_digest(const ModelSource& source) {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> Model::load(const ModelSource& source, Ops& ops, const Context& context) {
+Result<std::unique_ptr<Model>> Model::load(const ModelSource& source, Ops& ops, const Context& context,
+                                           std::span<const std::shared_ptr<const Adapter>> adapters) {
   const std::chrono::nanoseconds start = context.clock.monotonic();
   VB_CHECK(context.cancel.check());
   auto model = std::make_unique<Model>();
+  model->adapters = source.adapters;
+  model->adapters.insert(model->adapters.end(), adapters.begin(), adapters.end());
   VB_CHECK(load_parts(*model, source, ops), "while loading model {}", source.path.string());
   add_tokenizer_ids(model->tokenizer.get(), model->config);
   model->file = source.file;
   model->identity.name = source.name;
   model->identity.path = source.path.string();
-  model->identity.digest = source.file->digest();
+  model->identity.digest = model_digest(*model, source);
+  model->identity.lineage = lineage_of(*model, source);
   model->identity.config_digest = config_digest(source);
   model->identity.architecture = std::string(model->architecture->id);
   model->load_seconds = std::chrono::duration<double>(context.clock.monotonic() - start).count();

@@ -23,5 +23,7 @@ struct OwnedView {
 /// heads of d = rows / heads. A vector (a bias) counts as rows of one element. Errors: corrupt when the rows do not
 /// divide into heads of even width, or the bytes into rows.
 Result<OwnedView> pairs_to_halves(const TensorView& view, int heads);
+/// The way back. Errors: the same.
+Result<OwnedView> halves_to_pairs(const TensorView& view, int heads);
 
 }  // namespace vauban

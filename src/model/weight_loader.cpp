@@ -1,37 +1,186 @@
 #include <algorithm>
+#include <cstring>
 
 #include "base/strings.h"
 #include "model/model.h"
 #include "model/row_order.h"
 
 namespace vauban {
+namespace {
 
-WeightLoader::WeightLoader(const ModelSource& source, Ops& ops) : source_(source), ops_(ops) {}
+/// (in, out) as stored -> (out, in). Elements of a whole number of bytes; block types have no transpose.
+Result<OwnedView> transposed_view(const TensorView& view) {
+  const std::int64_t rows = view.shape[0], columns = view.shape[1];
+  if (info(view.dtype).block != 1 || info(view.dtype).bits % 8 != 0)
+    return unsupported("a matrix stored as (in, out) cannot be of type {}", to_string(view.dtype));
+  const auto size = static_cast<std::size_t>(info(view.dtype).bits / 8);
+  auto bytes = std::make_shared<std::vector<std::byte>>(view.bytes.size());
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t column = 0; column < columns; ++column)
+      std::memcpy(bytes->data() + static_cast<std::size_t>(column * rows + row) * size,
+                  view.bytes.data() + static_cast<std::size_t>(row * columns + column) * size, size);
+  return OwnedView{.view = {.dtype = view.dtype, .shape = {columns, rows}, .bytes = *bytes}, .bytes = bytes};
+}
+
+bool same_bytes(const TensorView& a, const TensorView& b) {
+  return a.dtype == b.dtype && a.shape == b.shape && std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
+}
+
+}  // namespace
+
+WeightLoader::WeightLoader(const ModelSource& source, Ops& ops, std::span<const AdapterPlan> adapters)
+    : source_(source), ops_(ops), adapters_(adapters) {}
 
 bool WeightLoader::has(std::string_view hf, std::string_view gguf) const {
   return source_.file->find(source_.is_gguf() ? gguf : hf) != nullptr;
 }
 
+Result<Weight> WeightLoader::load(const std::string& name, const TensorView& view,
+                                  std::shared_ptr<const void> keep_alive) {
+  VB_TRY(Weight weight, ops_.load_weight(name, view, std::move(keep_alive)));
+  loaded_bytes_ += static_cast<std::int64_t>(view.bytes.size());
+  return weight;
+}
+
 Result<Weight> WeightLoader::get(const Request& request) {
-  const std::string& stored_name = source_.is_gguf() ? request.gguf : request.hf;
+  const Replacement other = replacement(request.hf);
+  if (!other.tensor) return get_stored(request);
+  for (const std::string& name : {request.hf, request.gguf, request.hf_alias})
+    if (!name.empty() && source_.file->find(name)) mark_used(name);
+  return get_replacement(request, other);
+}
+
+Result<Weight> WeightLoader::get_stored(const Request& request) {
+  const bool gguf = source_.is_gguf();
+  const bool aliased = !gguf && !request.hf_alias.empty() && !has(request.hf, "") && has(request.hf_alias, "");
+  const std::string& stored_name = gguf ? request.gguf : aliased ? request.hf_alias : request.hf;
   const TensorEntry* entry = source_.file->find(stored_name);
   if (!entry) return not_found("tensor '{}' is missing in {}", stored_name, source_.path.string());
-  if (entry->view.shape != request.shape)
+  const Shape expected = gguf ? request.shape : hf_shape(request);
+  if (entry->view.shape != expected)
     return corrupt("tensor '{}' in {}: expected shape {}, file has {} {}", printable(stored_name),
-                   source_.path.string(), request.shape.to_string(), to_string(entry->view.dtype),
+                   source_.path.string(), expected.to_string(), to_string(entry->view.dtype),
                    entry->view.shape.to_string());
   used_.insert(stored_name);
 
-  const bool reorder = source_.is_gguf() && request.gguf_rows == RowOrder::interleaved_heads;
-  if (!reorder) {
-    std::shared_ptr<const void> keep_alive = source_.file;
-    VB_TRY(Weight weight, ops_.load_weight(request.hf, entry->view, std::move(keep_alive)), "in tensor '{}'",
-           stored_name);
-    return weight;
+  OwnedView owned{.view = entry->view, .bytes = nullptr};
+  if (gguf && request.gguf_rows == RowOrder::interleaved_heads) {
+    VB_TRY(owned, pairs_to_halves(entry->view, request.heads), "in tensor '{}'", stored_name);
   }
-  VB_TRY(OwnedView owned, pairs_to_halves(entry->view, request.heads), "in tensor '{}'", stored_name);
-  VB_TRY(Weight weight, ops_.load_weight(request.hf, owned.view, owned.bytes), "in tensor '{}'", stored_name);
+  if (!gguf && request.hf_transposed) {
+    VB_TRY(owned, transposed_view(entry->view), "in tensor '{}'", stored_name);
+  }
+  std::shared_ptr<const void> keep_alive = source_.file;
+  if (owned.bytes) keep_alive = owned.bytes;
+  VB_TRY(Weight weight, load(request.hf, owned.view, std::move(keep_alive)), "in tensor '{}'", stored_name);
   return weight;
+}
+
+// ---- adapters
+
+WeightLoader::Replacement WeightLoader::replacement(std::string_view hf) const {
+  for (const AdapterPlan& plan : adapters_)
+    if (const auto found = plan.replacements.find(hf); found != plan.replacements.end())
+      return {plan.adapter.get(), found->second};
+  return {};
+}
+
+Result<Weight> WeightLoader::get_replacement(const Request& request, const Replacement& from) {
+  const std::string name = from.adapter->weight_name(*from.tensor);
+  if (!request.hf_transposed) return load(name, from.tensor->view, from.tensor->keep_alive);
+  VB_TRY(const OwnedView owned, transposed_view(from.tensor->view), "in tensor '{}'", from.tensor->key);
+  return load(name, owned.view, owned.bytes);
+}
+
+Result<Weight> WeightLoader::adapter_weight(const Adapter& adapter, const AdapterTensor& tensor) {
+  const std::string name = adapter.weight_name(tensor);
+  const Shape& shape = tensor.view.shape;
+  const bool turned = tensor.parsed.part == AdapterPart::embedding_a;
+  if (tensor.view.dtype == DType::f32 && !turned) return load(name, tensor.view, tensor.keep_alive);
+  VB_TRY(std::vector<float> values, decode_f32(tensor.view), "in tensor '{}'", printable(tensor.key));
+  if (turned) values = transposed(values, shape[0], shape[1]);
+  const AdapterTensor wide = adapter_tensor(tensor.key, turned ? Shape{shape[1], shape[0]} : shape, values);
+  return load(name, wide.view, wide.keep_alive);
+}
+
+Result<std::vector<LoraPair>> WeightLoader::pairs_of(std::string_view module) {
+  std::vector<LoraPair> pairs;
+  for (const AdapterPlan& plan : adapters_) {
+    const auto planned = plan.pairs.find(module);
+    if (planned == plan.pairs.end()) continue;
+    LoraPair pair{.scale = planned->second.scale, .dropout = planned->second.dropout};
+    VB_TRY(pair.a, adapter_weight(*plan.adapter, *planned->second.a));
+    VB_TRY(pair.b, adapter_weight(*plan.adapter, *planned->second.b));
+    pairs.push_back(std::move(pair));
+  }
+  return pairs;
+}
+
+// ---- layers
+
+Result<Linear> WeightLoader::linear(const TensorSpec& module, bool with_bias) {
+  Linear linear;
+  VB_TRY(linear.weight, get(weight_of(module)));
+  if (with_bias) {
+    VB_TRY(linear.bias, get(bias_of(module)));
+  }
+  VB_TRY(linear.lora, pairs_of(module.hf));
+  return linear;
+}
+
+Result<Embedding> WeightLoader::embedding(const TensorSpec& table) {
+  Embedding embedding;
+  VB_TRY(embedding.table, get(table));
+  VB_TRY(embedding.lora, pairs_of(module_of(table)));
+  return embedding;
+}
+
+Result<WeightLoader::Ends> WeightLoader::ends(const TensorSpec& table, const TensorSpec& head, bool tied) {
+  if (tied) return tied_ends(table, head);
+  Ends ends;
+  VB_TRY(ends.embedding, embedding(table));
+  VB_TRY(ends.head.weight, get(head));
+  VB_TRY(ends.head.lora, pairs_of(module_of(head)));
+  return ends;
+}
+
+/// The two ends are one parameter: what an adapter stores in place of it (inside base_layer) changes both, while a copy
+/// from modules_to_save is for its own end alone.
+Result<WeightLoader::Ends> WeightLoader::tied_ends(const TensorSpec& table, const TensorSpec& head) {
+  const Replacement at_table = replacement(table.hf), at_head = replacement(head.hf);
+  VB_TRY(const Weight shared, shared_table(table, head));
+  Ends ends{.embedding = {.table = shared}, .head = {.weight = shared}};
+  if (at_table.is_copy()) {
+    VB_TRY(ends.embedding.table, get_replacement(table, at_table));
+  }
+  if (at_head.is_copy()) {
+    VB_TRY(ends.head.weight, get_replacement(head, at_head));
+  }
+  VB_TRY(ends.embedding.lora, pairs_of(module_of(table)));
+  VB_TRY(ends.head.lora, pairs_of(module_of(head)));
+  return ends;
+}
+
+Result<Weight> WeightLoader::shared_table(const TensorSpec& table, const TensorSpec& head) {
+  const ModelFile& file = *source_.file;
+  const TensorEntry* of_head = file.find(source_.is_gguf() ? head.gguf : head.hf);
+  const TensorEntry* of_table = file.find(source_.is_gguf() ? table.gguf : table.hf);
+  if (!of_table && !source_.is_gguf() && table.hf_alias != head.hf) of_table = file.find(table.hf_alias);
+  if (of_head && of_table && !same_bytes(of_head->view, of_table->view))
+    return with_hint(corrupt("config.json ties the head to the embedding, but {} holds a different '{}'",
+                             source_.path.string(), printable(of_head->name)),
+                     "set \"tie_word_embeddings\": false to use both, or remove one of them");
+  for (const TensorEntry* entry : {of_head, of_table})
+    if (entry) mark_used(entry->name);
+
+  const Replacement at_table = replacement(table.hf), at_head = replacement(head.hf);
+  if (at_table.in_place() && at_head.in_place() && !same_bytes(at_table.tensor->view, at_head.tensor->view))
+    return corrupt("'{}' and '{}' are two values for one tied table", at_table.tensor->key, at_head.tensor->key);
+  if (at_table.in_place()) return get_replacement(table, at_table);
+  if (at_head.in_place()) return get_replacement(head, at_head);
+  TensorSpec stored = table;
+  if (!of_table && of_head) stored.hf_alias = head.hf;  // under the head's name alone
+  return get_stored(stored);
 }
 
 std::vector<std::string> WeightLoader::unused() const {

@@ -50,11 +50,24 @@ std::vector<Task> tasks_of(const RunPlan& plan, const PresentRows& present) {
   return tasks;
 }
 
+/// [{role, content}], the system message first.
+Json messages_of(const SuitePrompt& prompt) {
+  Json messages = Json::array();
+  const auto add = [&](std::string_view role, std::string_view content) {
+    messages.push_back(Json::object({{"role", role}, {"content", content}}));
+  };
+  if (!prompt.system.empty()) add("system", prompt.system);
+  for (const SuiteMessage& message : prompt.messages) add(message.role, message.content);
+  if (prompt.messages.empty()) add("user", prompt.text);
+  return messages;
+}
+
 Result<void> resume(Task& task, Runtime& runtime, const RunPlan& plan) {
   task.result.ran = task.stored->outcome != "infra_error";
   if (!task.result.ran) return ok();
   task.result.output_ids = task.stored->output_ids;
-  VB_TRY(task.result.prompt_ids, runtime.tokenize(request_for(*task.prompt, task.prompt_index, task.sample_index, plan)));
+  VB_TRY(const TraceRequest request, request_for(*task.prompt, task.prompt_index, task.sample_index, plan));
+  VB_TRY(task.result.prompt_ids, runtime.tokenize(request));
   return ok();
 }
 
@@ -142,10 +155,17 @@ bool is_transient_failure(const Observation& row) {
   return code->as_string() == to_string(ErrorCode::resource) || code->as_string() == to_string(ErrorCode::io);
 }
 
-TraceRequest request_for(const SuitePrompt& prompt, std::size_t prompt_index, std::int64_t sample_index, const RunPlan& plan) {
+Result<TraceRequest> request_for(const SuitePrompt& prompt, std::size_t prompt_index, std::int64_t sample_index,
+                                 const RunPlan& plan) {
+  const bool chat = (plan.suite && plan.suite->chat) || !prompt.messages.empty() || !prompt.system.empty();
+  std::string text = prompt.text;
+  if (chat && !plan.render_chat) return unsupported("prompt '{}' is a conversation, and nothing renders it here", prompt.id);
+  if (chat) {
+    VB_TRY(text, plan.render_chat(messages_of(prompt)), "while rendering prompt '{}'", prompt.id);
+  }
   TraceRequest request{.trace_id = format("{}:{}:{}", plan.model_label, prompt.id, sample_index),
-                       .input_text = prompt.text,
-                       .apply_chat_template = !prompt.messages.empty() || !prompt.system.empty(),
+                       .input_text = std::move(text),
+                       .add_special = !chat,  // a template writes every special token itself
                        .sampling = plan.sampling,
                        .want = plan.want,
                        .interventions = plan.interventions};
@@ -163,8 +183,13 @@ Result<std::vector<ExecutedRow>> run_chunk(Runtime& runtime, const RunPlan& plan
       VB_CHECK(resume(task, runtime, plan), "resuming prompt '{}'", task.prompt->id);
       continue;
     }
-    task.asked = storable_request(request_for(*task.prompt, task.prompt_index, task.sample_index, plan), task.redaction);
     to_run.push_back(&task);
+    Result<TraceRequest> request = request_for(*task.prompt, task.prompt_index, task.sample_index, plan);
+    if (!request) {
+      task.trace = request.error();
+      continue;
+    }
+    task.asked = storable_request(*std::move(request), task.redaction);
     // A withheld prompt runs where there is nothing to put a payload into.
     const bool keeps_payloads = sinks.payloads && task.redaction == Redaction::safe;
     (keeps_payloads ? with_payloads : without).push_back(&task);

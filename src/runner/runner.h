@@ -30,6 +30,9 @@ struct RunPlan {
   int samples = 1;             ///< per prompt
   std::vector<Want> want;
   std::vector<Intervention> interventions;
+  /// Messages ([{role, content}]) as the text that the model's own template makes of them; without it prompts of
+  /// messages fail, each with a row that says so.
+  std::function<Result<std::string>(const Json& messages)> render_chat;
   bool record_outputs = true;  ///< only texts of prompts whose redaction is safe are ever stored
   std::size_t first_prompt = 0, prompt_count = 0;  ///< the chunk to run
 };
@@ -66,6 +69,8 @@ Result<std::vector<ExecutedRow>> run_chunk(Runtime& runtime, const RunPlan& plan
                                            const RunSinks& sinks, const RowFinisher& finish, const Context& context);
 
 /// The stable request of one prompt: what is sent to a runtime, equal for both sides.
-TraceRequest request_for(const SuitePrompt& prompt, std::size_t prompt_index, std::int64_t sample_index, const RunPlan& plan);
+/// A conversation is rendered by plan.render_chat. Errors: those of rendering.
+Result<TraceRequest> request_for(const SuitePrompt& prompt, std::size_t prompt_index, std::int64_t sample_index,
+                                 const RunPlan& plan);
 
 }  // namespace vauban

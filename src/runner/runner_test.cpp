@@ -300,13 +300,13 @@ TEST(RunnerRequest, IsStableAndEqualForBothSides) {
   RunPlan plan{.suite = &suite, .model_label = "baseline"};
   plan.sampling.seed = 7;
   plan.want = parse_observe("resid_post:1:payload@last").value();
-  const TraceRequest once = request_for(suite.prompts[1], 1, 3, plan), again = request_for(suite.prompts[1], 1, 3, plan);
+  const TraceRequest once = request_for(suite.prompts[1], 1, 3, plan).value(), again = request_for(suite.prompts[1], 1, 3, plan).value();
   EXPECT_EQ(to_json(once).dump().value(), to_json(again).dump().value());
   EXPECT_EQ(once.trace_id, "baseline:b:3");
   EXPECT_EQ(once.sampling.sample, 3u);
   EXPECT_EQ(once.metadata, Json::object({{"prompt_id", "b"}, {"prompt_index", 1}}));
   plan.model_label = "candidate";
-  TraceRequest other = request_for(suite.prompts[1], 1, 3, plan);
+  TraceRequest other = request_for(suite.prompts[1], 1, 3, plan).value();
   EXPECT_EQ(other.trace_id, "candidate:b:3");
   other.trace_id = once.trace_id;
   EXPECT_EQ(to_json(once).dump().value(), to_json(other).dump().value());

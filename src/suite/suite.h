@@ -61,6 +61,7 @@ struct SuiteGate {
 
 struct Suite {
   std::string name, description, version, source, safety_policy;
+  bool chat = false;  ///< a prompt's text is a user's message, written by the model's own chat template
   std::vector<std::string> scorers{"deterministic_v2"};
   std::vector<SuiteMetric> metrics;
   std::vector<SuitePrompt> prompts;

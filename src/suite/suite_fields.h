@@ -57,6 +57,7 @@ inline void fields(Suite& c, FieldVisitor& f) {
   f("version", c.version, {.help = "changes when a prompt changes"});
   f("source", c.source, {.help = "where the prompts come from"});
   f("safety_policy", c.safety_policy, {.help = "how unsafe content is handled"});
+  f("chat", c.chat, {.help = "a prompt's text is a user's message: the model's own chat template writes it"});
   f("scorers", c.scorers, {.help = "see `vauban list scorers`; deterministic_v1 and deterministic_v2 are bundles"});
   f("metrics", c.metrics, {.help = "declarations that win over the built-in ones"});
   f("prompts", c.prompts, {.help = "what both models are asked"});

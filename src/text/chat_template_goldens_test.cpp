@@ -158,8 +158,8 @@ INSTANTIATE_TEST_SUITE_P(All, ChatTemplateFiles,
                          ::testing::Values(FileCase{"chat_template.json", 33}, FileCase{"hfjs_e2e.json", 53},
                                            FileCase{"hfjs_templates.json", 157}, FileCase{"minja_syntax.json", 171},
                                            FileCase{"test_jinja.json", 265}),
-                         [](const auto& info) {
-                           std::string name = info.param.file;
+                         [](const auto& tested) {
+                           std::string name = tested.param.file;
                            for (char& c : name)
                              if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
                            return name;

@@ -9,12 +9,18 @@ namespace vauban::test {
 
 Result<std::unique_ptr<ModelSession>> ModelSession::open(const std::filesystem::path& path, std::string_view backend,
                                                          int threads, std::int32_t pages) {
+  VB_TRY(const ModelSource source, ModelSource::open_with_adapters(path.string()));
+  return open(source, backend, {}, threads, pages);
+}
+
+Result<std::unique_ptr<ModelSession>> ModelSession::open(const ModelSource& source, std::string_view backend,
+                                                         std::span<const std::shared_ptr<const Adapter>> adapters,
+                                                         int threads, std::int32_t pages) {
   std::unique_ptr<ModelSession> session(new ModelSession(threads));
   const Context context{
       .pool = session->threads_, .clock = session->clock_, .progress = session->progress_, .cancel = session->cancel_};
   VB_TRY(session->ops_, make_backend(backend, context));
-  VB_TRY(const ModelSource source, ModelSource::open(path));
-  VB_TRY(session->model_, Model::load(source, *session->ops_, context));
+  VB_TRY(session->model_, Model::load(source, *session->ops_, context, adapters));
   KvGeometry geometry = session->model_->network->kv_geometry();
   geometry.pages = pages;
   VB_TRY(session->store_, session->ops_->make_kv_store(geometry));

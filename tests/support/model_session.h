@@ -15,8 +15,11 @@ namespace vauban::test {
 
 class ModelSession {
  public:
-  /// `pages` of 16 tokens each.
+  /// `pages` of 16 tokens each. A path may be BASE+ADAPTER.
   static Result<std::unique_ptr<ModelSession>> open(const std::filesystem::path& path, std::string_view backend,
+                                                    int threads = 1, std::int32_t pages = 80);
+  static Result<std::unique_ptr<ModelSession>> open(const ModelSource& source, std::string_view backend,
+                                                    std::span<const std::shared_ptr<const Adapter>> adapters,
                                                     int threads = 1, std::int32_t pages = 80);
 
   const Model& model() const { return *model_; }

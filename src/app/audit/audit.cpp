@@ -56,7 +56,9 @@ Result<AuditSide> open_side(const std::string& model, const AuditConfig& config,
 RunPlan plan_of(const AuditRun& run, const char* label) {
   RunPlan plan{.suite = &run.suite(), .model_label = label, .sampling = to_sampling(run.config.sampling, run.session.options().seed),
                .samples = run.config.samples, .want = run.want, .record_outputs = run.config.record_outputs};
-  if (std::string_view(label) == "candidate") plan.interventions = run.interventions;
+  const bool candidate = std::string_view(label) == "candidate";
+  if (candidate) plan.interventions = run.interventions;
+  plan.render_chat = chat_renderer(candidate ? run.config.candidate : run.config.base, run.context().clock);
   return plan;
 }
 

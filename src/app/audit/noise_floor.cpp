@@ -79,7 +79,8 @@ Result<Json> measure_noise_floor(const AuditConfig& config, const Suite& suite, 
     const SuitePrompt& prompt = suite.prompts[i];
     const Observation* first = find_row(rows, prompt.id);
     if (!first || first->outcome == "infra_error") continue;
-    VB_TRY(const Trace trace, again->trace(request_for(prompt, i, 0, plan)));
+    VB_TRY(const TraceRequest request, request_for(prompt, i, 0, plan));
+    VB_TRY(const Trace trace, again->trace(request));
     const TraceRow seen = read_trace_row(trace);
     input.baseline.push_back(*first);
     input.candidate.push_back(second_row(*first, prompt, seen, finish));

@@ -4,7 +4,10 @@
 
 // One line per command: `name` stands for `Command name_command()` in commands/name/.
 #define VAUBAN_COMMANDS(X) \
+  X(apply_template)        \
   X(audit)                 \
+  X(convert)               \
+  X(data)                  \
   X(detokenize)            \
   X(diff)                  \
   X(doctor)                \
@@ -14,12 +17,18 @@
   X(list)                  \
   X(logits)                \
   X(man)                   \
+  X(measure)               \
+  X(merge_adapter)         \
+  X(quantize)              \
   X(report)                \
   X(run)                   \
   X(schema)                \
   X(score)                 \
+  X(steer)                 \
   X(tokenize)              \
+  X(tokenizer)             \
   X(trace)                 \
+  X(train)                 \
   X(verify)
 
 namespace vauban {

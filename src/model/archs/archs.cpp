@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "model/archs/gpt2.h"
 #include "model/archs/llama.h"
+#include "model/archs/phi3.h"
 #include "model/model.h"
 
 namespace vauban {
@@ -11,6 +13,8 @@ namespace {
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> list = {
       llama_architecture(),
+      gpt2_architecture(),
+      phi3_architecture(),
   };
   return list;
 }

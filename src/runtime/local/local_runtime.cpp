@@ -39,6 +39,15 @@ Result<KvGeometry> plan_pages(const Model& model, const Ops& ops, const LocalOpt
   return geometry;
 }
 
+/// `text` as the one message of a conversation, with the start of the answer.
+Result<std::string> as_user_message(const Model& model, const std::string& text, const Clock& clock) {
+  if (!model.chat_template)
+    return with_hint(unsupported("model '{}' came without a chat template", model.identity.name),
+                     "put a chat_template.jinja beside its config.json, or give the rendered text");
+  const Json messages = Json::array({Json::object({{"role", "user"}, {"content", text}})});
+  return model.chat_template->render(chat_variables(messages, true, model.bos_text, model.eos_text), {.now = clock.utc()});
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LocalRuntime>> LocalRuntime::make(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops,
@@ -62,16 +71,22 @@ LocalRuntime::LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> op
       capability_(capability_of(*model_->architecture, *ops_, model_->tokenizer != nullptr)) {}
 
 Result<std::vector<std::int32_t>> LocalRuntime::tokenize(const TraceRequest& request) {
-  if (request.apply_chat_template)
-    return with_hint(
-        unsupported("request '{}' asks for a chat template; templates arrive with a later release", request.trace_id),
-        "render the messages yourself and give the text or its ids");
-  if (!request.prompt_ids.empty()) return request.prompt_ids;
+  if (!request.prompt_ids.empty()) {
+    if (request.apply_chat_template)
+      return invalid_input("request '{}': a chat template cannot be applied to ids", request.trace_id);
+    return request.prompt_ids;
+  }
   if (!model_->tokenizer)
     return with_hint(unsupported("model '{}' came without a tokenizer: text cannot become ids", model_->identity.name),
                      "give prompt_ids instead");
-  VB_TRY(Encoding encoding, model_->tokenizer->encode(request.input_text, {.add_special = request.add_special}),
-         "while tokenizing request '{}'", request.trace_id);
+  std::string text = request.input_text;
+  if (request.apply_chat_template) {
+    VB_TRY(text, as_user_message(*model_, request.input_text, context_.clock), "in request '{}'", request.trace_id);
+  }
+  // A template writes every special token itself: nothing is added to its text, so BOS cannot come twice.
+  const bool add_special = request.add_special && !request.apply_chat_template;
+  VB_TRY(Encoding encoding, model_->tokenizer->encode(text, {.add_special = add_special}), "while tokenizing request '{}'",
+         request.trace_id);
   if (encoding.ids.empty()) return invalid_input("request '{}': its text gives no token at all", request.trace_id);
   return std::move(encoding.ids);
 }

@@ -113,11 +113,20 @@ class Counter {
     return ok();
   }
 
+  /// A string is one text; of a conversation (a list of messages) each message's content is one.
   Result<void> count_row(std::string_view line, WordTable& table) const {
     VB_TRY(const Json row, Json::parse(line));
     const Json* text = row.find(corpus_.jsonl_field);
+    if (text && text->is_array()) {
+      for (const Json& message : text->items()) VB_CHECK(count_text(message.find("content"), "content", table));
+      return ok();
+    }
+    return count_text(text, corpus_.jsonl_field, table);
+  }
+
+  Result<void> count_text(const Json* text, std::string_view field, WordTable& table) const {
     if (!text || !text->is_string())
-      return invalid_input("expected a string '{}', found {}", corpus_.jsonl_field, text ? text->type_name() : "nothing");
+      return invalid_input("expected a string '{}', found {}", field, text ? text->type_name() : "nothing");
     return rule_.cut(text->as_string(), table);
   }
 

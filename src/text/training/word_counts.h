@@ -2,7 +2,8 @@
 ///
 /// Files are mapped and read in blocks, so a text may be larger than memory; the words and their counts may not. Blocks
 /// are counted in parallel and joined by addition: threads and block size never change the result.
-/// A file `*.jsonl` holds one {"text": ...} a line, each a text of its own; any other file is one text.
+/// A file `*.jsonl` holds one {"text": ...} a line, each a text of its own (or {"messages": [{"content": ...}, ...]}, each
+/// message one); any other file is one text.
 /// Errors: not_found, io; invalid_input, with the byte offset, for a file that is not UTF-8, and, with the line, for a
 /// line without the field. Nothing is skipped or repaired. cancelled.
 #pragma once

@@ -125,6 +125,11 @@ class Tape final : public Ops {
   Id add_value(const Tensor& tensor, bool differentiable, std::int32_t segment);
   /// `id`, or that of a new constant where the value does not come from a recorded operation.
   Id known(Id id, const Tensor& tensor) { return id == kNone ? add_value(tensor, false, -1) : id; }
+  /// For results that no gradient passes: their storage may have been that of an earlier value, which is meant no more.
+  Tensor unrecorded(const Tensor& out) {
+    ids_.erase({out.storage(), out.offset_bytes()});
+    return out;
+  }
   Tensor held(Id id, const Shape& shape) const { return values_[static_cast<std::size_t>(id)].tensor.reshaped(shape); }
   std::int32_t segment() const { return static_cast<std::int32_t>(segments_.size()) - 1; }
   bool differentiable(Id id) const { return id != kNone && values_[static_cast<std::size_t>(id)].differentiable; }

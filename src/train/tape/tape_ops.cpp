@@ -13,7 +13,7 @@ Result<std::unique_ptr<KvStore>> Tape::make_kv_store(const KvGeometry&) {
 Tensor Tape::embed(const Weight& table, std::span<const std::int32_t> ids) {
   Tensor out = inner_.embed(table, ids);
   Parameter* p = parameter(table);
-  if (!recording_ || !p) return out;
+  if (!recording_ || !p) return unrecorded(out);
   finish({.in = {},
           .saved = {},
           .replay = [this, &table, ids] { return std::pair(inner_.embed(table, ids), Tensor()); },
@@ -26,7 +26,7 @@ Tensor Tape::rms_norm(const Tensor& x, const Weight& weight, double epsilon) {
   Tensor out = inner_.rms_norm(x, weight, epsilon);
   const Id in = id_of(x);
   Parameter* p = parameter(weight);
-  if (!recording_ || (!differentiable(in) && !p)) return out;
+  if (!recording_ || (!differentiable(in) && !p)) return unrecorded(out);
   const Id source = known(in, x);
   const Shape shape = x.shape();
   finish({.in = {source},
@@ -45,7 +45,7 @@ Tensor Tape::layer_norm(const Tensor& x, const Weight& weight, const Weight* bia
   Tensor out = inner_.layer_norm(x, weight, bias, epsilon);
   const Id in = id_of(x);
   Parameter *p = parameter(weight), *b = parameter(bias);
-  if (!recording_ || (!differentiable(in) && !p && !b)) return out;
+  if (!recording_ || (!differentiable(in) && !p && !b)) return unrecorded(out);
   const Id source = known(in, x);
   const Shape shape = x.shape();
   finish({.in = {source},
@@ -66,7 +66,7 @@ Tensor Tape::linear(const Tensor& x, const Weight& weight, const Weight* bias) {
   Tensor out = inner_.linear(x, weight, bias);
   const Id in = id_of(x);
   Parameter *p = parameter(weight), *b = parameter(bias);
-  if (!recording_ || (!differentiable(in) && !p && !b)) return out;
+  if (!recording_ || (!differentiable(in) && !p && !b)) return unrecorded(out);
   const Id source = known(in, x);
   const Shape shape = x.shape();
   finish({.in = {source},
@@ -85,7 +85,7 @@ Tensor Tape::linear(const Tensor& x, const Weight& weight, const Weight* bias) {
 Tensor Tape::rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table) {
   Tensor out = inner_.rope(x, positions, table);
   const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return out;
+  if (!recording_ || !differentiable(in)) return unrecorded(out);
   const Shape shape = x.shape();
   finish({.in = {in},
           .saved = {},
@@ -105,7 +105,7 @@ Tensor Tape::attention(const Tensor& q, KvStore&, int layer, const Batch& batch,
   const KeyValue kv = noted == key_values_.end() ? KeyValue{} : std::exchange(noted->second, {});
   TrainingAttention out = gradients_.attention(q, kv.k, kv.v, batch, args);
   std::vector<Id> in{id_of(q), id_of(kv.k), id_of(kv.v)};
-  if (!recording_ || (!differentiable(in[0]) && !differentiable(in[1]) && !differentiable(in[2]))) return out.z;
+  if (!recording_ || (!differentiable(in[0]) && !differentiable(in[1]) && !differentiable(in[2]))) return unrecorded(out.z);
   const std::vector<Tensor> inputs{q, kv.k, kv.v};
   for (std::size_t i = 0; i < in.size(); ++i) in[i] = known(in[i], inputs[i]);
   const Id result = static_cast<Id>(values_.size());  // what finish() will give z, and then its log-sum-exp
@@ -143,7 +143,7 @@ Tensor Tape::attention_pattern(const Tensor& q, KvStore& store, int layer, const
 Tensor Tape::activation(const Tensor& x, Activation activation) {
   Tensor out = inner_.activation(x, activation);
   const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return out;
+  if (!recording_ || !differentiable(in)) return unrecorded(out);
   const Shape shape = x.shape();
   finish({.in = {in},
           .saved = {in},
@@ -157,7 +157,7 @@ Tensor Tape::activation(const Tensor& x, Activation activation) {
 Tensor Tape::gated_activation(const Tensor& gate, const Tensor& up, Activation activation) {
   Tensor out = inner_.gated_activation(gate, up, activation);
   Id g = id_of(gate), u = id_of(up);
-  if (!recording_ || (!differentiable(g) && !differentiable(u))) return out;
+  if (!recording_ || (!differentiable(g) && !differentiable(u))) return unrecorded(out);
   g = known(g, gate);
   u = known(u, up);
   const Shape shape = gate.shape();
@@ -177,7 +177,7 @@ Tensor Tape::gated_activation(const Tensor& gate, const Tensor& up, Activation a
 Tensor Tape::add(const Tensor& a, const Tensor& b, double b_scale) {
   Tensor out = inner_.add(a, b, b_scale);
   Id left = id_of(a), right = id_of(b);
-  if (!recording_ || (!differentiable(left) && !differentiable(right))) return out;
+  if (!recording_ || (!differentiable(left) && !differentiable(right))) return unrecorded(out);
   left = known(left, a);
   right = known(right, b);
   const Shape shape = a.shape();
@@ -196,7 +196,7 @@ Tensor Tape::add(const Tensor& a, const Tensor& b, double b_scale) {
 Tensor Tape::columns(const Tensor& x, std::int64_t begin, std::int64_t count) {
   Tensor out = inner_.columns(x, begin, count);
   const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return out;
+  if (!recording_ || !differentiable(in)) return unrecorded(out);
   const std::int64_t width = x.shape().width();
   const Shape shape = x.shape();
   finish({.in = {in},
@@ -211,7 +211,7 @@ Tensor Tape::columns(const Tensor& x, std::int64_t begin, std::int64_t count) {
 Tensor Tape::select_rows(const Tensor& x, std::span<const std::int32_t> rows) {
   Tensor out = inner_.select_rows(x, rows);
   const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return out;
+  if (!recording_ || !differentiable(in)) return unrecorded(out);
   const std::int64_t total = x.shape()[0];
   const Shape shape = x.shape();
   finish({.in = {in},
@@ -250,7 +250,7 @@ Tensor Tape::dropout(const Tensor& x, double rate) {
   const DropoutKey key{.seed = dropout_.seed, .stream = dropout_.stream + dropout_calls_++};
   Tensor out = gradients_.masked(x, rate, key);
   const Id in = id_of(x);
-  if (!differentiable(in)) return out;
+  if (!differentiable(in)) return unrecorded(out);
   const Shape shape = x.shape();
   finish({.in = {in},
           .saved = {},

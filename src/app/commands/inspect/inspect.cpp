@@ -50,6 +50,15 @@ Json config_of(const ModelConfig& c) {
                        {"tied_head", c.tied_head}, {"eos_ids", Json(c.eos_ids)}, {"bos_id", c.bos_id}});
 }
 
+Json adapters_of(const ModelSource& source) {
+  Json list = Json::array();
+  for (const auto& adapter : source.adapters)
+    list.push_back(Json::object({{"path", adapter->path().string()}, {"digest", adapter->digest()},
+                                 {"rank", adapter->config().rank}, {"alpha", adapter->config().alpha},
+                                 {"tensors", adapter->tensors().size()}}));
+  return list;
+}
+
 Json tokenizer_of(const ModelSource& source) {
   const auto tokenizer = load_tokenizer(source);
   if (!tokenizer) return Json::object({{"error", describe(tokenizer.error())}});
@@ -58,7 +67,7 @@ Json tokenizer_of(const ModelSource& source) {
 }
 
 Result<Json> describe_model(const InspectConfig& config) {
-  VB_TRY(const ModelSource source, ModelSource::open(config.model));
+  VB_TRY(const ModelSource source, ModelSource::open_with_adapters(config.model));
   std::int64_t parameters = 0, bytes = 0;
   for (const TensorEntry& tensor : source.file->tensors()) {
     parameters += tensor.view.shape.elements();
@@ -69,7 +78,7 @@ Result<Json> describe_model(const InspectConfig& config) {
                               {"bits_per_weight", parameters ? 8.0 * static_cast<double>(bytes) / static_cast<double>(parameters) : 0.0},
                               {"tensors", tensors_of(*source.file, config.digests)}, {"types", types_of(*source.file)},
                               {"digest", config.digests ? Json(source.file->digest()) : Json()},
-                              {"tokenizer", tokenizer_of(source)}, {"architecture", Json()}, {"layers", Json()},
+                              {"tokenizer", tokenizer_of(source)}, {"adapters", adapters_of(source)}, {"architecture", Json()}, {"layers", Json()},
                               {"config", Json()}, {"metadata", source.is_gguf() ? Json() : source.file->metadata()}});
   Json files = Json::array();
   for (std::size_t i = 0; i < source.file->files().size(); ++i)

@@ -3,6 +3,7 @@
 #include "app/command.h"
 #include "app/commands/commands.h"
 #include "backends/backends.h"
+#include "base/config/dump.h"
 #include "base/strings.h"
 #include "evidence/metric.h"
 #include "evidence/scorer.h"
@@ -10,6 +11,9 @@
 #include "runtime/runtimes.h"
 #include "tensor/dtype.h"
 #include "tensor/quant/format.h"
+#include "train/optim/optimizers.h"
+#include "train/schedule.h"
+#include "train/trackers/tracker.h"
 #include "vauban/site.h"
 
 namespace vauban {
@@ -86,6 +90,31 @@ Json runtimes() {
   return list;
 }
 
+/// The settings that an entry has are those with a default.
+template <class Entry>
+Json with_defaults(const Entry& entry) {
+  return Json::object({{"id", entry.id}, {"summary", entry.summary}, {"defaults", to_json(entry.defaults)}});
+}
+
+Json optimizers() {
+  Json list = Json::array();
+  for (const OptimizerEntry& entry : all_optimizers()) list.push_back(with_defaults(entry));
+  return list;
+}
+
+Json schedules() {
+  Json list = Json::array();
+  for (const ScheduleEntry& entry : all_schedules()) list.push_back(with_defaults(entry));
+  return list;
+}
+
+Json trackers() {
+  Json list = Json::array();
+  for (const TrackerEntry& entry : all_trackers())
+    list.push_back(Json::object({{"id", entry.id}, {"summary", entry.summary}}));
+  return list;
+}
+
 Json commands() {
   Json list = Json::array();
   for (const Command& entry : all_commands())
@@ -100,6 +129,7 @@ struct Listing {
 constexpr Listing kListings[] = {
     {"backends", backends}, {"architectures", architectures}, {"sites", sites},       {"metrics", metrics},
     {"scorers", scorers},   {"formats", formats},             {"runtimes", runtimes}, {"commands", commands},
+    {"optimizers", optimizers}, {"schedules", schedules},     {"trackers", trackers},
 };
 
 std::vector<std::string> listing_names() {
@@ -133,7 +163,7 @@ Result<int> run_list(const ListConfig& config, Session& session) {
 }  // namespace
 
 Command list_command() {
-  return make_command<ListConfig>({"list", "backends, architectures, sites, metrics, scorers, formats, runtimes, commands", ""}, run_list);
+  return make_command<ListConfig>({"list", "backends, architectures, sites, metrics, scorers, formats, runtimes, optimizers, schedules, trackers, commands", ""}, run_list);
 }
 
 }  // namespace vauban

@@ -30,11 +30,12 @@ support is refused. Every claim lists its evidence, its sample count, its limits
      R"([[interventions]]
 name = "remove"          # what the records call it
 site = "resid_post"      # see `vauban list sites`
-layers = [2, 3]          # from 0; none: all
+layers = [2, 3]          # from 0; none: all, or all that a direction file holds
 mode = "subtract"        # p = h . d
 alpha = 1.0
 positions = "all"        # all, last, a-b, decode
-direction_file = "d.safetensors"
+direction_file = "d.safetensors"   # of `vauban measure`: direction.<layer> for each layer; or a control vector (.gguf)
+direction_sha256 = "..." # optional: refuses any other file
 
 mode              new value of a row h, for a unit direction d or an orthonormal basis B
 project           h (only p = h . d is recorded)
@@ -43,7 +44,8 @@ subspace_project  h (only c = B h is recorded)
 subspace_remove   h - alpha B^T c          subspace_add   h + alpha B^T c
 clamp             h + alpha (min(max(p, lo), hi) - p) d
 conditional       inner_mode where h . gate > tau, else h
-offset            h + alpha d, d as it is (control vectors)
+offset            h + alpha d, d as it is (control vectors); from a measured direction file alpha norm d: alpha counts
+                  differences between the two groups of prompts that were measured
 
 Edits act in prefill and in decoding. The record holds the projections before and after and the size of the change; an
 edit that changed nothing is recorded as a no-op.

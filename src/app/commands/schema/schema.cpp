@@ -6,6 +6,7 @@
 #include "app/intervention_file.h"
 #include "base/strings.h"
 #include "suite/suite_fields.h"
+#include "train/training_config.h"
 
 namespace vauban {
 namespace {
@@ -16,7 +17,7 @@ struct SchemaConfig {
 };
 
 void fields(SchemaConfig& c, FieldVisitor& f) {
-  f("what", c.what, {.help = "config, suite, interventions, or a command's name", .positional = true});
+  f("what", c.what, {.help = "config, suite, interventions, training, or a command's name", .positional = true});
   fields(c.common, f);
 }
 
@@ -24,7 +25,8 @@ Result<Json> schema_of(const std::string& what) {
   if (what == "config") return json_schema<RunConfig>("vauban configuration");
   if (what == "suite") return json_schema<SuiteFile>("vauban suite");
   if (what == "interventions") return json_schema<InterventionsFile>("vauban interventions");
-  std::vector<std::string> names{"config", "suite", "interventions"};
+  if (what == "training") return json_schema<TrainingConfig>("vauban training");
+  std::vector<std::string> names{"config", "suite", "interventions", "training"};
   for (const Command& command : all_commands()) {
     if (command.info.name == what) return command.schema();
     names.emplace_back(command.info.name);

@@ -35,7 +35,7 @@ struct Rounded {
 
 class CpuTrainingOps final : public CpuOps {
  public:
-  CpuTrainingOps(ThreadPool& pool, const Kernels& kernels, TrainingNumerics numerics, bool rehearsal);
+  CpuTrainingOps(ThreadPool& pool, const Kernels& kernels, TrainingNumerics numerics, bool rehearsal = false);
   ~CpuTrainingOps() override;
 
   bool supports(Op op, Direction direction) const override;

@@ -1,0 +1,178 @@
+#include "format/direction.h"
+
+#include <cstring>
+#include <limits>
+
+#include "format/gguf_writer.h"
+#include "format/safetensors.h"
+#include "format/safetensors_writer.h"
+#include "support/test_data.h"
+
+namespace vauban {
+namespace {
+
+LayerDirection layer(int index, std::vector<float> direction, float norm = 2.5F) {
+  return {.layer = index,
+          .direction = std::move(direction),
+          .norm = norm,
+          .mean_positive = {},
+          .mean_negative = {},
+          .basis = {}};
+}
+
+DirectionFile small() {
+  DirectionFile file;
+  file.layers = {layer(1, {0.6F, 0.8F, 0}), layer(4, {0, 0, 1}, 0.25F)};
+  file.layers[0].mean_positive = {1, 2, 3};
+  file.layers[0].mean_negative = {-1, 0, 3};
+  file.layers[0].basis = {0.6F, 0.8F, 0, 0, 0, 1};
+  file.chosen = 4;
+  file.provenance = {{"site", "mlp_out"}, {"model_digest", "ab12"}, {"architecture", "llama"}};
+  return file;
+}
+
+TensorOut f32_tensor(std::string name, std::vector<float> values) {
+  std::vector<std::byte> bytes(values.size() * 4);
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return {std::move(name), DType::f32, {static_cast<std::int64_t>(values.size())}, [bytes]() -> Result<TensorBytes> {
+            return TensorBytes::own(bytes);
+          }};
+}
+
+std::string refusal(const std::filesystem::path& path) {
+  const auto file = read_directions(path);
+  return file ? "accepted" : describe(file.error());
+}
+
+TEST(DirectionFile, ReadsBackWhatWasWrittenAndIsAddressedByItsBytes) {
+  const test::TempDir folder;
+  const auto digest = write_directions(folder / "d.safetensors", small());
+  VB_ASSERT_OK(digest);
+  const auto read = read_directions(folder / "d.safetensors");
+  VB_ASSERT_OK(read);
+  EXPECT_EQ(read->digest, *digest);
+  EXPECT_EQ(read->chosen, 4);
+  EXPECT_EQ(read->site(), "mlp_out");
+  EXPECT_EQ(read->width(), 3);
+  ASSERT_EQ(read->layers.size(), 2u);
+  EXPECT_EQ(read->layers[0].direction, small().layers[0].direction);
+  EXPECT_EQ(read->layers[0].mean_negative, small().layers[0].mean_negative);
+  EXPECT_EQ(read->layers[0].basis, small().layers[0].basis);
+  EXPECT_EQ(read->layers[1].norm, 0.25F);
+  const auto again = write_directions(folder / "again.safetensors", *read);
+  VB_ASSERT_OK(again);
+  EXPECT_EQ(*again, *digest) << "equal content, equal bytes";
+}
+
+TEST(DirectionFile, AControlVectorHoldsTheScaledDirectionAndSurvivesARoundTrip) {
+  const test::TempDir folder;
+  VB_ASSERT_OK(write_directions(folder / "d.gguf", small()));
+  const auto read = read_directions(folder / "d.gguf");
+  VB_ASSERT_OK(read);
+  EXPECT_EQ(read->layers[0].layer, 1);
+  EXPECT_EQ(read->layers[0].direction, (std::vector<float>{1.5F, 2.0F, 0}));
+  EXPECT_EQ(read->layers[0].norm, 1.0F);
+  EXPECT_EQ(read->layers[1].offset(), small().layers[1].offset());
+  EXPECT_EQ(read->site(), "mlp_out");
+  const auto raw = open_gguf(folder / "d.gguf");
+  VB_ASSERT_OK(raw);
+  EXPECT_EQ((*raw)->metadata().find("general.architecture")->as_string(), "controlvector");
+  EXPECT_EQ((*raw)->metadata().find("controlvector.model_hint")->as_string(), "llama");
+  EXPECT_EQ((*raw)->metadata().find("controlvector.layer_count")->as_int(), 2);
+  VB_ASSERT_OK(write_directions(folder / "again.gguf", *read));
+  const auto again = read_directions(folder / "again.gguf");
+  VB_ASSERT_OK(again);
+  EXPECT_EQ(again->layers[1].direction, read->layers[1].direction);
+  EXPECT_EQ(again->site(), "mlp_out");
+}
+
+TEST(DirectionFile, AControlVectorOfAnotherToolIsRead) {
+  const test::TempDir folder;
+  const std::vector<GgufKey> keys{GgufKey::text("general.architecture", "controlvector"),
+                                  GgufKey::text("controlvector.model_hint", "mistral"),
+                                  GgufKey::u32("controlvector.layer_count", 2)};
+  VB_ASSERT_OK(
+      write_gguf(folder / "c.gguf", keys, {f32_tensor("direction.10", {1, 2}), f32_tensor("direction.9", {3, 4})}));
+  const auto read = read_directions(folder / "c.gguf");
+  VB_ASSERT_OK(read);
+  ASSERT_EQ(read->layers.size(), 2u);
+  EXPECT_EQ(read->layers[0].layer, 9) << "by number, not by name";
+  EXPECT_EQ(read->layers[1].offset(), (std::vector<float>{1, 2}));
+  EXPECT_FALSE(read->chosen);
+}
+
+TEST(DirectionFile, LayerZeroHasNoPlaceInAControlVector) {
+  const test::TempDir folder;
+  DirectionFile file = small();
+  file.layers.insert(file.layers.begin(), layer(0, {1, 0, 0}));
+  const auto written = write_directions(folder / "d.gguf", file);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::invalid_input);
+  VB_EXPECT_OK(write_directions(folder / "d.safetensors", file));
+  const std::vector<GgufKey> keys{GgufKey::text("general.architecture", "controlvector")};
+  VB_ASSERT_OK(write_gguf(folder / "zero.gguf", keys, {f32_tensor("direction.0", {1, 2})}));
+  EXPECT_NE(refusal(folder / "zero.gguf").find("count from 1"), std::string::npos);
+  const std::vector<GgufKey> model{GgufKey::text("general.architecture", "llama")};
+  VB_ASSERT_OK(write_gguf(folder / "model.gguf", model, {f32_tensor("direction.1", {1, 2})}));
+  EXPECT_NE(refusal(folder / "model.gguf").find("found 'llama'"), std::string::npos);
+}
+
+TEST(DirectionFile, RefusesWhatCannotBeADirection) {
+  const test::TempDir folder;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto written = [&](std::vector<std::pair<std::string, std::vector<float>>> tensors, Shape shape = {2},
+                           SafetensorsMetadata metadata = {}) {
+    std::vector<NamedTensorView> views;
+    for (const auto& [name, values] : tensors)
+      views.push_back({name, {DType::f32, shape, std::as_bytes(std::span(values))}});
+    EXPECT_TRUE(write_safetensors(folder / "x.safetensors", views, metadata));
+    return refusal(folder / "x.safetensors");
+  };
+  EXPECT_NE(written({{"other", {1, 2}}}).find("found none"), std::string::npos);
+  EXPECT_NE(written({{"direction.one", {1, 2}}}).find("layer number"), std::string::npos);
+  EXPECT_NE(written({{"direction.01", {1, 2}}}).find("layer number"), std::string::npos);
+  EXPECT_NE(written({{"direction.1", {1, nan}}}).find("NaN"), std::string::npos);
+  EXPECT_NE(written({{"direction.1", {0, 0}}}).find("zero vector"), std::string::npos);
+  EXPECT_NE(written({{"direction.1", {1, 2}}}, {1, 2}).find("rank 1"), std::string::npos);
+  EXPECT_NE(written({{"direction.1", {1, 2}}, {"norm.1", {1, 2}}}).find("one value"), std::string::npos);
+  EXPECT_NE(written({{"direction.1", {1, 2}}}, {2}, {{"chosen", "3"}}).find("chosen layer 3"), std::string::npos);
+  DirectionFile widths = small();
+  widths.layers[1].direction = {1, 0};
+  EXPECT_FALSE(write_directions(folder / "w.safetensors", widths));
+  EXPECT_FALSE(std::filesystem::exists(folder / "w.safetensors"));
+}
+
+/// Mean differences of a real model (Arditi et al. 2024): the published direction is the one at its published place,
+/// and the whole file survives being written again.
+TEST(DirectionFile, ThePublishedRefusalDirectionIsTheMeanDifferenceAtItsPublishedPlace) {
+  const std::string folder = "behavior/refusal_direction/qwen-1_8b-chat/";
+  VB_NEED_SHARED(folder + "directions.safetensors");
+  const auto file = open_safetensors(test::shared_data() / (folder + "directions.safetensors"));
+  VB_ASSERT_OK(file);
+  const auto choice = Json::parse(test::read_text(test::shared_data() / (folder + "direction_metadata.json")));
+  VB_ASSERT_OK(choice);
+  const auto differences = decode_f64((*file)->find("mean_diffs")->view);
+  const auto published = decode_f64((*file)->find("direction")->view);
+  VB_ASSERT_OK(differences);
+  VB_ASSERT_OK(published);
+  ASSERT_EQ((*file)->find("mean_diffs")->view.shape.to_string(), "[5, 24, 2048]");
+  const std::int64_t row = (5 + choice->find("pos")->as_int()) * 24 + choice->find("layer")->as_int();
+  const auto begin = differences->begin() + row * 2048;
+  EXPECT_TRUE(std::equal(published->begin(), published->end(), begin));
+
+  DirectionFile all;
+  for (int index = 0; index < 24; ++index) {
+    const auto first = differences->begin() + (3 * 24 + index) * 2048;
+    all.layers.push_back(layer(index, std::vector<float>(first, first + 2048), 1.0F));
+  }
+  const test::TempDir out;
+  const auto digest = write_directions(out / "a.safetensors", all);
+  VB_ASSERT_OK(digest);
+  const auto read = read_directions(out / "a.safetensors");
+  VB_ASSERT_OK(read);
+  for (int index = 0; index < 24; ++index) EXPECT_EQ(read->find(index)->direction, all.find(index)->direction);
+  EXPECT_EQ(*write_directions(out / "b.safetensors", *read), *digest);
+}
+
+}  // namespace
+}  // namespace vauban

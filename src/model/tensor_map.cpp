@@ -1,0 +1,31 @@
+#include "model/tensor_map.h"
+
+namespace vauban {
+
+std::string module_of(const TensorSpec& spec) { return spec.hf.substr(0, spec.hf.rfind('.')); }
+
+TensorSpec weight_of(TensorSpec module) {
+  if (module.role == TensorRole::other) module.role = TensorRole::linear;
+  if (!module.hf_alias.empty()) module.hf_alias += ".weight";
+  module.hf += ".weight";
+  module.gguf += ".weight";
+  return module;
+}
+
+TensorSpec norm_weight_of(TensorSpec module) {
+  module = weight_of(std::move(module));
+  module.role = TensorRole::other;
+  return module;
+}
+
+TensorSpec bias_of(TensorSpec module) {
+  if (!module.hf_alias.empty()) module.hf_alias += ".bias";
+  module.hf += ".bias";
+  module.gguf += ".bias";
+  module.shape = {module.shape[0]};
+  module.role = TensorRole::other;
+  module.hf_transposed = false;
+  return module;
+}
+
+}  // namespace vauban

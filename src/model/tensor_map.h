@@ -1,0 +1,50 @@
+/// TensorMap: every tensor that an architecture stores, as data: both names, the shape, and how GGUF orders its rows.
+///
+/// The loader of a network and the converter between formats read the same list, so that a name or a permutation is
+/// written once, in the architecture's own file.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tensor/shape.h"
+
+namespace vauban {
+
+/// How rows of a tensor must be rearranged to reach the canonical (Hugging Face) order.
+enum class RowOrder {
+  as_stored,
+  interleaved_heads,  ///< GGUF llama q and k: rows of each head are RoPE pairs; becomes rotate-half order
+};
+
+/// What a tensor is to the module that holds it: adapters attach to the matrices of the last three.
+enum class TensorRole { other, linear, embedding, head };
+
+struct TensorSpec {
+  std::string hf;    ///< "model.layers.0.self_attn.q_proj.weight"
+  std::string gguf;  ///< "blk.0.attn_q.weight"
+  Shape shape;
+  RowOrder gguf_rows = RowOrder::as_stored;
+  int heads = 0;         ///< for interleaved_heads
+  TensorRole role = TensorRole::other;
+  bool hf_transposed = false;  ///< Hugging Face stores a matrix as (in, out): GPT-2's Conv1D; `shape` is (out, in)
+  std::string hf_alias;  ///< a second name under which a folder may hold it (a tied table under the head's); may be empty
+};
+
+/// In the order of the forward pass.
+using TensorMap = std::vector<TensorSpec>;
+
+/// Shape in a Hugging Face file.
+inline Shape hf_shape(const TensorSpec& spec) {
+  return spec.hf_transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
+}
+/// "model.layers.0.mlp.up_proj" of "model.layers.0.mlp.up_proj.weight".
+std::string module_of(const TensorSpec& spec);
+
+/// `module` names a linear layer without ".weight"; these are its matrix and its bias, whose rows are ordered alike.
+TensorSpec weight_of(TensorSpec module);
+TensorSpec bias_of(TensorSpec module);
+/// The same for a norm, whose weight is a vector; bias_of() gives its bias.
+TensorSpec norm_weight_of(TensorSpec module);
+
+}  // namespace vauban

@@ -1,0 +1,52 @@
+#include "train/fresh_adapter.h"
+
+#include "base/strings.h"
+#include "model/init_adapter.h"
+
+namespace vauban {
+namespace {
+
+/// "all-linear" and what looks like a regular expression is a pattern, as in PEFT a single string would be.
+ModuleChoice choice_of(const std::vector<std::string>& targets) {
+  const bool pattern = targets.size() == 1 && (targets[0] == "all-linear" ||
+                                               targets[0].find_first_of("*+?()[]|^$\\") != std::string::npos);
+  return pattern ? ModuleChoice{.names = {}, .pattern = targets[0]} : ModuleChoice{.names = targets, .pattern = {}};
+}
+
+struct PatternEntry {
+  std::string regex;
+  double number;
+};
+Result<PatternEntry> parse_pattern(std::string_view key, const std::string& text) {
+  const std::size_t at = text.rfind('=');
+  if (at == std::string::npos || at == 0)
+    return invalid_input("[lora] {}: expected \"regex=number\", found \"{}\"", key, text);
+  VB_TRY(const double number, parse_double(text.substr(at + 1)), "in [lora] {} \"{}\"", key, text);
+  return PatternEntry{text.substr(0, at), number};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Adapter>> fresh_adapter(const TrainingConfig& config, const ModelSource& base) {
+  const LoraConfig& lora = config.lora;
+  AdapterConfig adapter{.rank = lora.rank,
+                        .alpha = lora.alpha,
+                        .dropout = lora.dropout,
+                        .target_modules = choice_of(lora.targets),
+                        .layers_to_transform = lora.layers,
+                        .use_rslora = lora.use_rslora,
+                        .modules_to_save = lora.modules_to_save,
+                        .task_type = "CAUSAL_LM",
+                        .base_model = base.name};
+  for (const std::string& text : lora.rank_pattern) {
+    VB_TRY(const PatternEntry entry, parse_pattern("rank_pattern", text));
+    adapter.rank_pattern[entry.regex] = static_cast<std::int64_t>(entry.number);
+  }
+  for (const std::string& text : lora.alpha_pattern) {
+    VB_TRY(const PatternEntry entry, parse_pattern("alpha_pattern", text));
+    adapter.alpha_pattern[entry.regex] = entry.number;
+  }
+  return init_adapter(std::move(adapter), base, config.seed);
+}
+
+}  // namespace vauban

@@ -1,0 +1,18 @@
+/// Changing the element type of a tensor.
+#pragma once
+
+#include "base/thread_pool.h"
+#include "format/tensor_out.h"
+
+namespace vauban {
+
+/// `view` as `target`: f32, f16, bf16 or a block type with an encoder. The same type passes without a copy; else the
+/// values are decoded to f32 and rounded once, rows in parallel (the result does not depend on the pool's size).
+/// Errors: corrupt for a NaN or infinity that a block type cannot hold (element named) or a width that does not divide
+/// into blocks; invalid_input for a value beyond f16's 65504; unsupported for other types.
+Result<TensorBytes> cast_tensor(const TensorView& view, DType target, ThreadPool& pool);
+
+/// Whether every element of `view` has the same value in `target` (f16 or bf16).
+Result<bool> is_exact_in(const TensorView& view, DType target);
+
+}  // namespace vauban

@@ -1,0 +1,147 @@
+#include "transform/convert/gguf_model.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "format/gguf.h"
+#include "transform/cast.h"
+#include "transform/convert/family.h"
+#include "transform/convert/source_config.h"
+
+namespace vauban {
+namespace {
+
+/// Reads, moves rows, and casts when its turn comes.
+TensorOut tensor_out(const MappedTensor& tensor, DType target, Container from, const Context& context) {
+  return {.name = tensor.spec.gguf,
+          .dtype = target,
+          .shape = tensor.spec.shape,
+          .make = [tensor, target, from, &context]() -> Result<TensorBytes> {
+            VB_CHECK(context.cancel.check());
+            VB_TRY(TensorBytes rows, rows_for(tensor, from, Container::gguf));
+            if (tensor.entry->view.dtype == target) return rows;
+            return cast_tensor({tensor.entry->view.dtype, tensor.spec.shape, rows.bytes}, target, context.pool);
+          }};
+}
+
+TensorOut constant_tensor(std::string name, const std::vector<float>& values) {
+  return {.name = std::move(name),
+          .dtype = DType::f32,
+          .shape = {static_cast<std::int64_t>(values.size())},
+          .make = [values]() -> Result<TensorBytes> {
+            const auto bytes = std::as_bytes(std::span(values));
+            return TensorBytes::own({bytes.begin(), bytes.end()});
+          }};
+}
+
+void add_plan(GgufModel& model, const TensorOut& tensor, DType from) {
+  model.plan.push_back({.name = tensor.name, .shape = tensor.shape, .from = from, .to = tensor.dtype,
+                        .bytes = size_bytes(tensor.dtype, tensor.shape).value_or(0)});
+}
+
+Result<void> add_tensors(GgufModel& out, const ModelSource& source, const ModelTensors& mapped, const ChooseType& choose,
+                         const Context& context) {
+  for (const MappedTensor& tensor : mapped.tensors) {
+    VB_TRY(const DType target, choose(tensor), "in tensor '{}'", printable(tensor.spec.gguf));
+    out.tensors.push_back(tensor_out(tensor, target, source.file->container(), context));
+    add_plan(out, out.tensors.back(), tensor.entry->view.dtype);
+  }
+  return ok();
+}
+
+// ---- from a folder
+
+Result<void> add_rope_factors(GgufModel& out, const ModelSource& source, const ModelTensors& mapped) {
+  VB_TRY(const ConvertFamily* family, find_convert_family(mapped.architecture->id));
+  VB_TRY(const std::vector<float> factors, family->rope_factors(source, mapped.config));
+  if (factors.empty()) return ok();
+  out.tensors.push_back(constant_tensor("rope_freqs.weight", factors));
+  add_plan(out, out.tensors.back(), DType::f32);
+  return ok();
+}
+
+Result<void> keys_of_folder(GgufModel& out, const ModelSource& source, const ModelTensors& mapped,
+                            const TokenizerOptions& options) {
+  VB_TRY(const ConvertFamily* family, find_convert_family(mapped.architecture->id));
+  out.keys = {GgufKey::text("general.architecture", std::string(mapped.architecture->gguf_names.front())),
+              GgufKey::text("general.type", "model"), GgufKey::text("general.name", source.name)};
+  VB_TRY(std::vector<GgufKey> own, family->gguf_keys(source, mapped.config));
+  VB_TRY(GgufTokenizer tokenizer, tokenizer_to_gguf(source, mapped.config, options), "while converting the tokenizer");
+  VB_TRY(std::vector<GgufKey> kept, kept_config_keys(source));
+  for (auto* part : {&own, &tokenizer.keys, &kept})
+    for (GgufKey& key : *part) out.keys.push_back(std::move(key));
+  out.notes = std::move(tokenizer.notes);
+  return ok();
+}
+
+// ---- from a GGUF
+
+/// Tensors that stand in the file but not in the map (rope factors) are copied; the file's order is kept.
+void copy_rest(GgufModel& out, const ModelSource& source, const GgufContents& contents) {
+  for (const TensorEntry& entry : contents.tensors) {
+    if (std::ranges::find(out.tensors, entry.name, &TensorOut::name) != out.tensors.end()) continue;
+    const TensorEntry* stored = source.file->find(entry.name);
+    out.tensors.push_back({.name = entry.name, .dtype = entry.view.dtype, .shape = entry.view.shape,
+                           .make = [stored]() -> Result<TensorBytes> { return TensorBytes{stored->view.bytes, {}}; }});
+    add_plan(out, out.tensors.back(), entry.view.dtype);
+  }
+}
+
+template <class Item>
+void order_as(std::vector<Item>& items, const std::vector<TensorEntry>& order) {
+  const auto position = [&](const Item& item) {
+    return std::ranges::find(order, item.name, &TensorEntry::name) - order.begin();
+  };
+  std::stable_sort(items.begin(), items.end(), [&](const Item& a, const Item& b) { return position(a) < position(b); });
+}
+
+Result<void> keep_gguf(GgufModel& out, const ModelSource& source) {
+  VB_TRY(const GgufContents contents, parse_gguf(source.file->files().front()->bytes()), "in {}", source.path.string());
+  out.keys = gguf_keys(contents);
+  copy_rest(out, source, contents);
+  order_as(out.tensors, contents.tensors);
+  order_as(out.plan, contents.tensors);
+  return ok();
+}
+
+}  // namespace
+
+Result<GgufModel> make_gguf_model(const ModelSource& source, const ChooseType& choose, const TokenizerOptions& tokenizer,
+                                  const Context& context) {
+  GgufModel out;
+  VB_TRY(const ModelTensors mapped, map_tensors(source));
+  if (!source.is_gguf()) {
+    VB_CHECK(keys_of_folder(out, source, mapped, tokenizer));
+    VB_CHECK(add_rope_factors(out, source, mapped));
+  }
+  VB_CHECK(add_tensors(out, source, mapped, choose, context));
+  if (source.is_gguf()) VB_CHECK(keep_gguf(out, source));
+  return out;
+}
+
+Result<int> gguf_file_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return 0;
+    case DType::f16: return 1;
+    case DType::q4_0: return 2;
+    case DType::q4_1: return 3;
+    case DType::q8_0: return 7;
+    case DType::q5_0: return 8;
+    case DType::q5_1: return 9;
+    case DType::bf16: return 32;
+    default: return unsupported("GGUF has no file type for matrices of {}", to_string(dtype));
+  }
+}
+
+PlanTotals totals_of(const std::vector<TensorPlan>& plan) {
+  PlanTotals totals;
+  for (const TensorPlan& tensor : plan) {
+    totals.parameters += tensor.shape.elements();
+    totals.bytes += tensor.bytes;
+  }
+  if (totals.parameters > 0)
+    totals.bits_per_weight = 8.0 * static_cast<double>(totals.bytes) / static_cast<double>(totals.parameters);
+  return totals;
+}
+
+}  // namespace vauban

@@ -1,0 +1,111 @@
+#include "transform/convert/hf_model.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/strings.h"
+#include "transform/cast.h"
+#include "transform/convert/family.h"
+#include "transform/convert/source_config.h"
+#include "transform/convert/tokenizer_to_hf.h"
+
+namespace vauban {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxCopiedBytes = std::size_t{1} << 28;
+
+bool is_matrix(const MappedTensor& tensor) { return tensor.spec.shape.rank() >= 2; }
+
+/// The type of the embedding says what the model's matrices are stored in.
+DType stored_matrix_type(const ModelTensors& model) {
+  const auto first = std::ranges::find_if(model.tensors, is_matrix);
+  return first == model.tensors.end() ? DType::f32 : first->entry->view.dtype;
+}
+
+Result<DType> type_in_folder(const MappedTensor& tensor, const ModelSource& source, const ConvertOptions& options, DType matrices) {
+  const TensorView& view = tensor.entry->view;
+  if (options.dtype && is_matrix(tensor)) return *options.dtype;
+  if (is_matrix(tensor) || !source.is_gguf()) {
+    if (options.dtype) return *options.dtype;
+    if (!info(view.dtype).safetensors.empty()) return view.dtype;
+    return with_hint(unsupported("safetensors has no type for {}", to_string(view.dtype)),
+                     "--dtype f32, f16 or bf16 decodes the blocks");
+  }
+  if (view.dtype != DType::f32 || (matrices != DType::f16 && matrices != DType::bf16)) return view.dtype;
+  VB_TRY(const bool exact, is_exact_in(view, matrices));
+  return exact ? matrices : view.dtype;
+}
+
+TensorOut tensor_out(const MappedTensor& tensor, DType target, Container from, const Context& context) {
+  return {.name = tensor.spec.hf,
+          .dtype = target,
+          .shape = hf_shape(tensor.spec),
+          .make = [tensor, target, from, &context]() -> Result<TensorBytes> {
+            VB_CHECK(context.cancel.check());
+            VB_TRY(TensorBytes rows, rows_for(tensor, from, Container::safetensors));
+            if (tensor.entry->view.dtype == target) return rows;
+            return cast_tensor({tensor.entry->view.dtype, hf_shape(tensor.spec), rows.bytes}, target, context.pool);
+          }};
+}
+
+/// Files that describe the model beside its weights and tokenizer, as transformers names them.
+bool is_model_file(const std::string& name) {
+  static const std::set<std::string> names{
+      "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model",
+      "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json", "README.md", "LICENSE"};
+  return names.contains(name);
+}
+
+Result<void> copy_files(const fs::path& folder, HfModel& out) {
+  std::error_code failed;
+  for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
+    const std::string name = at->path().filename().string();
+    if (!is_model_file(name) || !at->is_regular_file()) continue;
+    VB_TRY(out.folder.text_files[name], read_file(at->path(), kMaxCopiedBytes));
+  }
+  if (failed) return io("cannot list {}: {}", folder.string(), failed.message());
+  return ok();
+}
+
+Result<void> files_from_folder(const ModelSource& source, DType matrices, HfModel& out) {
+  Json config = source.config;
+  const char* names[] = {"float32", "float16", "bfloat16"};
+  config[config.find("dtype") ? "dtype" : "torch_dtype"] =
+      matrices == DType::f16 ? names[1] : matrices == DType::bf16 ? names[2] : names[0];
+  out.folder.json_files["config.json"] = std::move(config);
+  return copy_files(fs::is_directory(source.path) ? source.path : source.path.parent_path(), out);
+}
+
+Result<void> files_from_gguf(const ModelSource& source, const ModelTensors& model, DType matrices, HfModel& out) {
+  VB_TRY(HfConfig config, hf_config_of(source, model, matrices));
+  out.folder.json_files["config.json"] = std::move(config.config);
+  if (!config.generation_config.is_null())
+    out.folder.json_files["generation_config.json"] = std::move(config.generation_config);
+  VB_TRY(HfTokenizer tokenizer, tokenizer_to_hf(source), "while converting the tokenizer");
+  out.folder.json_files.merge(tokenizer.json_files);
+  out.folder.text_files = std::move(tokenizer.text_files);
+  out.notes = std::move(tokenizer.notes);
+  return ok();
+}
+
+}  // namespace
+
+Result<HfModel> make_hf_model(const ModelSource& source, const ConvertOptions& options, const Context& context) {
+  HfModel out;
+  VB_TRY(const ModelTensors model, map_tensors(source));
+  if (source.is_gguf()) VB_CHECK(find_convert_family(model.architecture->id));
+  const DType matrices = options.dtype.value_or(stored_matrix_type(model));
+  for (const MappedTensor& tensor : model.tensors) {
+    VB_TRY(const DType target, type_in_folder(tensor, source, options, matrices), "in tensor '{}'", printable(tensor.spec.hf));
+    out.folder.tensors.push_back(tensor_out(tensor, target, source.file->container(), context));
+    VB_TRY(const std::uint64_t bytes, size_bytes(target, tensor.spec.shape));
+    out.plan.push_back({.name = tensor.spec.hf, .shape = tensor.spec.shape, .from = tensor.entry->view.dtype, .to = target, .bytes = bytes});
+  }
+  out.folder.shard_bytes = options.shard_bytes;
+  VB_CHECK(source.is_gguf() ? files_from_gguf(source, model, matrices, out) : files_from_folder(source, matrices, out));
+  return out;
+}
+
+}  // namespace vauban

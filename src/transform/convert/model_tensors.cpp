@@ -1,0 +1,103 @@
+#include "transform/convert/model_tensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "base/strings.h"
+#include "model/row_order.h"
+
+namespace vauban {
+namespace {
+
+/// Tensors that a file may hold beside the map's: recomputed from the configuration.
+bool is_recomputed(std::string_view name) {
+  return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight";
+}
+
+Result<const TensorEntry*> find_stored(const ModelSource& source, const TensorSpec& spec) {
+  const std::string& name = source.is_gguf() ? spec.gguf : spec.hf;
+  const TensorEntry* entry = source.file->find(name);
+  if (!entry && !source.is_gguf() && !spec.hf_alias.empty()) entry = source.file->find(spec.hf_alias);
+  if (!entry) return not_found("tensor '{}' is missing in {}", name, source.path.string());
+  const Shape expected = shape_in(spec, source.file->container());
+  if (entry->view.shape != expected)
+    return corrupt("tensor '{}' in {}: expected shape {}, file has {}", printable(name), source.path.string(),
+                   expected.to_string(), entry->view.shape.to_string());
+  return entry;
+}
+
+bool equal_tensors(const TensorEntry& a, const TensorEntry& b) {
+  return a.view.dtype == b.view.dtype && a.view.shape == b.view.shape && std::ranges::equal(a.view.bytes, b.view.bytes);
+}
+
+Result<void> refuse_unmapped(const ModelSource& source, const std::vector<MappedTensor>& mapped) {
+  std::set<std::string_view> known;
+  for (const MappedTensor& tensor : mapped) {
+    known.insert(tensor.entry->name);
+    // The second copy of a tied table may be left out only where it is one.
+    const TensorEntry* copy = source.is_gguf() ? nullptr : source.file->find(tensor.spec.hf_alias);
+    if (copy && equal_tensors(*copy, *tensor.entry)) known.insert(copy->name);
+  }
+  std::vector<std::string> unmapped;
+  for (const TensorEntry& tensor : source.file->tensors())
+    if (!known.contains(tensor.name) && !is_recomputed(tensor.name)) unmapped.push_back(printable(tensor.name));
+  if (unmapped.empty()) return ok();
+  const std::size_t total = unmapped.size();
+  if (total > 5) unmapped.resize(5);
+  return unsupported("{} tensor(s) of {} are no part of its architecture and would be lost: {}{}", total,
+                     source.path.string(), join(unmapped, ", "), total > unmapped.size() ? ", ..." : "");
+}
+
+/// The file bounds what is mapped: a configuration may claim any number of layers.
+Result<void> check_layers(const ModelConfig& config, const ModelSource& source) {
+  if (config.layers <= static_cast<std::int64_t>(source.file->tensors().size())) return ok();
+  return corrupt("{}: {} layers, but the file holds {} tensors", source.path.string(), config.layers,
+                 source.file->tensors().size());
+}
+
+/// (rows, columns) of whole elements becomes (columns, rows).
+Result<TensorBytes> transposed(const TensorView& view) {
+  if (is_quantised(view.dtype)) return unsupported("a matrix of {} cannot be transposed", to_string(view.dtype));
+  const auto rows = static_cast<std::size_t>(view.shape[0]), columns = static_cast<std::size_t>(view.shape[1]);
+  const std::size_t size = view.bytes.size() / std::max<std::size_t>(1, rows * columns);
+  std::vector<std::byte> out(view.bytes.size());
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t c = 0; c < columns; ++c)
+      std::memcpy(out.data() + (c * rows + r) * size, view.bytes.data() + (r * columns + c) * size, size);
+  return TensorBytes::own(std::move(out));
+}
+
+}  // namespace
+
+Shape shape_in(const TensorSpec& spec, Container container) {
+  return container == Container::gguf ? spec.shape : hf_shape(spec);
+}
+
+Result<ModelTensors> map_tensors(const ModelSource& source) {
+  ModelTensors out;
+  if (!source.adapters.empty())
+    return unsupported("{} comes with {} adapter(s): merge them into the weights first", source.path.string(),
+                       source.adapters.size());
+  VB_TRY(out.architecture, find_architecture(source));
+  const auto read_config = source.is_gguf() ? out.architecture->config_from_gguf : out.architecture->config_from_hf;
+  VB_TRY(out.config, read_config(source));
+  VB_CHECK(check_layers(out.config, source));
+  for (TensorSpec& spec : out.architecture->tensors(out.config)) {
+    VB_TRY(const TensorEntry* entry, find_stored(source, spec));
+    out.tensors.push_back({.spec = std::move(spec), .entry = entry});
+  }
+  VB_CHECK(refuse_unmapped(source, out.tensors));
+  return out;
+}
+
+Result<TensorBytes> rows_for(const MappedTensor& tensor, Container from, Container to) {
+  const TensorView& view = tensor.entry->view;
+  if (from != to && tensor.spec.hf_transposed) return transposed(view);
+  if (tensor.spec.gguf_rows == RowOrder::as_stored || from == to) return TensorBytes{.bytes = view.bytes, .owner = {}};
+  VB_TRY(const OwnedView moved, to == Container::gguf ? halves_to_pairs(view, tensor.spec.heads)
+                                                      : pairs_to_halves(view, tensor.spec.heads));
+  return TensorBytes{.bytes = moved.view.bytes, .owner = moved.bytes};
+}
+
+}  // namespace vauban

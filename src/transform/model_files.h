@@ -1,0 +1,14 @@
+/// The files of a model folder beside its weights and config.json: tokenizer, templates, generation settings.
+#pragma once
+
+#include <filesystem>
+
+#include "format/hf_writer.h"
+
+namespace vauban {
+
+/// Adds them to `out`, byte for byte. Weights, in any format, and files that transformers does not name stay behind.
+/// Errors: io; resource above 256 MiB.
+Result<void> copy_model_files(const std::filesystem::path& folder, HfFolder& out);
+
+}  // namespace vauban

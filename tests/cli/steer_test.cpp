@@ -1,0 +1,302 @@
+// `measure` and `steer`: a direction is measured on real activations, saved with where it came from, and what it does
+// to an answer is measured too.
+#include "base/result.h"
+#include "cli/workspace.h"
+#include "format/direction.h"
+
+namespace vauban::test {
+namespace {
+
+std::string lines(const std::string& ending, int count = 24) {
+  static const char* const kWords[] = {"stone", "river", "lamp", "bread", "winter", "garden", "letter", "engine"};
+  std::string out;
+  for (int i = 0; i < count; ++i)
+    out += format("the {} and the {} {}{}\n", kWords[i % 8], kWords[(i / 8 + i + 3) % 8],
+                  std::string(static_cast<std::size_t>(i % 5), 'o'), ending);
+  return out;
+}
+
+void write_prompts(const Workspace& work) {
+  work.write("positive.txt", lines(" zzz"));
+  work.write("negative.txt", lines(" a"));
+}
+
+std::vector<std::string> measure(const std::string& out, std::vector<std::string> more = {}) {
+  std::vector<std::string> args{"measure",      "base",  "--positive", "positive.txt", "--negative",
+                                "negative.txt", "--out", out,          "--json"};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+std::vector<std::string> steer(const std::string& direction, std::vector<std::string> more) {
+  std::vector<std::string> args{"steer",        "base", "--direction", direction, "--prompt", "Once upon a time",
+                                "--max-tokens", "6",    "--json"};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+const Json& first_effect(const Json& answer) { return at(answer, {"effect"}).items().front(); }
+
+TEST(Measure, FindsWhatSeparatesTwoGroupsAndSaysWhereItCameFrom) {
+  const Workspace work;
+  write_prompts(work);
+  const Outcome done = work.run(measure("d.safetensors"));
+  ASSERT_EQ(done.exit_code, 0) << done.err << done.out;
+  const Json answer = done.json();
+  ASSERT_EQ(at(answer, {"layers"}).size(), 2u);
+  for (const Json& layer : at(answer, {"layers"}).items()) {
+    for (const char* key : {"auroc", "cohens_d", "stability", "norm", "n_train", "n_heldout"})
+      EXPECT_TRUE(at(layer, {key}).is_number()) << key;
+    for (const char* key : {"auroc_random", "auroc_shuffled", "cohens_d_random", "cohens_d_shuffled"})
+      EXPECT_TRUE(at(layer, {key, "high"}).is_number()) << key;
+    EXPECT_EQ(at(layer, {"n_train"}).as_int(), 24);
+    EXPECT_GT(at(layer, {"auroc"}).as_double(), 0.95) << "the last tokens of the two groups differ";
+  }
+  const auto file = read_directions(work / "d.safetensors");
+  VB_ASSERT_OK(file);
+  EXPECT_EQ(file->digest, at(answer, {"digest"}).as_string());
+  EXPECT_EQ(file->chosen, at(answer, {"chosen"}).as_int());
+  EXPECT_EQ(file->width(), 64);
+  EXPECT_EQ(file->provenance.at("model_digest"), at(answer, {"model_digest"}).as_string());
+  for (const char* key :
+       {"positive_sha256", "negative_sha256", "site", "positions", "method", "seed", "scores", "tool"})
+    EXPECT_TRUE(file->provenance.contains(key)) << key;
+  for (const LayerDirection& layer : file->layers) {
+    double length = 0, along = 0;
+    for (std::size_t i = 0; i < layer.direction.size(); ++i) {
+      const double value = layer.direction[i];
+      length += value * value;
+      along += value * (static_cast<double>(layer.mean_positive[i]) - static_cast<double>(layer.mean_negative[i]));
+    }
+    EXPECT_NEAR(length, 1, 1e-5);
+    EXPECT_NEAR(along, layer.norm, 1e-4 * layer.norm) << "the direction is that of the difference of the saved means";
+  }
+}
+
+TEST(Measure, EqualInputsGiveEqualFiles) {
+  const Workspace work;
+  write_prompts(work);
+  EXPECT_EQ(work.run(measure("a.safetensors")).exit_code, 0);
+  EXPECT_EQ(work.run(measure("b.safetensors", {"--threads", "1"})).exit_code, 0);
+  EXPECT_EQ(work.run(measure("c.safetensors", {"--seed", "9"})).exit_code, 0);
+  const auto files = files_below(work.path());
+  EXPECT_EQ(files.at("a.safetensors"), files.at("b.safetensors"));
+  EXPECT_NE(files.at("a.safetensors"), files.at("c.safetensors")) << "another split";
+}
+
+TEST(Measure, SaysWhenTheDirectionIsNoBetterThanChance) {
+  const Workspace work;
+  work.write("positive.txt", lines(" a", 20));
+  std::string other = lines(" a", 40);
+  work.write("negative.txt", other.substr(lines(" a", 20).size()));
+  const Outcome done = work.run(measure("d.safetensors"));
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  std::string notes;
+  const Json answer = done.json();
+  for (const Json& note : at(answer, {"notes"}).items()) notes += note.as_string() + "\n";
+  EXPECT_NE(notes.find("no better than"), std::string::npos) << done.out;
+}
+
+TEST(Measure, ReadsJsonLinesAndOtherSitesAndMethods) {
+  const Workspace work;
+  std::string positive, negative;
+  for (int i = 0; i < 8; ++i) {
+    positive += format("{{\"text\":\"the {} zzz\",\"id\":{}}}\n", i * 7, i);
+    negative += format("{{\"prompt\":\"the {} a\"}}\n", i * 7);
+  }
+  work.write("positive.txt", positive);
+  work.write("negative.txt", negative);
+  const Outcome done = work.run(
+      measure("d.safetensors", {"--site", "mlp_out", "--method", "pca", "--components", "2", "--positions", "all"}));
+  ASSERT_EQ(done.exit_code, 0) << done.err << done.out;
+  const auto file = read_directions(work / "d.safetensors");
+  VB_ASSERT_OK(file);
+  EXPECT_EQ(file->site(), "mlp_out");
+  EXPECT_EQ(file->layers.front().basis.size(), 128u);
+  const Outcome removed = work.run(steer("d.safetensors", {"--mode", "subspace_remove", "--layers", "all"}));
+  ASSERT_EQ(removed.exit_code, 0) << removed.err << removed.out;
+  EXPECT_EQ(at(removed.json(), {"effect"}).size(), 2u);
+  EXPECT_EQ(at(removed.json(), {"site"}).as_string(), "mlp_out") << "the site that was measured";
+}
+
+TEST(Measure, RefusesWhatCannotBeMeasured) {
+  const Workspace work;
+  write_prompts(work);
+  const auto refused = [&](const std::vector<std::string>& args, const char* what) {
+    const Outcome done = work.run(args);
+    EXPECT_EQ(done.exit_code, 2) << what << done.out;
+    EXPECT_NE(done.out.find(what), std::string::npos) << done.out;
+    EXPECT_FALSE(std::filesystem::exists(work / "d.safetensors"));
+  };
+  refused(measure("d.safetensors", {"--site", "attn_pattern"}), "one vector of activations per token");
+  refused(measure("d.safetensors", {"--positions", "decode"}), "--max-tokens");
+  refused(measure("d.safetensors", {"--components", "2"}), "--method pca");
+  refused(measure("d.gguf", {"--site", "mlp_out"}), "resid_post");
+  work.write("positive.txt", "one\ntwo\n\nthree\n");
+  refused(measure("d.safetensors"), "at least 4 prompts, found 3");
+  work.write("positive.txt", lines(" a"));
+  refused(measure("d.safetensors"), "do not differ");
+  work.write("positive.jsonl", "{\"text\":\"a\"}\n{\"words\":\"b\"}\n");
+  const Outcome bad = work.run({"measure", "base", "--positive", "positive.jsonl", "--negative", "negative.txt",
+                                "--out", "d.safetensors", "--json"});
+  EXPECT_EQ(bad.exit_code, 3);
+  EXPECT_NE(bad.out.find("positive.jsonl:2"), std::string::npos) << bad.out;
+}
+
+TEST(Steer, AlphaZeroLeavesEveryBit) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  for (const char* mode : {"subtract", "add", "clamp", "offset"}) {
+    const Outcome done = work.run(steer("d.safetensors", {"--mode", mode, "--alpha", "0", "--layers", "all"}));
+    ASSERT_EQ(done.exit_code, 0) << mode << done.err << done.out;
+    EXPECT_TRUE(at(done.json(), {"same_bits"}).as_bool()) << mode;
+    EXPECT_EQ(at(done.json(), {"text"}).as_string(), at(done.json(), {"baseline_text"}).as_string());
+    EXPECT_EQ(at(done.json(), {"notes"}).size(), 0u) << "no change was asked for";
+  }
+}
+
+TEST(Steer, AnOffsetMovesTheProjectionByAlphaDifferencesInPrefillAndInDecoding) {
+  const Workspace work;
+  write_prompts(work);
+  const Json measured = work.run(measure("d.safetensors")).json();
+  const auto file = read_directions(work / "d.safetensors");
+  VB_ASSERT_OK(file);
+  const double norm = static_cast<double>(file->find(*file->chosen)->norm);
+  for (const double alpha : {-2.0, 0.5, 3.0}) {
+    const Outcome done = work.run(steer("d.safetensors", {"--mode", "offset", "--alpha", format("{}", alpha)}));
+    ASSERT_EQ(done.exit_code, 0) << done.err << done.out;
+    const Json answer = done.json();
+    ASSERT_EQ(at(answer, {"effect"}).size(), 1u);
+    const Json& effect = first_effect(answer);
+    EXPECT_EQ(at(effect, {"layer"}).as_int(), at(measured, {"chosen"}).as_int());
+    EXPECT_NEAR(at(effect, {"requested"}).as_double(), alpha * norm, 1e-5 * norm);
+    EXPECT_NEAR(at(effect, {"measured"}).as_double(), alpha * norm, 1e-4 * norm) << "f32 activations";
+    EXPECT_GT(at(effect, {"prompt_rows"}).as_int(), 0);
+    EXPECT_GT(at(effect, {"decoded_rows"}).as_int(), 0);
+    EXPECT_FALSE(at(answer, {"same_bits"}).as_bool());
+    EXPECT_EQ(at(answer, {"direction_digest"}).as_string(), at(measured, {"digest"}).as_string());
+  }
+}
+
+TEST(Steer, SubtractRemovesTheComponentAndAControlVectorActsAsItsOffset) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  const Json removed = work.run(steer("d.safetensors", {"--mode", "subtract", "--layers", "0-1"})).json();
+  ASSERT_EQ(at(removed, {"effect"}).size(), 2u);
+  for (const Json& effect : at(removed, {"effect"}).items())
+    EXPECT_NEAR(at(effect, {"projection_after"}).as_double(), 0, 1e-5);
+  const Outcome vector = work.run(measure("d.gguf"));
+  ASSERT_EQ(vector.exit_code, 0) << vector.err << vector.out;
+  EXPECT_NE(vector.out.find("layer 0 has no place"), std::string::npos);
+  const Json ours = work.run(steer("d.safetensors", {"--mode", "offset", "--layers", "1", "--alpha", "2"})).json();
+  const Json theirs = work.run(steer("d.gguf", {"--mode", "offset", "--layers", "1", "--alpha", "2"})).json();
+  EXPECT_EQ(at(ours, {"logits_sha256"}), at(theirs, {"logits_sha256"}));
+  EXPECT_FALSE(at(ours, {"same_bits"}).as_bool());
+}
+
+TEST(Steer, AnEditThatMeetsNothingIsReportedNotPassedOff) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  const Outcome nowhere = work.run(steer("d.safetensors", {"--mode", "offset", "--positions", "500-600"}));
+  EXPECT_EQ(nowhere.exit_code, 1) << nowhere.out;
+  EXPECT_TRUE(at(nowhere.json(), {"no_op"}).as_bool());
+  EXPECT_NE(nowhere.out.find("met no row"), std::string::npos) << nowhere.out;
+  const Outcome inside = work.run(steer("d.safetensors", {"--mode", "clamp", "--lo", "-1e6", "--hi", "1e6"}));
+  EXPECT_EQ(inside.exit_code, 1) << "nothing lies outside these bounds";
+  EXPECT_TRUE(at(first_effect(inside.json()), {"no_op"}).as_bool());
+  EXPECT_TRUE(at(inside.json(), {"same_bits"}).as_bool());
+}
+
+TEST(Steer, RefusesFilesAndLayersThatDoNotFit) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  const auto refused = [&](const std::string& file, std::vector<std::string> more, int code, const char* what) {
+    const Outcome done = work.run(steer(file, std::move(more)));
+    EXPECT_EQ(done.exit_code, code) << what << done.out;
+    EXPECT_NE(done.out.find(what), std::string::npos) << done.out;
+  };
+  refused("d.safetensors", {"--layers", "7"}, 2, "holds layers 0, 1");
+  refused("d.safetensors", {"--layers", "some"}, 2, "expected all, chosen");
+  refused("d.safetensors", {"--direction-sha256", std::string(64, '0')}, 3, "expected SHA-256");
+  refused("absent.safetensors", {}, 2, "absent.safetensors");
+  DirectionFile wide;
+  wide.layers = {{.layer = 0, .direction = std::vector<float>(32, 1.0F)}};
+  VB_ASSERT_OK(write_directions(work / "wide.safetensors", wide));
+  refused("wide.safetensors", {}, 2, "64");
+  wide.layers = {{.layer = 9, .direction = std::vector<float>(64, 1.0F)}};
+  VB_ASSERT_OK(write_directions(work / "deep.safetensors", wide));
+  refused("deep.safetensors", {}, 2, "layer 9 does not exist");
+}
+
+TEST(Steer, ARandomDirectionOfTheSameLengthIsAnotherEditOfTheSameSize) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> args{"--mode", "offset", "--alpha", "2"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome done = work.run(steer("d.safetensors", args));
+    EXPECT_EQ(done.exit_code, 0) << done.err << done.out;
+    return done.json();
+  };
+  const Json real = with({}), one = with({"--random-seed", "1"}), again = with({"--random-seed", "1"});
+  const Json two = with({"--random-seed", "2"});
+  EXPECT_EQ(at(one, {"logits_sha256"}), at(again, {"logits_sha256"}));
+  EXPECT_NE(at(one, {"logits_sha256"}), at(two, {"logits_sha256"}));
+  EXPECT_NE(at(one, {"logits_sha256"}), at(real, {"logits_sha256"}));
+  const double size = at(first_effect(real), {"delta_norm"}).as_double();
+  EXPECT_NEAR(at(first_effect(one), {"delta_norm"}).as_double(), size, 1e-4 * size);
+}
+
+/// The steered candidate of an audit: one intervention per layer, each with its own direction.
+TEST(Steer, AnInterventionFileTakesEachLayersDirectionFromAMeasuredFile) {
+  const Workspace work;
+  write_prompts(work);
+  const Json measured = work.run(measure("d.safetensors")).json();
+  const std::string file =
+      "[[interventions]]\nname = \"push\"\nmode = \"offset\"\nalpha = 2.0\ndirection_file = "
+      "\"d.safetensors\"\ndirection_sha256 = \"";
+  work.write("edit.toml", file + at(measured, {"digest"}).as_string() + "\"\n");
+  const std::vector<std::string> trace{"trace",       "base",      "--prompt",  "Once upon a time",
+                                       "--intervene", "edit.toml", "--observe", "logits:payload@last",
+                                       "--out",       "t",         "--json"};
+  const Outcome done = work.run(trace);
+  ASSERT_EQ(done.exit_code, 0) << done.err << done.out;
+  std::vector<std::string> names;
+  const Json answer = done.json();
+  for (const Json& artifact : at(answer, {"artifacts"}).items())
+    if (at(artifact, {"kind"}).as_string() == "intervention_result") {
+      names.push_back(at(artifact, {"metadata", "name"}).as_string());
+      EXPECT_EQ(at(artifact, {"metadata", "direction_digest"}).as_string(), at(measured, {"digest"}).as_string());
+      EXPECT_EQ(at(artifact, {"metadata", "effect"}).as_string(), "changed");
+    }
+  EXPECT_EQ(names, (std::vector<std::string>{"push.0", "push.1"}));
+  work.write("edit.toml", file + std::string(64, 'a') + "\"\n");
+  const Outcome other = work.run(trace);
+  EXPECT_EQ(other.exit_code, 3) << other.out;
+  EXPECT_NE(other.out.find("expected SHA-256"), std::string::npos);
+  work.write("edit.toml", "[[interventions]]\nname = \"push\"\nlayers = [5]\ndirection_file = \"d.safetensors\"\n");
+  const Outcome absent = work.run(trace);
+  EXPECT_EQ(absent.exit_code, 2) << absent.out;
+  EXPECT_NE(absent.out.find("it has layers 0, 1"), std::string::npos) << absent.out;
+}
+
+TEST(Steer, AnAuditOfASteeredCandidateSeesTheChange) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  work.write("suite.toml", small_suite());
+  work.write("edit.toml",
+             "[[interventions]]\nname = \"push\"\nmode = \"offset\"\nalpha = 6.0\nlayers = [1]\ndirection_file = "
+             "\"d.safetensors\"\n");
+  const Outcome steered = work.audit("base", "base", "run", {"--intervene", "edit.toml"});
+  ASSERT_LE(steered.exit_code, 4) << steered.err;
+  EXPECT_LT(at(delta_row(steered.json(), "same_top"), {"value_candidate"}).as_double(), 1.0) << steered.err;
+}
+
+}  // namespace
+}  // namespace vauban::test
