@@ -16,7 +16,7 @@ std::string overview() {
       "usage: vauban COMMAND [options]\n"
       "       vauban CONFIG.toml              the same as `vauban run CONFIG.toml`\n\ncommands:\n",
       version());
-  for (const Command& command : all_commands()) text += format("  {:<12}{}\n", command.info.name, command.info.summary);
+  for (const Command& command : all_commands()) text += format("  {:<15}{}\n", command.info.name, command.info.summary);
   text +=
       "\n`vauban COMMAND --help` lists the options, `vauban man TOPIC` says more.\n"
       "exit codes: 0 pass, 1 a gate failed or a fault was found, 2 usage or configuration, 3 runtime or model error,\n"

@@ -6,15 +6,17 @@ namespace {
 
 constexpr std::size_t kMaxTemplateBytes = std::size_t{1} << 24;
 
-/// A text, or a list of {name, template}, of which "default" counts, or the only one.
+/// A text, or a list of {name, template}, of which the one named "default" counts.
 Result<std::string> template_text(const Json& value, std::string_view where) {
   if (value.is_string()) return value.as_string();
   const Json* chosen = nullptr;
   for (const Json& item : value.items()) {
     const Json* name = item.find("name");
-    if (value.size() == 1 || (name && name->as_string() == "default")) chosen = item.find("template");
+    if (name && name->as_string() == "default") chosen = item.find("template");
   }
   if (chosen && chosen->is_string()) return chosen->as_string();
+  if (value.is_array() && !chosen)
+    return unsupported("{}: {} named chat templates, and none of them is the \"default\"", where, value.size());
   return corrupt("{}: expected a chat template or a list of named ones with a \"default\", found {}", where, value.type_name());
 }
 

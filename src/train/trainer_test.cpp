@@ -83,7 +83,7 @@ TEST_F(Trainer, AveragingMeansOfMicroBatchesWouldBeSeen) {
   EXPECT_GT(std::fabs(mean_of_means - whole.seen.steps[0].loss), 1e-3);
 }
 
-TEST_F(Trainer, AMicroBatchWithoutTargetsChangesNothing) {
+TEST_F(Trainer, PromptsAreNoTargetsHoweverTheMicroBatchesFall) {
   write("some.jsonl", R"({"prompt": "the cat ", "completion": "sat"})" "\n" R"({"prompt": "a dog ", "completion": "ran away"})" "\n");
   TrainingConfig both = one_gradient(config("both"));
   both.data.train = {path("some.jsonl")};
@@ -97,8 +97,9 @@ TEST_F(Trainer, AMicroBatchWithoutTargetsChangesNothing) {
   const auto a = first.train(both), b = second.train(together);
   VB_ASSERT_OK(a);
   VB_ASSERT_OK(b);
-  EXPECT_LT(first.seen.steps[0].target_tokens, first.seen.steps[0].tokens) << "prompts are no targets";
-  EXPECT_LE(largest_difference(weights(a->model), weights(b->model)), 1e-6);
+  EXPECT_LT(first.seen.steps[0].target_tokens, first.seen.steps[0].tokens);
+  const double largest = largest_difference(weights(a->model), weights(path("base")));
+  EXPECT_LE(largest_difference(weights(a->model), weights(b->model)), 1e-6 * std::max(1.0, largest));
 }
 
 TEST_F(Trainer, PackedRowsHaveTheLossOfSingleOnes) {
@@ -171,19 +172,24 @@ TrainingState stored_state(const std::filesystem::path& checkpoint) {
   return state_from_json(Json::parse(text).value()).value();
 }
 
-TEST_F(Trainer, AnOverflowOfF16HalvesTheScaleAndSkipsTheStep) {
-  // One target: the derivative at the head is about 1, times 65536, and f16 ends at 65504.
-  write("one.jsonl", R"({"prompt": "the cat ", "completion": "sat"})" "\n");
-  TrainingConfig c = config("run");
-  c.data.train = {path("one.jsonl")};
-  c.data.dataset.append_eos = false;
+/// A head of a hundred times its size: gradients times 65536 leave the range of f16.
+TrainingConfig overflowing(TrainingConfig c, const std::filesystem::path& base) {
+  TinyModel model = make_tiny_model();
+  for (float& value : model.tensors.at("lm_head.weight").values) value *= 100.0F;
+  VB_EXPECT_OK(write_tiny_model(base, model));
+  c.base = base.string();
   c.numerics = "f16";
+  return c;
+}
+
+TEST_F(Trainer, AnOverflowOfF16HalvesTheScaleAndSkipsTheStep) {
+  TrainingConfig c = overflowing(config("run"), folder_ / "steep");
   c.max_steps = 1;
   Process process;
   const auto done = process.train(c);
   VB_ASSERT_OK(done);
   ASSERT_TRUE(process.seen.steps[0].skipped);
-  EXPECT_EQ(largest_difference(weights(done->model), weights(path("base"))), 0.0);
+  EXPECT_EQ(largest_difference(weights(done->model), weights(c.base)), 0.0);
   const TrainingState state = stored_state(done->checkpoint);
   EXPECT_EQ(state.step, 1);
   EXPECT_EQ(state.optimizer.step, 0) << "a skipped step is none for the optimiser";
@@ -191,18 +197,18 @@ TEST_F(Trainer, AnOverflowOfF16HalvesTheScaleAndSkipsTheStep) {
 }
 
 TEST_F(Trainer, AnOverflowingRunGoesOnWithASmallerScale) {
-  write("one.jsonl", R"({"prompt": "the cat ", "completion": "sat"})" "\n");
-  TrainingConfig c = config("run");
-  c.data.train = {path("one.jsonl")};
-  c.data.dataset.append_eos = false;
-  c.numerics = "f16";
-  c.max_steps = 16;
+  TrainingConfig c = overflowing(config("run"), folder_ / "steep");
+  c.batch_size = 10;
+  c.max_steps = 30;
   Process process;
   const auto done = process.train(c);
   VB_ASSERT_OK(done);
   EXPECT_FALSE(process.seen.steps.back().skipped);
   EXPECT_LT(process.seen.steps.back().loss, process.seen.steps.front().loss);
-  EXPECT_LT(stored_state(done->checkpoint).optimizer.step, 16);
+  const TrainingState state = stored_state(done->checkpoint);
+  const auto skipped = std::count_if(process.seen.steps.begin(), process.seen.steps.end(), [](const StepReport& s) { return s.skipped; });
+  EXPECT_EQ(state.optimizer.step, 30 - skipped);
+  EXPECT_EQ(state.extra.get_double("loss_scale").value(), std::ldexp(65536.0, -static_cast<int>(skipped)));
 }
 
 TEST_F(Trainer, ADivergingRunIsAnErrorThatSaysWhatToDo) {
@@ -304,7 +310,7 @@ TEST_F(Trainer, ATrainedAdapterOpensAndEqualsItsMerge) {
   };
   const std::string hot = path("base") + "+" + done->model.string();
   EXPECT_GT(distance(path("base"), hot), 1e-2) << "training must have changed something";
-  EXPECT_LE(distance(path("merged"), hot), 1e-4);  // logits spread by 4: f32 rounding of W + BA
+  EXPECT_LE(distance(path("merged"), hot), 1e-5);
 }
 
 TEST_F(Trainer, ReleasesHoldNoTrainingState) {

@@ -99,7 +99,7 @@ TEST_P(GarrisonSuite, SaysWhatIsExpectedOfEveryPrompt) {
 TEST_P(GarrisonSuite, IsWhatTheGrammarMakes) {
   const bool contrast = std::string(GetParam()) == "garrison-contrast";
   const std::filesystem::path head = kFolder / (contrast ? "contrast-head.toml" : "suite-head.toml");
-  SuitePromptOptions options{.per_category = 20, .seed = 11};
+  SuitePromptOptions options{.per_category = 25, .seed = 11};
   if (contrast) options = {.only = {"contrast"}, .per_category = 75, .seed = 12};
   const auto prompts = suite_prompts(garrison(), options);
   VB_ASSERT_OK(prompts);

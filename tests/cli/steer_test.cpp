@@ -295,7 +295,11 @@ TEST(Steer, AnAuditOfASteeredCandidateSeesTheChange) {
              "\"d.safetensors\"\n");
   const Outcome steered = work.audit("base", "base", "run", {"--intervene", "edit.toml"});
   ASSERT_LE(steered.exit_code, 4) << steered.err;
-  EXPECT_LT(at(delta_row(steered.json(), "same_top"), {"value_candidate"}).as_double(), 1.0) << steered.err;
+  const Json report = steered.json();
+  EXPECT_LT(at(delta_row(report, "identical_output_rate"), {"value_candidate"}).as_double(), 1.0) << steered.err;
+  ASSERT_EQ(at(report, {"intervention_results"}).size(), 1u);
+  const Json& edit = at(report, {"intervention_results"}).items().front();
+  EXPECT_EQ(at(edit, {"with_effect"}).as_int(), at(edit, {"answers"}).as_int());
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+#include "app/commands/steer/layer_choice.h"
+
+#include "base/strings.h"
+#include "vauban/trace.h"
+
+namespace vauban {
+namespace {
+
+std::vector<int> held(const DirectionFile& file) {
+  std::vector<int> layers;
+  for (const LayerDirection& entry : file.layers) layers.push_back(entry.layer);
+  return layers;
+}
+
+Result<std::vector<int>> chosen(const DirectionFile& file) {
+  if (file.chosen) return std::vector<int>{*file.chosen};
+  if (file.layers.size() == 1) return held(file);
+  return with_hint(invalid_input("the direction file holds {} layers and names no chosen one", file.layers.size()),
+                   "say which with --layers 3, --layers 3-5 or --layers all");
+}
+
+/// Positions have the grammar that layers need.
+Result<std::vector<int>> numbered(const std::string& text, const DirectionFile& file) {
+  const auto read = positions_from(text);
+  const bool numbers = read && (read->kind == Positions::Kind::range || read->kind == Positions::Kind::list);
+  if (!numbers)
+    return invalid_input("--layers: expected all, chosen, 3, 3-5 or 2,4,7, found '{}'", printable(text, 60));
+  std::vector<int> layers;
+  for (const LayerDirection& entry : file.layers)
+    if (read->contains(entry.layer, -1, 0)) layers.push_back(entry.layer);
+  const std::int64_t asked = read->kind == Positions::Kind::list ? static_cast<std::int64_t>(read->values.size())
+                                                                 : read->end - read->begin + 1;
+  if (static_cast<std::int64_t>(layers.size()) == asked) return layers;
+  std::vector<std::string> names;
+  for (const int layer : held(file)) names.push_back(format("{}", layer));
+  return not_found("--layers {}: the direction file holds layers {}", text, join(names, ", "));
+}
+
+}  // namespace
+
+Result<std::vector<int>> layers_from(const std::string& text, const DirectionFile& file) {
+  if (text == "chosen") return chosen(file);
+  if (text == "all") return held(file);
+  return numbered(text, file);
+}
+
+}  // namespace vauban
