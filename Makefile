@@ -1,19 +1,24 @@
 # Thin: every target is a script or a CMake preset, so that CI and people run the same thing.
 MODEL ?=
 CANDIDATE ?=
-OUT ?= runs/demo
+AGAINST ?= finetuned
+OUT ?=
 
-.PHONY: setup build demo test asan tsan docs format tidy fuzz clean
+.PHONY: setup build demo garrison test asan tsan docs format tidy fuzz clean
 
 setup:            ## install what is needed from the distribution (root or sudo)
 	scripts/setup
 
 build: setup      ## release build: build/release/vauban
 	cmake --preset release
-	cmake --build --preset release --target vauban make_tiny_model
+	cmake --build --preset release --target vauban
 
 demo: build       ## audit a model against a changed one and print where the report lies
-	MODEL="$(MODEL)" CANDIDATE="$(CANDIDATE)" OUT="$(OUT)" scripts/demo
+	MODEL="$(MODEL)" CANDIDATE="$(CANDIDATE)" AGAINST="$(AGAINST)" OUT="$(OUT)" scripts/demo
+
+garrison: build   ## rebuild the embedded demo model from its recipe, and the program around it
+	models/garrison/rebuild
+	cmake --build --preset release --target vauban
 
 test:             ## install, build with warnings as errors, pass every test, then again under ASan and UBSan
 	scripts/setup --tests

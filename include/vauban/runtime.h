@@ -63,6 +63,12 @@ class ScoreStream {
   virtual Result<std::optional<LogitRows>> next() = 0;
 };
 
+struct ScoreOptions {
+  std::int64_t chunk_rows = 64;             ///< rows of logits at a time, at most
+  std::vector<Intervention> interventions;  ///< applied in the pass, as they are when the model answers
+  std::int64_t prompt_rows = 0;             ///< where the answer begins, for their position policies; 0: at the end
+};
+
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -81,8 +87,9 @@ class Runtime {
   /// Streams tokens of several requests; their `want` lists are ignored here (use trace).
   virtual Result<std::unique_ptr<StepStream>> generate(std::span<const TraceRequest> requests) = 0;
 
-  /// Teacher-forced logits of `ids`, at most `chunk_rows` rows at a time.
-  virtual Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids, std::int64_t chunk_rows = 64) = 0;
+  /// Teacher-forced logits of `ids`.
+  virtual Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids,
+                                                     const ScoreOptions& options = {}) = 0;
 };
 
 }  // namespace vauban

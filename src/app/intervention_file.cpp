@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/embedded/embedded_models.h"
 #include "base/config/reader.h"
 #include "base/rng.h"
 #include "base/sha256.h"
@@ -216,7 +217,8 @@ Result<std::vector<Intervention>> to_interventions(const std::vector<Interventio
   return out;
 }
 
-Result<std::vector<Intervention>> read_interventions(const std::string& path) {
+Result<std::vector<Intervention>> read_interventions(const std::string& named) {
+  VB_TRY(const std::string path, locate_interventions(named));
   VB_TRY(const InterventionsFile file, read_toml_file<InterventionsFile>(path));
   VB_TRY(auto interventions, to_interventions(file.interventions), "in {}", path);
   return interventions;

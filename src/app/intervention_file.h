@@ -67,6 +67,7 @@ inline void fields(InterventionsFile& c, FieldVisitor& f) {
 /// Reads the directions and their digests. Errors: invalid_input, not_found, corrupt (also for a file that does not
 /// have the given SHA-256), naming the intervention.
 Result<std::vector<Intervention>> to_interventions(const std::vector<InterventionConfig>& configs);
+/// `path`: a file, or `garrison-steered`.
 Result<std::vector<Intervention>> read_interventions(const std::string& path);
 
 }  // namespace vauban

@@ -1,5 +1,6 @@
 #include "app/open.h"
 
+#include "app/embedded/embedded_models.h"
 #include "backends/backends.h"
 #include "base/files.h"
 #include "base/strings.h"
@@ -15,7 +16,19 @@ bool is_tokenizer_file(const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<ModelSource> open_source(const std::string& model) { return ModelSource::open_with_adapters(model); }
+Result<ModelSource> open_source(const std::string& model) {
+  VB_TRY(const std::string located, locate_model(model));
+  VB_TRY(ModelSource source, ModelSource::open_with_adapters(located));
+  if (located != model) source.name.replace(0, source.name.find('+'), model, 0, model.find('+'));
+  return source;
+}
+
+Result<ModelSource> open_single_source(const std::string& model) {
+  VB_TRY(ModelSource source, open_source(model));
+  if (!source.adapters.empty())
+    return with_hint(unsupported("'{}': expected a model without adapters", model), "merge them first: `vauban merge-adapter`");
+  return source;
+}
 
 Result<std::unique_ptr<Runtime>> open_runtime(const std::string& model, Session& session, const OpenOptions& options) {
   const CommonOptions& common = session.options();
@@ -43,7 +56,7 @@ Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const std::string& model
 Result<ChatFormat> open_chat_format(const std::string& model, const std::string& template_file) {
   ChatFormat made;
   if (!model.empty()) {
-    VB_TRY(const ModelSource source, ModelSource::open_with_adapters(model));
+    VB_TRY(const ModelSource source, open_source(model));
     VB_TRY(made.tokenizer, load_tokenizer(source));
     if (template_file.empty()) {
       VB_TRY(made.chat_template, load_chat_template(source));

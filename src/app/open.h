@@ -21,8 +21,10 @@ struct OpenOptions {
 /// Errors: those of the files, the architecture and the backend; unsupported for numerics the backend does not have yet.
 Result<std::unique_ptr<Runtime>> open_runtime(const std::string& model, Session& session, const OpenOptions& options = {});
 
-/// What a MODEL argument names: a folder, a .gguf, BASE+ADAPTER.
+/// What a MODEL argument names: a folder, a .gguf, an embedded model (`vauban list models`), any of them with +ADAPTER.
 Result<ModelSource> open_source(const std::string& model);
+/// For what works on one file of weights. Errors: the same; unsupported for a model with adapters.
+Result<ModelSource> open_single_source(const std::string& model);
 
 /// A model folder, a .gguf, or a bare tokenizer file. Errors: unsupported when the model carries no tokenizer.
 Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const std::string& model);

@@ -56,12 +56,17 @@ Result<ModelSource> open_base(const TrainingConfig& config) {
   return open_source(config.base);
 }
 
-std::int64_t resident_bytes() {
+struct Resident {
+  std::int64_t of_files = 0, anonymous = 0;
+};
+Resident resident_bytes() {
   std::ifstream statm("/proc/self/statm");
-  std::int64_t total = 0, resident = 0;
-  statm >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
+  std::int64_t total = 0, resident = 0, of_files = 0;
+  statm >> total >> resident >> of_files;
+  const std::int64_t page = sysconf(_SC_PAGESIZE);
+  return {.of_files = of_files * page, .anonymous = (resident - of_files) * page};
 }
+std::int64_t anonymous_bytes() { return resident_bytes().anonymous; }
 
 std::int64_t peak_resident_bytes() {
   rusage usage{};
@@ -94,8 +99,9 @@ Result<int> run_training(const TrainingConfig& config, Session& session) {
 Result<int> plan_training(const TrainingConfig& config, Session& session) {
   VB_CHECK(check(config));
   VB_TRY(const auto ops, make_training_rehearsal(session.options().backend, session.context(), config.numerics));
+  const std::int64_t program_bytes = resident_bytes().of_files;  // before the base is mapped
   VB_TRY(ModelSource base, open_base(config));
-  VB_TRY(const TrainingPlan plan, plan_training_run(config, std::move(base), *ops, session.context(), resident_bytes));
+  VB_TRY(const TrainingPlan plan, plan_training_run(config, std::move(base), *ops, session.context(), program_bytes, anonymous_bytes));
   if (session.out().json()) {
     VB_CHECK(session.out().print_json(to_json(plan)));
     return 0;

@@ -96,6 +96,7 @@ Result<std::unique_ptr<Run>> Run::open(const TrainingConfig& config, ModelSource
   VB_TRY(run->data_, TrainingData::load(config, *model.tokenizer, chat.get(), context));
   VB_TRY(run->total_, total_steps(config, run->data_->train));
   VB_TRY(run->optimizer_, make_optimizer(config.optimizer, context));
+  VB_CHECK(run->optimizer_->prepare(run->trained_->slots()));
   VB_TRY(run->schedule_, Schedule::make(config.schedule, config.optimizer.lr, run->total_));
   VB_TRY(run->order_, BatchOrder::start(run->data_->train.lengths(), batch_options(config)));
   VB_TRY(run->config_digest_, resume_digest(config));

@@ -87,6 +87,15 @@ TEST_P(TrainerResumes, FourAndFourStepsEqualEightStepsBitForBit) {
   expect_equal_runs("whole", "parts", 8);
 }
 
+TEST_F(TrainerResume, ARunThatWasStoppedBeforeItsFirstStepBegins) {
+  Process stopped, later, undisturbed;
+  stopped.cancel();
+  ASSERT_EQ(stopped.train(config("run")).error().code, ErrorCode::cancelled);
+  VB_ASSERT_OK(later.train(config("run")));
+  VB_ASSERT_OK(undisturbed.train(config("whole")));
+  expect_equal_runs("whole", "run", 6);
+}
+
 TEST_F(TrainerResume, AnInterruptedEvaluationIsMadeUpFor) {
   TrainingConfig whole = config("whole"), parts = config("parts");
   for (TrainingConfig* c : {&whole, &parts}) {

@@ -58,6 +58,7 @@ class Process {
     return vauban::train(config, std::move(base), *ops, context_, seen);
   }
   const Context& context() const { return context_; }
+  void cancel() { cancel_.cancel(); }
 
  private:
   ThreadPool pool_;

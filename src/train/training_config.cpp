@@ -2,6 +2,7 @@
 
 #include "base/config/dump.h"
 #include "base/sha256.h"
+#include "format/model_names.h"
 
 namespace vauban {
 
@@ -37,7 +38,7 @@ void fields(EarlyStoppingConfig& c, FieldVisitor& f) {
 }
 
 void fields(TrainingConfig& c, FieldVisitor& f) {
-  f("base", c.base, {.help = "model to start from: folder, .gguf or an embedded one; or use [init]", .file = true});
+  f("base", c.base, {.help = "model to start from: folder, .gguf or an embedded one; or use [init]", .file = true, .is_name = names_embedded_model});
   f("init", c.init, {.help = "start from random weights"});
   f("out", c.out, {.help = "run folder; the same command resumes", .required = true, .file = true});
   f("method", c.method, {.help = "what is trained: every weight, or low-rank pairs beside frozen ones", .choices = {"full", "lora"}});

@@ -53,7 +53,8 @@ Json to_json(const TrainingPlan& p) {
 }
 
 Result<TrainingPlan> plan_training_run(const TrainingConfig& config, ModelSource base, Ops& rehearsal,
-                                       const Context& context, std::int64_t (*resident_bytes)()) {
+                                       const Context& context, std::int64_t program_bytes,
+                                       std::int64_t (*anonymous_bytes)()) {
   TrainingPlan plan;
   for (const auto& file : base.file->files()) plan.file_bytes += std::ssize(file->bytes());
   VB_TRY(const auto chat, load_chat_template(base));
@@ -75,7 +76,7 @@ Result<TrainingPlan> plan_training_run(const TrainingConfig& config, ModelSource
     plan.checkpoint_bytes += bytes_of(slot.shape, slot.dtype);
     for (const StateSpec& state : optimizer->state_layout(slot)) plan.optimizer_bytes += bytes_of(state.shape, state.dtype);
   }
-  plan.process_bytes = resident_bytes();
+  plan.process_bytes = program_bytes + anonymous_bytes();
   plan.weight_bytes = held(rehearsal);
   VB_CHECK(rehearse(*trained, data, config, plan.steps));
   plan.activation_bytes = held(rehearsal) - plan.weight_bytes;

@@ -20,15 +20,17 @@ struct TrainingPlan {
   std::int64_t optimizer_bytes = 0;
   std::int64_t checkpoint_bytes = 0;  ///< copies while a checkpoint is written
   std::int64_t file_bytes = 0;        ///< of the base, mapped
-  std::int64_t process_bytes = 0;     ///< resident before the run takes any of these, examples included
+  std::int64_t process_bytes = 0;     ///< held before the run takes any of these, examples included
   std::int64_t peak_bytes() const {
     return weight_bytes + activation_bytes + optimizer_bytes + checkpoint_bytes + file_bytes + process_bytes;
   }
 };
 Json to_json(const TrainingPlan& plan);
 
-/// `resident_bytes`: tells the process's resident memory. Errors: those of opening model and data.
+/// What the process holds besides the run: `program_bytes`, the pages of its own files (those of the base are counted
+/// apart), and `anonymous_bytes`, which tells all others. Errors: those of opening model and data.
 Result<TrainingPlan> plan_training_run(const TrainingConfig& config, ModelSource base, Ops& rehearsal,
-                                       const Context& context, std::int64_t (*resident_bytes)());
+                                       const Context& context, std::int64_t program_bytes,
+                                       std::int64_t (*anonymous_bytes)());
 
 }  // namespace vauban

@@ -119,6 +119,35 @@ TEST(Measure, ReadsJsonLinesAndOtherSitesAndMethods) {
   EXPECT_EQ(at(removed.json(), {"site"}).as_string(), "mlp_out") << "the site that was measured";
 }
 
+TEST(Measure, ChatLinesAndConversationsAreTheSamePrompts) {
+  const Workspace work;
+  work.write("base/chat_template.jinja",
+             "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt "
+             "%}<assistant>{% endif %}");
+  const auto conversation = [](std::string_view text) {
+    return format("{{\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}]}}\n", text);
+  };
+  std::string plain[2], messages[2];
+  for (int i = 0; i < 16; ++i) {
+    const std::string text = format("the {} {}", i * 7, i % 2 ? "zzz" : "a");
+    plain[i % 2] += text + "\n";
+    messages[i % 2] += conversation(text);
+  }
+  const auto direction = [&](const std::string(&group)[2], std::vector<std::string> more) {
+    work.write("positive.txt", group[1]);
+    work.write("negative.txt", group[0]);
+    more.insert(more.end(), {"--positions", "all"});
+    const Outcome done = work.run(measure("d.safetensors", more));
+    EXPECT_EQ(done.exit_code, 0) << done.err << done.out;
+    const auto file = read_directions(work / "d.safetensors");
+    EXPECT_TRUE(file);
+    return file ? file->layers.back().direction : std::vector<float>();
+  };
+  const std::vector<float> chat = direction(plain, {"--chat"});
+  EXPECT_EQ(chat, direction(messages, {}));
+  EXPECT_NE(chat, direction(plain, {})) << "without the template";
+}
+
 TEST(Measure, RefusesWhatCannotBeMeasured) {
   const Workspace work;
   write_prompts(work);
@@ -135,7 +164,7 @@ TEST(Measure, RefusesWhatCannotBeMeasured) {
   work.write("positive.txt", "one\ntwo\n\nthree\n");
   refused(measure("d.safetensors"), "at least 4 prompts, found 3");
   work.write("positive.txt", lines(" a"));
-  refused(measure("d.safetensors"), "do not differ");
+  refused(measure("d.safetensors"), "same mean");
   work.write("positive.jsonl", "{\"text\":\"a\"}\n{\"words\":\"b\"}\n");
   const Outcome bad = work.run({"measure", "base", "--positive", "positive.jsonl", "--negative", "negative.txt",
                                 "--out", "d.safetensors", "--json"});

@@ -234,7 +234,7 @@ TEST_P(RuntimeContract, ScoreRowsAreTheLogitsOfTheTraceInEveryChunking) {
   test::MemorySink sink;
   VB_ASSERT_OK((*session)->trace(request, &sink));
   for (const std::int64_t chunk : {1, 7, 64}) {
-    auto stream = (*session)->score(ids, chunk);
+    auto stream = (*session)->score(ids, {.chunk_rows = chunk});
     VB_ASSERT_OK(stream);
     std::vector<float> rows;
     while (true) {
@@ -340,7 +340,7 @@ TEST_P(RuntimeContract, AReplayAnswersWithTheIdenticalTrace) {
   EXPECT_EQ(answered, lines);
   EXPECT_EQ((*replay)->capabilities().activations.level, SupportLevel::full);
   EXPECT_EQ((*replay)->capabilities().interventions.level, SupportLevel::unsupported);
-  EXPECT_EQ((*replay)->score(requests[0].prompt_ids, 8).error().code, ErrorCode::unsupported);
+  EXPECT_EQ((*replay)->score(requests[0].prompt_ids).error().code, ErrorCode::unsupported);
 }
 
 TEST_P(RuntimeContract, AReplayKnowsOnlyWhatWasAsked) {

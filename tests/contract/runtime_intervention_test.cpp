@@ -95,6 +95,35 @@ TEST_P(RuntimeIntervention, AlphaZeroGivesTheSameBitsAndIsANoOp) {
   }
 }
 
+/// Teacher-forced logits of the prompt and the answer are those that the edited model had while it answered.
+TEST_P(RuntimeIntervention, ScoringSeesTheEditThatAnsweringSaw) {
+  for (const bool decode_only : {false, true}) {
+    Intervention edited = edit(PrimitiveMode::offset, 8.0);
+    if (decode_only) edited.positions.kind = Positions::Kind::decode;
+    const TraceRequest request = request_with({edited});
+    test::MemorySink sink;
+    const Trace trace = trace_of(request, &sink);
+    std::vector<std::int32_t> ids = kPrompt;
+    for (const Json& id : trace.find("generated_tokens")->metadata.find("ids")->items())
+      ids.push_back(static_cast<std::int32_t>(id.as_int()));
+    ids.pop_back();  // never fed back
+    const auto rows = [&](const ScoreOptions& options) {
+      std::vector<float> values;
+      const auto stream = session_->runtime().score(ids, options);
+      while (stream) {
+        const Result<std::optional<LogitRows>> chunk = (*stream)->next();
+        if (!chunk || !*chunk) break;
+        values.insert(values.end(), (*chunk)->values.begin(), (*chunk)->values.end());
+      }
+      return values;
+    };
+    const std::vector<float> scored = rows({.interventions = {edited}, .prompt_rows = std::ssize(kPrompt)});
+    ASSERT_EQ(sink.payloads.size(), 1u);
+    EXPECT_EQ(scored, sink.payloads[0].values) << decode_only;
+    EXPECT_NE(scored, rows({})) << decode_only;
+  }
+}
+
 TEST_P(RuntimeIntervention, ItActsOnThePromptAndOnNewTokens) {
   const TraceRequest plain = request_with({});
   const Trace trace = trace_of(request_with({edit(PrimitiveMode::offset, 8.0)}));

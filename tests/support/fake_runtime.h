@@ -54,7 +54,7 @@ class FakeRuntime final : public Runtime {
   Result<std::unique_ptr<StepStream>> generate(std::span<const TraceRequest>) override {
     return unsupported("the fake runtime does not stream");
   }
-  Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t>, std::int64_t) override {
+  Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t>, const ScoreOptions&) override {
     return unsupported("the fake runtime does not score");
   }
 

@@ -227,7 +227,8 @@ Result<void> score_chunk(AuditRun& run, Logs& logs, const std::vector<ExecutedRo
     std::vector<std::int32_t> ids = row.prompt_ids;
     ids.insert(ids.end(), row.output_ids.begin(), row.output_ids.end());
     if (ids.size() < 2) continue;
-    Result<TokenScores> scores = score_pair(*run.base.runtime, *run.candidate.runtime, ids);
+    Result<TokenScores> scores = score_pair(*run.base.runtime, *run.candidate.runtime, ids,
+                                            {.interventions = run.interventions, .prompt_rows = std::ssize(row.prompt_ids)});
     if (scores) {
       VB_CHECK(append_scores(run, logs, row, *std::move(scores)));
       continue;

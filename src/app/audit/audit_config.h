@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "app/embedded/embedded_models.h"
 #include "app/prompt_options.h"
 #include "base/config/fields.h"
+#include "format/model_names.h"
 
 namespace vauban {
 
@@ -20,16 +22,16 @@ struct AuditConfig {
 };
 
 inline void fields(AuditConfig& c, FieldVisitor& f) {
-  f("base", c.base, {.help = "baseline model: folder or .gguf", .required = true, .positional = true, .metavar = "BASE", .file = true});
-  f("candidate", c.candidate, {.help = "changed model: folder or .gguf", .required = true, .positional = true, .metavar = "CANDIDATE", .file = true});
-  f("suite", c.suite, {.help = "TOML suite: prompts, roles, gates", .required = true, .metavar = "FILE", .file = true});
+  f("base", c.base, {.help = "baseline model: folder, .gguf or a name of `vauban list models`", .required = true, .positional = true, .metavar = "BASE", .file = true, .is_name = names_embedded_model});
+  f("candidate", c.candidate, {.help = "changed model: folder or .gguf", .required = true, .positional = true, .metavar = "CANDIDATE", .file = true, .is_name = names_embedded_model});
+  f("suite", c.suite, {.help = "TOML suite: prompts, roles, gates; or garrison, garrison-contrast", .required = true, .metavar = "FILE", .file = true, .is_name = names_embedded_suite});
   f("out", c.out, {.help = "run folder; the same command resumes or renders again", .required = true, .metavar = "DIR", .file = true});
   fields(c.sampling, f);
   f("samples", c.samples, {.help = "answers per prompt; more than one needs a temperature", .min = 1, .max = 1000});
   f("batch", c.batch, {.help = "prompts per chunk; results do not depend on it", .min = 1, .max = 4096});
   f("baseline_floor", c.baseline_floor, {.help = "prompts on which the baseline is measured against itself under another batch shape and thread count; 0: none", .min = 0, .max = 1e6});
   f("observe", c.observe, {.help = "SPEC[,SPEC] recorded in every trace: see `vauban man observe`"});
-  f("intervene", c.intervene, {.help = "TOML file with [[interventions]] on the candidate", .metavar = "FILE", .file = true});
+  f("intervene", c.intervene, {.help = "TOML file with [[interventions]] on the candidate; or garrison-steered", .metavar = "FILE", .file = true, .is_name = names_embedded_interventions});
   f("claim_strength", c.claim_strength, {.help = "may only lower the level: see `vauban man claims`",
      .choices = {"behavioral_profile", "black_box_behavioral_diff", "distributional_diff", "weight_diff", "activation_diagnostic", "model_change_audit"}});
   f("title", c.title, {.help = "title of the report"});

@@ -150,8 +150,9 @@ FolderLock::~FolderLock() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Result<AuditSuite> load_audit_suite(const fs::path& path) {
+Result<AuditSuite> load_audit_suite(const std::string& suite) {
   AuditSuite loaded;
+  VB_TRY(const fs::path path, locate_suite(suite));
   VB_TRY(const std::string text, read_file(path));
   VB_TRY(loaded.suite, parse_suite(text, path.string()));
   VB_TRY(loaded.stored_text, storable_suite(text, path.string()));

@@ -25,7 +25,8 @@ struct AuditSuite {
   Suite suite;
   std::string stored_text;  ///< what suite.toml of the run holds: no text that may not be stored
 };
-Result<AuditSuite> load_audit_suite(const std::filesystem::path& path);
+/// `suite`: a file, or an embedded one.
+Result<AuditSuite> load_audit_suite(const std::string& suite);
 
 /// inputs.json: digests and settings, no path and no clock; the run id is derived from it.
 Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common, const AuditSuite& suite, const AuditSide& base,

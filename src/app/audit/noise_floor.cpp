@@ -86,7 +86,7 @@ Result<Json> measure_noise_floor(const AuditConfig& config, const Suite& suite, 
     input.candidate.push_back(second_row(*first, prompt, seen, finish));
     std::vector<std::int32_t> ids = seen.prompt_ids;
     ids.insert(ids.end(), seen.output_ids.begin(), seen.output_ids.end());
-    VB_TRY(TokenScores scores, score_pair(baseline, *again, ids, 7));
+    VB_TRY(TokenScores scores, score_pair(baseline, *again, ids, {.chunk_rows = 7}));
     scores.prompt_id = prompt.id;
     input.token_scores.push_back(std::move(scores));
   }

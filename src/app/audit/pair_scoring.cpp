@@ -25,11 +25,11 @@ Result<void> add_chunk(TokenScores& scores, const LogitRows& a, const LogitRows&
 
 }  // namespace
 
-Result<TokenScores> score_pair(Runtime& base, Runtime& candidate, std::span<const std::int32_t> ids, std::int64_t chunk_rows) {
+Result<TokenScores> score_pair(Runtime& base, Runtime& candidate, std::span<const std::int32_t> ids, const ScoreOptions& options) {
   TokenScores scores;
   if (ids.size() < 2) return scores;
-  VB_TRY(const auto a, base.score(ids, chunk_rows));
-  VB_TRY(const auto b, candidate.score(ids, chunk_rows));
+  VB_TRY(const auto a, base.score(ids, {.chunk_rows = options.chunk_rows}));
+  VB_TRY(const auto b, candidate.score(ids, options));
   while (true) {
     VB_TRY(const std::optional<LogitRows> left, a->next(), "in the baseline");
     VB_TRY(const std::optional<LogitRows> right, b->next(), "in the candidate");

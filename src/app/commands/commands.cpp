@@ -8,6 +8,7 @@
   X(audit)                 \
   X(convert)               \
   X(data)                  \
+  X(demo)                  \
   X(detokenize)            \
   X(diff)                  \
   X(doctor)                \

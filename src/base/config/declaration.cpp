@@ -24,6 +24,7 @@ Result<void> check_leaf(const BoundField& field, const LeafRef& leaf) {
   const bool simple = info.shape == LeafShape::scalar || info.shape == LeafShape::list;
   if ((spec.min || spec.max) && !numeric) return internal("field '{}': a range needs a number", field.name);
   if (!spec.choices.empty() && !text) return internal("field '{}': choices need a string", field.name);
+  if (spec.is_name && !spec.file) return internal("field '{}': only a file can be named", field.name);
   if (spec.file && !(text && simple)) return internal("field '{}': a file needs a string", field.name);
   if (spec.positional && (!simple || info.kind == ScalarKind::boolean))
     return internal("field '{}': this type cannot be a bare argument", field.name);

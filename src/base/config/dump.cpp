@@ -5,19 +5,21 @@
 namespace vauban {
 namespace {
 
-/// `value` as a file in `folder` would write it, so that resolve_path(folder, ...) gives back the same file.
-std::string seen_from(const std::filesystem::path& folder, const std::string& value) {
+/// `value` as a file in `folder` would write it, so that reading it there gives back the same file.
+std::string seen_from(const std::filesystem::path& folder, const FieldSpec& spec, const std::string& value) {
   const std::filesystem::path path(value);
   const bool stays = value.empty() || value == "-" || value.find("://") != std::string::npos || path.is_absolute();
-  if (stays || folder.empty()) return value;
+  std::error_code ignored;
+  const bool name = spec.is_name && spec.is_name(value) && !std::filesystem::exists(path, ignored);
+  if (stays || name || folder.empty()) return value;
   const std::filesystem::path relative = path.lexically_normal().lexically_relative(folder.lexically_normal());
   return relative.empty() ? std::filesystem::absolute(path).lexically_normal().string() : relative.string();
 }
 
-ConfigNode seen_from(const std::filesystem::path& folder, ConfigNode node) {
-  if (auto* text = std::get_if<std::string>(&node.value)) *text = seen_from(folder, *text);
+ConfigNode seen_from(const std::filesystem::path& folder, const FieldSpec& spec, ConfigNode node) {
+  if (auto* text = std::get_if<std::string>(&node.value)) *text = seen_from(folder, spec, *text);
   if (auto* items = std::get_if<ConfigNode::Array>(&node.value))
-    for (ConfigNode& item : *items) item = seen_from(folder, std::move(item));
+    for (ConfigNode& item : *items) item = seen_from(folder, spec, std::move(item));
   return node;
 }
 
@@ -35,7 +37,7 @@ ConfigNode field_node(const BoundField& field, const std::filesystem::path* fold
   if (field.ignored()) return {};
   if (const TableRef* tables = field.table()) return tables_node(*tables, folder);
   ConfigNode node = leaf_node(*field.leaf());
-  return field.spec.file && folder ? seen_from(*folder, std::move(node)) : node;
+  return field.spec.file && folder ? seen_from(*folder, field.spec, std::move(node)) : node;
 }
 
 }  // namespace

@@ -51,6 +51,9 @@ struct FieldSpec {
   std::string ignored_note{};          ///< any value is accepted, left unread and reported with this note
   std::string metavar{};               ///< stands for the value in help: "DIR"
   bool file = false;                   ///< a path; in a config file it is relative to the folder of that file
+  /// Of a file: whether a value names something that the program has itself. A config file's is then kept as it is,
+  /// unless there is such a file.
+  bool (*is_name)(std::string_view) = nullptr;
 };
 
 /// A pointer to a value of one of the leaf types.

@@ -90,8 +90,15 @@ class StructReader {
     if (fault)
       return with_hint(at(fault->pos, format("key '{}{}': {}", path, fault->where, fault->message)), fault->hint);
     if (field.spec.file && folder_)
-      map_strings(*field.leaf(), [&](const std::string& value) { return resolve_path(*folder_, value); });
+      map_strings(*field.leaf(), [&](const std::string& value) { return resolved(field.spec, value); });
     return ok();
+  }
+
+  std::string resolved(const FieldSpec& spec, const std::string& value) const {
+    std::string path = resolve_path(*folder_, value);
+    std::error_code ignored;
+    const bool name = spec.is_name && spec.is_name(value) && !std::filesystem::exists(path, ignored);
+    return name ? value : path;
   }
 
   Result<void> read_tables(const TableRef& tables, const ConfigNode& node, const std::string& path) {

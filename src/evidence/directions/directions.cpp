@@ -139,9 +139,9 @@ Result<DirectionReport> measure_directions(std::span<const LayerActivations> lay
   }
   if (report.layers.empty())
     return with_hint(
-        invalid_input("the two groups of prompts do not differ in any layer"),
-        "at position `last` with a chat template all prompts may end alike in the first layers; check the prompts "
-        "and --positions");
+        invalid_input("no layer gives a direction{}", report.notes.empty() ? "" : ": " + report.notes.front()),
+        "at position `last` with a chat template all prompts may end alike in the first layers; check the "
+        "prompts and --positions");
   report.chosen = choose(report.layers);
   note_quality(report.layers[report.chosen], *sources[report.chosen], report.notes);
   return report;

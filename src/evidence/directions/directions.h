@@ -6,8 +6,8 @@
 /// of the training half; `shuffled`, the whole procedure on permuted labels, in both halves. Stability: cosines between
 /// the directions of `bootstraps` resamples of the training half.
 ///
-/// Source: Arditi et al. 2024, arXiv 2406.11717 (difference in means). The length of the difference is never a criterion:
-/// it grows with depth (trace-contract section 12, item 6).
+/// Source: Arditi et al. 2024, arXiv 2406.11717 (difference in means). The length of the difference is never a
+/// criterion: it grows with depth (trace-contract section 12, item 6).
 #pragma once
 
 #include <cstdint>

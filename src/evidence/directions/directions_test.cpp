@@ -146,7 +146,7 @@ TEST(Directions, ALayerWhereNothingDiffersIsLeftOutWithANote) {
   EXPECT_NE(report->notes[0].find("layer 0 is left out"), std::string::npos);
   const auto none = measure_directions(std::span(layers).first(1), {});
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().message.find("do not differ"), std::string::npos);
+  EXPECT_NE(none.error().message.find("same mean"), std::string::npos);
 }
 
 TEST(Directions, ADirectionWithinItsControlsIsReportedAsSuch) {
@@ -219,6 +219,8 @@ TEST(Directions, RefusesWhatCannotBeMeasured) {
   EXPECT_NE(refusal(bad).find("width"), std::string::npos);
   EXPECT_NE(refusal(good, {.controls = 5}).find("20 or more"), std::string::npos);
   EXPECT_NE(refusal(good, {.components = 2}).find("--method pca"), std::string::npos);
+  const std::string many = refusal(good, {.method = DirectionMethod::pca, .components = 5});
+  EXPECT_NE(many.find("the differences span 4 dimensions"), std::string::npos) << "four pairs in the training half";
 }
 
 }  // namespace

@@ -126,14 +126,26 @@ Result<std::unique_ptr<StepStream>> LocalRuntime::generate(std::span<const Trace
   return make_step_stream(std::move(run));
 }
 
-Result<std::unique_ptr<ScoreStream>> LocalRuntime::score(std::span<const std::int32_t> ids, std::int64_t chunk_rows) {
-  if (chunk_rows < 1) return invalid_input("chunk_rows: expected 1 or more, found {}", chunk_rows);
-  const int chunk = static_cast<int>(std::min<std::int64_t>(chunk_rows, options_.engine.prefill_chunk));
-  auto engine = std::make_unique<Engine>(make_engine({.max_batch = 1, .prefill_chunk = chunk}));
-  SequenceRequest request{
-      .prompt = {ids.begin(), ids.end()}, .sampling = {}, .wants_logits = [](std::int64_t) { return true; }};
-  VB_CHECK(engine->submit(std::move(request)), "while scoring {} ids", ids.size());
-  return make_score_stream(std::move(engine), model_->config.vocab_size);
+Result<std::unique_ptr<ScoreStream>> LocalRuntime::score(std::span<const std::int32_t> ids,
+                                                         const ScoreOptions& options) {
+  if (options.chunk_rows < 1) return invalid_input("chunk_rows: expected 1 or more, found {}", options.chunk_rows);
+  const int chunk = static_cast<int>(std::min<std::int64_t>(options.chunk_rows, options_.engine.prefill_chunk));
+  auto run = std::unique_ptr<StepRun>(new StepRun{make_engine({.max_batch = 1, .prefill_chunk = chunk}),
+                                                  Observer(*ops_, context_.clock, static_cast<int>(model_->config.layers)),
+                                                  {},
+                                                  false});
+  Observed& observed = run->observed.emplace_back();
+  observed.prompt_rows = options.prompt_rows > 0 ? options.prompt_rows : static_cast<std::int64_t>(ids.size());
+  TraceRequest edited;
+  edited.interventions = options.interventions;
+  VB_TRY(observed.effects, check_interventions(edited, model_->config, capability_));
+  VB_TRY(const std::size_t number, run->engine.submit({.prompt = {ids.begin(), ids.end()},
+                                                       .sampling = {},
+                                                       .wants_logits = [](std::int64_t) { return true; }}),
+         "while scoring {} ids", ids.size());
+  run->observer.add(number, observed);
+  run->edits = !observed.effects.empty();
+  return make_score_stream(std::move(run), model_->config.vocab_size);
 }
 
 }  // namespace vauban

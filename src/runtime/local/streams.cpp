@@ -44,11 +44,11 @@ class EngineStepStream final : public StepStream {
 
 class EngineScoreStream final : public ScoreStream {
  public:
-  EngineScoreStream(std::unique_ptr<Engine> engine, std::int64_t vocab) : engine_(std::move(engine)), vocab_(vocab) {}
+  EngineScoreStream(std::unique_ptr<StepRun> run, std::int64_t vocab) : run_(std::move(run)), vocab_(vocab) {}
 
   Result<std::optional<LogitRows>> next() override {
-    if (engine_->idle()) return std::optional<LogitRows>();
-    VB_TRY(const StepReport report, engine_->step());
+    if (run_->engine.idle()) return std::optional<LogitRows>();
+    VB_TRY(const StepReport report, run_->engine.step(run_->edits ? &run_->observer : nullptr));
     if (report.logits.empty()) return cancelled("scoring was cancelled");
     const std::size_t values = report.logits.size() * static_cast<std::size_t>(vocab_);
     return std::optional<LogitRows>(LogitRows{.first_position = report.logits.front().position,
@@ -58,7 +58,7 @@ class EngineScoreStream final : public ScoreStream {
   }
 
  private:
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<StepRun> run_;
   std::int64_t vocab_;
 };
 
@@ -68,8 +68,8 @@ std::unique_ptr<StepStream> make_step_stream(std::unique_ptr<StepRun> run) {
   return std::make_unique<EngineStepStream>(std::move(run));
 }
 
-std::unique_ptr<ScoreStream> make_score_stream(std::unique_ptr<Engine> engine, std::int64_t vocab) {
-  return std::make_unique<EngineScoreStream>(std::move(engine), vocab);
+std::unique_ptr<ScoreStream> make_score_stream(std::unique_ptr<StepRun> run, std::int64_t vocab) {
+  return std::make_unique<EngineScoreStream>(std::move(run), vocab);
 }
 
 }  // namespace vauban

@@ -21,6 +21,6 @@ struct StepRun {
 std::unique_ptr<StepStream> make_step_stream(std::unique_ptr<StepRun> run);
 
 /// The engine runs one sequence that wants the logits of every position.
-std::unique_ptr<ScoreStream> make_score_stream(std::unique_ptr<Engine> engine, std::int64_t vocab);
+std::unique_ptr<ScoreStream> make_score_stream(std::unique_ptr<StepRun> run, std::int64_t vocab);
 
 }  // namespace vauban

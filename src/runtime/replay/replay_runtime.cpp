@@ -143,7 +143,7 @@ Result<std::unique_ptr<StepStream>> ReplayRuntime::generate(std::span<const Trac
 }
 
 Result<std::unique_ptr<ScoreStream>> ReplayRuntime::score(std::span<const std::int32_t> /*ids*/,
-                                                          std::int64_t /*chunk_rows*/) {
+                                                          const ScoreOptions& /*options*/) {
   return unsupported("a replay cannot score ids: stored traces do not hold the logits of every position");
 }
 

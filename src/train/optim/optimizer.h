@@ -57,6 +57,9 @@ class Optimizer {
   /// scale that is not finite. Then nothing has moved.
   Result<void> step(std::span<const ParameterSlot> parameters, double lr, double grad_scale = 1);
 
+  /// Makes the states, which step() does where it must: a run may be saved before its first step. Errors: as there.
+  Result<void> prepare(std::span<const ParameterSlot> parameters);
+
   std::int64_t steps_done() const { return step_; }
 
   /// Shares memory with the optimiser: save it before the next step.
@@ -87,7 +90,6 @@ class Optimizer {
     std::vector<Tensor> tensors;
   };
   Kept make_state(const ParameterSlot& parameter) const;
-  Result<void> prepare(std::span<const ParameterSlot> parameters);
 
   ThreadPool& pool_;
   std::int64_t step_ = 0;

@@ -28,7 +28,7 @@ Result<void> check_dtype(const ConvertOptions& options) {
 
 /// Vectors are f32: ggml's element-wise operations take no other type beside f32 activations.
 Result<DType> type_in_gguf(const MappedTensor& tensor, const ConvertOptions& options) {
-  if (tensor.spec.shape.rank() < 2) return DType::f32;
+  if (stays_f32(tensor.spec)) return DType::f32;
   const DType stored = tensor.entry->view.dtype;
   if (options.dtype) return *options.dtype;
   if (info(stored).ggml_type >= 0) return stored;

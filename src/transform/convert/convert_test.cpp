@@ -72,7 +72,7 @@ std::vector<fs::path> llama_folders(bool with_gguf) {
   for (const auto& at : fs::directory_iterator(shared_data() / "tiny_models")) {
     const auto source = ModelSource::open(at.path());
     if (!source || !find_architecture(*source) || !(*find_architecture(*source))->config_from_hf(*source)) continue;
-    if (!find_convert_family((*find_architecture(*source))->id)) continue;
+    if ((*find_architecture(*source))->id != "llama") continue;
     if (!with_gguf || fs::exists(at.path() / "model.f32.gguf")) folders.push_back(at.path());
   }
   return folders;

@@ -4,14 +4,18 @@
 
 #include "base/strings.h"
 #include "transform/convert/family.h"
+#include "transform/convert/gpt2_family.h"
 #include "transform/convert/llama_family.h"
+#include "transform/convert/phi3_family.h"
 
 namespace vauban {
 namespace {
 
-const std::array<ConvertFamily, 1>& families() {
-  static const std::array<ConvertFamily, 1> list = {
+const std::array<ConvertFamily, 3>& families() {
+  static const std::array<ConvertFamily, 3> list = {
       llama_convert_family(),
+      gpt2_convert_family(),
+      phi3_convert_family(),
   };
   return list;
 }

@@ -18,9 +18,9 @@ TensorOut tensor_out(const MappedTensor& tensor, DType target, Container from, c
           .shape = tensor.spec.shape,
           .make = [tensor, target, from, &context]() -> Result<TensorBytes> {
             VB_CHECK(context.cancel.check());
-            VB_TRY(TensorBytes rows, rows_for(tensor, from, Container::gguf));
-            if (tensor.entry->view.dtype == target) return rows;
-            return cast_tensor({tensor.entry->view.dtype, tensor.spec.shape, rows.bytes}, target, context.pool);
+            VB_TRY(TensorRows rows, rows_for(tensor, from, Container::gguf));
+            if (rows.dtype == target) return std::move(rows.bytes);
+            return cast_tensor({rows.dtype, tensor.spec.shape, rows.bytes.bytes}, target, context.pool);
           }};
 }
 

@@ -1,22 +1,18 @@
 #include "transform/convert/hf_model.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/strings.h"
 #include "transform/cast.h"
 #include "transform/convert/family.h"
 #include "transform/convert/source_config.h"
 #include "transform/convert/tokenizer_to_hf.h"
+#include "transform/model_files.h"
 
 namespace vauban {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr std::size_t kMaxCopiedBytes = std::size_t{1} << 28;
-
-bool is_matrix(const MappedTensor& tensor) { return tensor.spec.shape.rank() >= 2; }
+bool is_matrix(const MappedTensor& tensor) { return !stays_f32(tensor.spec); }
 
 /// The type of the embedding says what the model's matrices are stored in.
 DType stored_matrix_type(const ModelTensors& model) {
@@ -44,38 +40,17 @@ TensorOut tensor_out(const MappedTensor& tensor, DType target, Container from, c
           .shape = hf_shape(tensor.spec),
           .make = [tensor, target, from, &context]() -> Result<TensorBytes> {
             VB_CHECK(context.cancel.check());
-            VB_TRY(TensorBytes rows, rows_for(tensor, from, Container::safetensors));
-            if (tensor.entry->view.dtype == target) return rows;
-            return cast_tensor({tensor.entry->view.dtype, hf_shape(tensor.spec), rows.bytes}, target, context.pool);
+            VB_TRY(TensorRows rows, rows_for(tensor, from, Container::safetensors));
+            if (rows.dtype == target) return std::move(rows.bytes);
+            return cast_tensor({rows.dtype, hf_shape(tensor.spec), rows.bytes.bytes}, target, context.pool);
           }};
-}
-
-/// Files that describe the model beside its weights and tokenizer, as transformers names them.
-bool is_model_file(const std::string& name) {
-  static const std::set<std::string> names{
-      "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model",
-      "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json", "README.md", "LICENSE"};
-  return names.contains(name);
-}
-
-Result<void> copy_files(const fs::path& folder, HfModel& out) {
-  std::error_code failed;
-  for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
-    const std::string name = at->path().filename().string();
-    if (!is_model_file(name) || !at->is_regular_file()) continue;
-    VB_TRY(out.folder.text_files[name], read_file(at->path(), kMaxCopiedBytes));
-  }
-  if (failed) return io("cannot list {}: {}", folder.string(), failed.message());
-  return ok();
 }
 
 Result<void> files_from_folder(const ModelSource& source, DType matrices, HfModel& out) {
   Json config = source.config;
-  const char* names[] = {"float32", "float16", "bfloat16"};
-  config[config.find("dtype") ? "dtype" : "torch_dtype"] =
-      matrices == DType::f16 ? names[1] : matrices == DType::bf16 ? names[2] : names[0];
+  set_config_dtype(config, matrices);
   out.folder.json_files["config.json"] = std::move(config);
-  return copy_files(fs::is_directory(source.path) ? source.path : source.path.parent_path(), out);
+  return copy_model_files(std::filesystem::is_directory(source.path) ? source.path : source.path.parent_path(), out.folder);
 }
 
 Result<void> files_from_gguf(const ModelSource& source, const ModelTensors& model, DType matrices, HfModel& out) {

@@ -10,8 +10,10 @@
 namespace vauban {
 namespace {
 
-/// Tensors that a file may hold beside the map's: recomputed from the configuration.
-bool is_recomputed(std::string_view name) {
+/// Tensors that a file may hold beside the map's: recomputed from the configuration. Published GPT-2 files carry the
+/// causal mask.
+bool is_recomputed(std::string_view name, const Architecture& architecture) {
+  if (architecture.id == "gpt2" && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))) return true;
   return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight";
 }
 
@@ -31,9 +33,9 @@ bool equal_tensors(const TensorEntry& a, const TensorEntry& b) {
   return a.view.dtype == b.view.dtype && a.view.shape == b.view.shape && std::ranges::equal(a.view.bytes, b.view.bytes);
 }
 
-Result<void> refuse_unmapped(const ModelSource& source, const std::vector<MappedTensor>& mapped) {
+Result<void> refuse_unmapped(const ModelSource& source, const ModelTensors& model) {
   std::set<std::string_view> known;
-  for (const MappedTensor& tensor : mapped) {
+  for (const MappedTensor& tensor : model.tensors) {
     known.insert(tensor.entry->name);
     // The second copy of a tied table may be left out only where it is one.
     const TensorEntry* copy = source.is_gguf() ? nullptr : source.file->find(tensor.spec.hf_alias);
@@ -41,7 +43,8 @@ Result<void> refuse_unmapped(const ModelSource& source, const std::vector<Mapped
   }
   std::vector<std::string> unmapped;
   for (const TensorEntry& tensor : source.file->tensors())
-    if (!known.contains(tensor.name) && !is_recomputed(tensor.name)) unmapped.push_back(printable(tensor.name));
+    if (!known.contains(tensor.name) && !is_recomputed(tensor.name, *model.architecture))
+      unmapped.push_back(printable(tensor.name));
   if (unmapped.empty()) return ok();
   const std::size_t total = unmapped.size();
   if (total > 5) unmapped.resize(5);
@@ -57,8 +60,7 @@ Result<void> check_layers(const ModelConfig& config, const ModelSource& source) 
 }
 
 /// (rows, columns) of whole elements becomes (columns, rows).
-Result<TensorBytes> transposed(const TensorView& view) {
-  if (is_quantised(view.dtype)) return unsupported("a matrix of {} cannot be transposed", to_string(view.dtype));
+TensorBytes transposed(const TensorView& view) {
   const auto rows = static_cast<std::size_t>(view.shape[0]), columns = static_cast<std::size_t>(view.shape[1]);
   const std::size_t size = view.bytes.size() / std::max<std::size_t>(1, rows * columns);
   std::vector<std::byte> out(view.bytes.size());
@@ -68,7 +70,15 @@ Result<TensorBytes> transposed(const TensorView& view) {
   return TensorBytes::own(std::move(out));
 }
 
+Result<TensorRows> transposed_rows(const TensorView& view) {
+  if (!is_quantised(view.dtype)) return TensorRows{view.dtype, transposed(view)};
+  VB_TRY(const std::vector<float> values, decode_f32(view));
+  return TensorRows{DType::f32, transposed({DType::f32, view.shape, std::as_bytes(std::span(values))})};
+}
+
 }  // namespace
+
+bool stays_f32(const TensorSpec& spec) { return spec.shape.rank() < 2 || spec.gguf == "position_embd.weight"; }
 
 Shape shape_in(const TensorSpec& spec, Container container) {
   return container == Container::gguf ? spec.shape : hf_shape(spec);
@@ -77,8 +87,9 @@ Shape shape_in(const TensorSpec& spec, Container container) {
 Result<ModelTensors> map_tensors(const ModelSource& source) {
   ModelTensors out;
   if (!source.adapters.empty())
-    return unsupported("{} comes with {} adapter(s): merge them into the weights first", source.path.string(),
-                       source.adapters.size());
+    return with_hint(unsupported("{} comes with {} adapter(s), which no other format holds beside the weights",
+                                 source.path.string(), source.adapters.size()),
+                     "merge them first: `vauban merge-adapter BASE ADAPTER OUT`");
   VB_TRY(out.architecture, find_architecture(source));
   const auto read_config = source.is_gguf() ? out.architecture->config_from_gguf : out.architecture->config_from_hf;
   VB_TRY(out.config, read_config(source));
@@ -87,17 +98,18 @@ Result<ModelTensors> map_tensors(const ModelSource& source) {
     VB_TRY(const TensorEntry* entry, find_stored(source, spec));
     out.tensors.push_back({.spec = std::move(spec), .entry = entry});
   }
-  VB_CHECK(refuse_unmapped(source, out.tensors));
+  VB_CHECK(refuse_unmapped(source, out));
   return out;
 }
 
-Result<TensorBytes> rows_for(const MappedTensor& tensor, Container from, Container to) {
+Result<TensorRows> rows_for(const MappedTensor& tensor, Container from, Container to) {
   const TensorView& view = tensor.entry->view;
-  if (from != to && tensor.spec.hf_transposed) return transposed(view);
-  if (tensor.spec.gguf_rows == RowOrder::as_stored || from == to) return TensorBytes{.bytes = view.bytes, .owner = {}};
+  if (from != to && tensor.spec.hf_transposed) return transposed_rows(view);
+  if (tensor.spec.gguf_rows == RowOrder::as_stored || from == to)
+    return TensorRows{view.dtype, {.bytes = view.bytes, .owner = {}}};
   VB_TRY(const OwnedView moved, to == Container::gguf ? halves_to_pairs(view, tensor.spec.heads)
                                                       : pairs_to_halves(view, tensor.spec.heads));
-  return TensorBytes{.bytes = moved.view.bytes, .owner = moved.bytes};
+  return TensorRows{view.dtype, {.bytes = moved.view.bytes, .owner = moved.bytes}};
 }
 
 }  // namespace vauban

@@ -30,7 +30,15 @@ Result<ModelTensors> map_tensors(const ModelSource& source);
 /// As stored in this container: Conv1D weights of a folder lie the other way.
 Shape shape_in(const TensorSpec& spec, Container container);
 
-/// The rows of `tensor` in the order of the wanted format, in the source's type.
-Result<TensorBytes> rows_for(const MappedTensor& tensor, Container from, Container to);
+/// Vectors, and the table of positions: llama.cpp keeps these at f32 in every GGUF.
+bool stays_f32(const TensorSpec& spec);
+
+struct TensorRows {
+  DType dtype = DType::f32;
+  TensorBytes bytes;
+};
+/// The rows of `tensor` in the order of the wanted format, in the source's type; blocks that must be transposed come
+/// as f32.
+Result<TensorRows> rows_for(const MappedTensor& tensor, Container from, Container to);
 
 }  // namespace vauban

@@ -28,7 +28,8 @@ bool describe_the_same(const ModelConfig& a, const ModelConfig& b) {
   bool same = a.vocab_size == b.vocab_size && a.width == b.width && a.mlp_width == b.mlp_width && a.layers == b.layers &&
               a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_dim == b.head_dim &&
               a.context_length == b.context_length && a.attention_bias == b.attention_bias && a.mlp_bias == b.mlp_bias &&
-              a.tied_head == b.tied_head && near(a.norm_epsilon, b.norm_epsilon) && near(a.rope_theta, b.rope_theta) &&
+              a.tied_head == b.tied_head && a.window == b.window && a.activation == b.activation &&
+              near(a.norm_epsilon, b.norm_epsilon) && near(a.rope_theta, b.rope_theta) &&
               a.rope.inverse_frequency.size() == b.rope.inverse_frequency.size();
   for (std::size_t i = 0; same && i < a.rope.inverse_frequency.size(); ++i)
     same = near(a.rope.inverse_frequency[i], b.rope.inverse_frequency[i]);
@@ -42,11 +43,6 @@ bool fits(const Json& config, const ModelSource& source, const ModelTensors& mod
   folder.config = config;
   const auto read = model.architecture->config_from_hf(folder);
   return read && describe_the_same(*read, model.config);
-}
-
-void set_dtype(Json& config, DType matrices) {
-  const char* key = config.find("dtype") ? "dtype" : "torch_dtype";  // transformers 5 and before
-  config[key] = torch_name(matrices);
 }
 
 Json ids_json(const std::vector<std::int32_t>& ids) {
@@ -70,6 +66,11 @@ Result<std::vector<GgufKey>> kept_config_keys(const ModelSource& source) {
   return keys;
 }
 
+void set_config_dtype(Json& config, DType matrices) {
+  const char* key = config.find("dtype") ? "dtype" : "torch_dtype";  // transformers 5 and before
+  if (config.find(key) || matrices == DType::f16 || matrices == DType::bf16) config[key] = torch_name(matrices);
+}
+
 Result<HfConfig> hf_config_of(const ModelSource& source, const ModelTensors& model, DType matrices) {
   HfConfig out;
   VB_TRY(out.config, kept(source, kConfigKey));
@@ -78,11 +79,12 @@ Result<HfConfig> hf_config_of(const ModelSource& source, const ModelTensors& mod
   if (!out.restored) {
     VB_TRY(const ConvertFamily* family, find_convert_family(model.architecture->id));
     VB_TRY(out.config, family->hf_config(source, model.config));
+    out.config["torch_dtype"] = torch_name(matrices);
     set_ids(out.config, model.config);
     out.generation_config = Json::object();
     set_ids(out.generation_config, model.config);
   }
-  set_dtype(out.config, matrices);
+  set_config_dtype(out.config, matrices);
   return out;
 }
 

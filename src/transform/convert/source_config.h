@@ -16,6 +16,9 @@ namespace vauban {
 
 Result<std::vector<GgufKey>> kept_config_keys(const ModelSource& source);
 
+/// The type that config.json states for the matrices. A file that states none means float32, and keeps its silence.
+void set_config_dtype(Json& config, DType matrices);
+
 /// config.json and generation_config.json for a GGUF source whose matrices become `matrices`.
 struct HfConfig {
   Json config, generation_config;

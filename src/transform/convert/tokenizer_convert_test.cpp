@@ -136,13 +136,19 @@ TEST_F(TokenizerConvert, PreTypesAreFoundByWhatTheyCut) {
     return Json::object({{"type", "Sequence"},
                          {"pretokenizers", Json::array({Json::object({{"type", "Split"}, {"pattern", Json::object({{"Regex", pattern}})},
                                                                       {"behavior", "Isolated"}, {"invert", false}}),
-                                                        Json::object({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}})})}});
+                                                        Json::object({{"type", "ByteLevel"}, {"add_prefix_space", false},
+                                                                      {"trim_offsets", true}, {"use_regex", false}})})}});
   };
   const char* llama3 = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-  EXPECT_EQ(find_pre_type(split(llama3), true).value(), "llama-bpe");
-  EXPECT_EQ(find_pre_type(split(llama3), false).value(), "dbrx");
+  const auto expect_found = [](const Json& pre_tokenizer, bool ignore_merges, const char* name) {
+    const auto found = find_pre_type(pre_tokenizer, ignore_merges);
+    VB_ASSERT_OK(found);
+    EXPECT_EQ(*found, name);
+  };
+  expect_found(split(llama3), true, "llama-bpe");
+  expect_found(split(llama3), false, "dbrx");
   const Json gpt2 = Json::object({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}});
-  EXPECT_EQ(find_pre_type(gpt2, false).value(), "gpt-2");
+  expect_found(gpt2, false, "gpt-2");
   EXPECT_FALSE(find_pre_type(gpt2, true).has_value());
   EXPECT_FALSE(find_pre_type(split(R"(\p{N}{1,4}|\D+)"), false).has_value());
 }

@@ -137,9 +137,17 @@ TokenRows rows_of(const Tokenizer& tokenizer, const std::set<std::int64_t>& plai
   return out;
 }
 
+/// NFC (Qwen 2, GPT-NeoX) changes nothing in most texts; whether to go on without it is asked when ids are compared.
+Result<void> check_normalizer(const Json& document) {
+  const Json* normalizer = fields::present(document, "normalizer");
+  if (!normalizer) return ok();
+  VB_TRY(const std::string type, fields::string(*normalizer, "type"), "in section 'normalizer'");
+  if (type == "NFC") return ok();
+  return unsupported("a byte-level tokenizer with the normalizer {} has no keys in GGUF", type);
+}
+
 Result<std::vector<GgufKey>> gpt2_keys(const Document& document, const Tokenizer& tokenizer, std::int32_t count) {
-  if (fields::present(document.json, "normalizer"))
-    return unsupported("a byte-level tokenizer with a normalizer has no keys in GGUF");
+  VB_CHECK(check_normalizer(document.json));
   VB_TRY(const bool ignore_merges, fields::boolean_or(*document.model, "ignore_merges", false));
   const Json* pre_tokenizer = fields::present(document.json, "pre_tokenizer");
   if (!pre_tokenizer) return unsupported("a byte-level tokenizer without a pre_tokenizer has no keys in GGUF");

@@ -33,8 +33,10 @@ std::string upper(std::string_view text) {
   return out;
 }
 
+bool is_position_table(std::string_view name) { return name == "position_embd.weight"; }
+
 bool allows_quantization(std::string_view name, const Shape& shape) {
-  return shape.rank() >= 2 && name.ends_with("weight") && name.find("_norm.weight") == std::string_view::npos;
+  return shape.rank() >= 2 && !is_position_table(name) && name.ends_with("weight") && name.find("_norm.weight") == std::string_view::npos;
 }
 
 bool is_head(const RecipeContext& context, std::string_view name) {
@@ -100,7 +102,10 @@ Result<TypeOverride> parse_type_override(std::string_view text) {
 }
 
 Result<RecipeChoice> choose_type(const RecipeContext& context, std::string_view name, const Shape& shape, DType stored) {
-  if (!allows_quantization(name, shape)) return RecipeChoice{.dtype = shape.rank() < 2 ? DType::f32 : stored, .note = {}};
+  if (!allows_quantization(name, shape)) {
+    const bool plain = shape.rank() < 2 || is_position_table(name);
+    return RecipeChoice{.dtype = plain ? DType::f32 : stored, .note = {}};
+  }
   const QuantizeRecipe& recipe = *context.recipe;
   RecipeChoice choice{.dtype = recipe.matrices, .note = {}};
   VB_TRY(const DType* overridden, find_override(context, name));

@@ -1,9 +1,9 @@
 /// vauban convert IN OUT: a model in another format or type.
 
 #include "app/command.h"
+#include "app/open.h"
 #include "app/transform_report.h"
 #include "app/version.h"
-#include "format/model_source.h"
 #include "transform/convert/convert.h"
 
 namespace vauban {
@@ -47,7 +47,7 @@ Result<ConvertOptions> options_of(const ConvertConfig& config) {
 
 Result<int> run_convert(const ConvertConfig& config, Session& session) {
   VB_TRY(const ConvertOptions options, options_of(config));
-  VB_TRY(const ModelSource source, ModelSource::open(config.in));
+  VB_TRY(const ModelSource source, open_single_source(config.in));
   VB_CHECK(check_out_path(source, config.out, options.to));
   VB_TRY(const TransformReport report, config.plan ? plan_convert(source, options, session.context())
                                                    : convert_model(source, config.out, options, session.context()),

@@ -1,6 +1,7 @@
 /// vauban inspect MODEL: what is in a model file, without running it.
 
 #include "app/command.h"
+#include "app/open.h"
 #include "format/model_source.h"
 #include "model/model.h"
 
@@ -67,7 +68,7 @@ Json tokenizer_of(const ModelSource& source) {
 }
 
 Result<Json> describe_model(const InspectConfig& config) {
-  VB_TRY(const ModelSource source, ModelSource::open_with_adapters(config.model));
+  VB_TRY(const ModelSource source, open_source(config.model));
   std::int64_t parameters = 0, bytes = 0;
   for (const TensorEntry& tensor : source.file->tensors()) {
     parameters += tensor.view.shape.elements();

@@ -2,6 +2,7 @@
 
 #include "app/command.h"
 #include "app/commands/commands.h"
+#include "app/embedded/embedded_models.h"
 #include "backends/backends.h"
 #include "base/config/dump.h"
 #include "base/strings.h"
@@ -115,6 +116,12 @@ Json trackers() {
   return list;
 }
 
+Json models() {
+  Json list = Json::array();
+  for (const EmbeddedModel& entry : all_embedded_models()) list.push_back(embedded_facts(entry));
+  return list;
+}
+
 Json commands() {
   Json list = Json::array();
   for (const Command& entry : all_commands())
@@ -129,7 +136,7 @@ struct Listing {
 constexpr Listing kListings[] = {
     {"backends", backends}, {"architectures", architectures}, {"sites", sites},       {"metrics", metrics},
     {"scorers", scorers},   {"formats", formats},             {"runtimes", runtimes}, {"commands", commands},
-    {"optimizers", optimizers}, {"schedules", schedules},     {"trackers", trackers},
+    {"optimizers", optimizers}, {"schedules", schedules},     {"trackers", trackers}, {"models", models},
 };
 
 std::vector<std::string> listing_names() {
@@ -152,7 +159,7 @@ Result<int> run_list(const ListConfig& config, Session& session) {
       return 0;
     }
     for (const Json& row : list.items())
-      session.out().text(format("{:<24}{}\n", row.find("id")->as_string(), row.find("summary")->as_string()));
+      session.out().text(format("{:<23} {}\n", row.find("id")->as_string(), row.find("summary")->as_string()));
     return 0;
   }
   const std::string near = did_you_mean(config.what, listing_names());
@@ -163,7 +170,7 @@ Result<int> run_list(const ListConfig& config, Session& session) {
 }  // namespace
 
 Command list_command() {
-  return make_command<ListConfig>({"list", "backends, architectures, sites, metrics, scorers, formats, runtimes, optimizers, schedules, trackers, commands", ""}, run_list);
+  return make_command<ListConfig>({"list", "backends, architectures, sites, metrics, scorers, formats, runtimes, optimizers, schedules, trackers, models, commands", ""}, run_list);
 }
 
 }  // namespace vauban

@@ -39,7 +39,7 @@ struct Rows {
 
 Result<Rows> collect(Runtime& runtime, const std::vector<std::int32_t>& ids, bool all, bool stepwise) {
   Rows out;
-  VB_TRY(const auto stream, runtime.score(ids, stepwise ? 1 : 64));
+  VB_TRY(const auto stream, runtime.score(ids, {.chunk_rows = stepwise ? 1 : 64}));
   while (true) {
     VB_TRY(const std::optional<LogitRows> chunk, stream->next());
     if (!chunk) return out;

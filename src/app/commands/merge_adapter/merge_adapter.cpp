@@ -1,6 +1,7 @@
 /// vauban merge-adapter BASE ADAPTER OUT: a LoRA adapter becomes part of its base.
 
 #include "app/command.h"
+#include "app/open.h"
 #include "app/version.h"
 #include "transform/merge_adapter/merge_adapter.h"
 
@@ -52,7 +53,7 @@ Result<int> run_merge_adapter(const MergeAdapterConfig& config, Session& session
   if (config.dtype) {
     VB_TRY(options.dtype, dtype_from_name(*config.dtype));
   }
-  VB_TRY(const ModelSource base, ModelSource::open(config.base));
+  VB_TRY(const ModelSource base, open_single_source(config.base));
   VB_TRY(const std::shared_ptr<const Adapter> adapter, Adapter::open(config.adapter));
   VB_TRY(const MergeReport report, merge_adapter(base, adapter, config.out, options, session.context()));
   if (session.out().json()) {

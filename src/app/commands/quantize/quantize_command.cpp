@@ -1,9 +1,9 @@
 /// vauban quantize IN OUT TYPE: a model with fewer bits per weight.
 
 #include "app/command.h"
+#include "app/open.h"
 #include "app/transform_report.h"
 #include "app/version.h"
-#include "format/model_source.h"
 #include "transform/quantize/quantize.h"
 
 namespace vauban {
@@ -43,7 +43,7 @@ Result<int> run_quantize(const QuantizeConfig& config, Session& session) {
     return with_hint(unsupported("--imatrix: importance matrices are not built yet"), "leave it out: the recipes built so far do not need one");
   VB_CHECK(find_quantize_recipe(config.type));
   const QuantizeOptions options = options_of(config);
-  VB_TRY(const ModelSource source, ModelSource::open(config.in));
+  VB_TRY(const ModelSource source, open_single_source(config.in));
   VB_CHECK(check_out_path(source, config.out, Container::gguf));
   VB_TRY(const TransformReport report, config.plan ? plan_quantize(source, options, session.context())
                                                    : quantize_model(source, config.out, options, session.context()),

@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "app/embedded/embedded_models.h"
 #include "app/prompt_options.h"
 #include "app/session.h"
 #include "base/config/fields.h"
 #include "base/result.h"
+#include "format/model_names.h"
 
 namespace vauban {
 
@@ -22,12 +24,12 @@ struct TraceConfig {
 };
 
 inline void fields(TraceConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
+  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true, .is_name = names_embedded_model});
   fields(c.prompt, f);
   fields(c.sampling, f);
   f("observe", c.observe, {.help = "SPEC[,SPEC]: site:layers:form[@positions], e.g. resid_post:all:summary, "
                                    "attn_pattern:0-3:payload@last, logprobs:top20"});
-  f("intervene", c.intervene, {.help = "TOML file with [[interventions]]", .metavar = "FILE", .file = true});
+  f("intervene", c.intervene, {.help = "TOML file with [[interventions]]", .metavar = "FILE", .file = true, .is_name = names_embedded_interventions});
   f("leave_out", c.leave_out, {.help = "stages to leave out; the trace says so", .choices = {"observe", "decode", "score", "emit"}});
   f("fail_on_missing", c.fail_on_missing, {.help = "exit 3 when something asked for was not observed"});
   f("out", c.out, {.help = "folder for trace.json and artifacts/", .required = true, .metavar = "DIR", .file = true});

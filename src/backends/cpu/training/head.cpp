@@ -9,7 +9,7 @@
 namespace vauban::cpu {
 namespace {
 
-constexpr std::int64_t kChunkBytes = 32 << 20;
+constexpr std::int64_t kChunkBytes = 64 << 20;
 
 /// Rows of one chunk: a function of the shape alone.
 std::int64_t chunk_rows(std::int64_t vocabulary) {
@@ -38,10 +38,13 @@ HeadResult CpuGradients::head(const Tensor& x, const Weight& weight, double soft
   const Rounded w = ops_.rounded(weight), input = ops_.rounded(x);
   const std::int64_t chunk = std::min(chunk_rows(vocabulary), std::max<std::int64_t>(1, rows));
   const Tensor logits = ops_.make({chunk, vocabulary});
-  if (w.values.empty() || input.values.empty() || logits.empty()) return result;
+  const bool narrow = backward && ops_.type_ == MatmulType::bf16;
+  const Tensor narrowed = ops_.make_as(DType::bf16, {narrow ? chunk : 0, vocabulary});
+  if (w.values.empty() || input.values.empty() || logits.empty() || (narrow && narrowed.empty())) return result;
   const auto n = static_cast<std::size_t>(vocabulary);
   const auto cap = static_cast<float>(softcap);
   float* values = logits.as<float>();
+  auto* halves = narrow ? narrowed.as<std::uint16_t>() : nullptr;
   for (std::int64_t first = 0; first < rows; first += chunk) {
     const std::int64_t count = std::min(chunk, rows - first);
     ops_.multiply(count, vocabulary, width, input, input.plain(first), w.transposed(), values, vocabulary, false);
@@ -53,13 +56,14 @@ HeadResult CpuGradients::head(const Tensor& x, const Weight& weight, double soft
         const double log_sum = ops_.train_.log_sum_exp(l, n);
         const auto target = static_cast<std::size_t>(targets[row]);
         result.logprobs[row] = static_cast<double>(l[target]) - log_sum;
-        if (backward) ops_.train_.head_backward(l, log_sum, static_cast<float>(coefficients[row]), target, cap, n);
+        if (backward)
+          ops_.train_.head_backward(l, log_sum, static_cast<float>(coefficients[row]), target, cap,
+                                    narrow ? halves + i * n : nullptr, n);
       }
     });
     if (!backward) continue;
-    const Rounded d = ops_.numerics_ == TrainingNumerics::f32
-                          ? Rounded{.type = ops_.type_, .values = logits, .width = vocabulary}
-                          : ops_.round_rows(values, count, vocabulary);
+    Rounded d{.type = ops_.type_, .values = narrow ? narrowed : logits, .width = vocabulary};
+    if (!narrow && ops_.numerics_ != TrainingNumerics::f32) d = ops_.round_rows(values, count, vocabulary);
     if (d.values.empty()) return result;
     ops_.multiply(count, width, vocabulary, d, d.plain(), w.plain(), result.dx.as<float>() + first * width, width,
                   false);

@@ -29,7 +29,7 @@ void give_to_system(std::byte* memory) { ::operator delete (memory, std::align_v
 struct TensorPool::State {
   std::map<std::size_t, std::vector<std::byte*>> free;  // by block size
   std::size_t held = 0, live = 0;
-  bool intact = true;
+  bool intact = true, touched = true;
 
   ~State() {
     for (auto& [size, blocks] : free)
@@ -56,7 +56,8 @@ class PooledStorage final : public Storage {
   PooledStorage(std::shared_ptr<TensorPool::State> pool, std::byte* memory, std::size_t size, std::size_t used)
       : pool_(std::move(pool)), memory_(memory), size_(size), used_(used) {}
   ~PooledStorage() override {
-    pool_->intact = pool_->intact && std::all_of(memory_ + used_, memory_ + used_ + TensorPool::kGuardBytes,
+    if (pool_->touched)
+      pool_->intact = pool_->intact && std::all_of(memory_ + used_, memory_ + used_ + TensorPool::kGuardBytes,
                                                  [](std::byte b) { return b == std::byte{kGuardByte}; });
     pool_->live -= size_;
     pool_->free[size_].push_back(memory_);
@@ -73,7 +74,7 @@ class PooledStorage final : public Storage {
 
 }  // namespace
 
-TensorPool::TensorPool() : state_(std::make_shared<State>()) {}
+TensorPool::TensorPool(bool touched) : state_(std::make_shared<State>()) { state_->touched = touched; }
 TensorPool::~TensorPool() = default;
 
 Tensor TensorPool::make(DType dtype, const Shape& shape) {
@@ -84,10 +85,12 @@ Tensor TensorPool::make(DType dtype, const Shape& shape) {
   std::byte* memory = state_->take(size);
   if (!memory) return {dtype, shape, StorageRef()};
   state_->live += size;
-  std::memset(memory + used, kGuardByte, kGuardBytes);
+  if (state_->touched) {
+    std::memset(memory + used, kGuardByte, kGuardBytes);
 #ifndef NDEBUG
-  std::memset(memory, kGuardByte, used);
+    std::memset(memory, kGuardByte, used);
 #endif
+  }
   return {dtype, shape, StorageRef(new PooledStorage(state_, memory, size, used))};
 }
 

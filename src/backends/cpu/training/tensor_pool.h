@@ -17,7 +17,8 @@ class TensorPool {
   static constexpr std::size_t kAlignment = 64;
   static constexpr std::size_t kGuardBytes = 64;
 
-  TensorPool();
+  /// `touched` false: memory is taken but never written, so the system gives no pages for it (rehearsals).
+  explicit TensorPool(bool touched = true);
   ~TensorPool();
   TensorPool(const TensorPool&) = delete;
   TensorPool& operator=(const TensorPool&) = delete;

@@ -65,6 +65,7 @@ CpuTrainingOps::CpuTrainingOps(ThreadPool& pool, const Kernels& kernels, Trainin
       numerics_(numerics),
       type_(matmul_type(numerics)),
       train_(training_kernels_of(kernels)),
+      memory_(!rehearsal),
       matmul_(pool),
       gradients_(std::make_unique<CpuGradients>(*this)) {
   rehearsing_ = rehearsal;

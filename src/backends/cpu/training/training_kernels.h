@@ -45,9 +45,10 @@ struct TrainingKernels {
   /// dx = dy act'(x)
   void (*activate_backward)(GateKind kind, const float* dy, const float* x, float* dx, std::size_t n);
   /// Logits of one row become d loss / d logits = coefficient * ([j = target] - softmax_j); without a cap.
-  /// With cap > 0 the row holds capped logits, and the result is by the uncapped ones.
+  /// With cap > 0 the row holds capped logits, and the result is by the uncapped ones. Where `bf16` is not null the result
+  /// goes there, rounded; else it replaces the logits.
   void (*head_backward)(float* logits, double log_sum_exp, float coefficient, std::size_t target, float cap,
-                        std::size_t n);
+                        std::uint16_t* bf16, std::size_t n);
 };
 
 const TrainingKernels* avx512_training_kernels();

@@ -45,7 +45,18 @@ void matmul_rows(const Strided& a, const float* b, std::size_t b_stride, float* 
                  std::size_t k, bool accumulate) {
   std::size_t j = 0;
   for (; j + 4 * kLanes <= n; j += 4 * kLanes) matmul_block<R, 4>(a, b + j, b_stride, c + j, c_stride, k, accumulate);
-  for (; j + kLanes <= n; j += kLanes) matmul_block<R, 1>(a, b + j, b_stride, c + j, c_stride, k, accumulate);
+  if (j + 3 * kLanes <= n) {
+    matmul_block<R, 3>(a, b + j, b_stride, c + j, c_stride, k, accumulate);
+    j += 3 * kLanes;
+  }
+  if (j + 2 * kLanes <= n) {
+    matmul_block<R, 2>(a, b + j, b_stride, c + j, c_stride, k, accumulate);
+    j += 2 * kLanes;
+  }
+  if (j + kLanes <= n) {
+    matmul_block<R, 1>(a, b + j, b_stride, c + j, c_stride, k, accumulate);
+    j += kLanes;
+  }
   if (j < n) matmul_edge<R>(a, b + j, b_stride, c + j, c_stride, n - j, k, accumulate);
 }
 
@@ -72,21 +83,22 @@ void transpose(const float* in, std::size_t in_stride, std::size_t rows, std::si
 
 // ---- precision ----
 
+VB_INLINE u16x16 round_bf16(const f32x16& value) {
+  const u32x16 bits = bits_as<u32x16>(value);
+  const u32x16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const u32x16 quiet = (bits >> 16) | 0x40u;
+  return __builtin_convertvector(value == value ? rounded : quiet, u16x16);
+}
+
+VB_INLINE void store_bf16(std::uint16_t* to, const f32x16& value, std::size_t n) {
+  const u16x16 half = round_bf16(value);
+  __builtin_memcpy(to, &half, n * sizeof(std::uint16_t));
+}
+
 void to_bf16(const float* in, std::uint16_t* out, std::size_t n) {
-  const auto round = [](const f32x16& value) VB_LAMBDA_INLINE {
-    const u32x16 bits = bits_as<u32x16>(value);
-    const u32x16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    const u32x16 quiet = (bits >> 16) | 0x40u;
-    return __builtin_convertvector(value == value ? rounded : quiet, u16x16);
-  };
   std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const u16x16 half = round(load(in + i));
-    __builtin_memcpy(out + i, &half, sizeof half);
-  }
-  if (i == n) return;
-  const u16x16 half = round(load_first(in + i, n - i));
-  __builtin_memcpy(out + i, &half, (n - i) * sizeof(std::uint16_t));
+  for (; i + kLanes <= n; i += kLanes) store_bf16(out + i, load(in + i), kLanes);
+  if (i < n) store_bf16(out + i, load_first(in + i, n - i), n - i);
 }
 
 // ---- softmax ----
@@ -270,17 +282,28 @@ void activate_backward(GateKind kind, const float* dy, const float* x, float* dx
 
 // ---- head ----
 
-void head_backward(float* logits, double log_sum, float coefficient, std::size_t target, float cap, std::size_t n) {
+void head_backward(float* logits, double log_sum, float coefficient, std::size_t target, float cap, std::uint16_t* bf16,
+                   std::size_t n) {
   const auto shift = static_cast<float>(log_sum);
-  const float at_target = logits[target];
-  const auto slope = [cap](float capped) VB_LAMBDA_INLINE { return 1.0f - capped / cap * (capped / cap); };
-  map(logits, logits, logits, n, [shift, coefficient, cap](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE {
+  const auto slope = [cap](const f32x16& capped) VB_LAMBDA_INLINE {
+    const f32x16 t = capped / cap;
+    return 1.0f - t * t;
+  };
+  const auto gradient = [=](const f32x16& v) VB_LAMBDA_INLINE {
     const f32x16 g = exp(v - shift) * -coefficient;
-    if (cap <= 0.0f) return g;
-    const f32x16 t = v / cap;
-    return g * (1.0f - t * t);
-  });
-  logits[target] += coefficient * (cap > 0.0f ? slope(at_target) : 1.0f);
+    return cap > 0.0f ? g * slope(v) : g;
+  };
+  const f32x16 at_target = splat(logits[target]);
+  const f32x16 own = gradient(at_target) + splat(coefficient) * (cap > 0.0f ? slope(at_target) : splat(1.0f));
+  if (!bf16) {
+    map(logits, logits, logits, n, [&](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return gradient(v); });
+    logits[target] = own[0];
+    return;
+  }
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store_bf16(bf16 + i, gradient(load(logits + i)), kLanes);
+  if (i < n) store_bf16(bf16 + i, gradient(load_first(logits + i, n - i)), n - i);
+  bf16[target] = round_bf16(own)[0];
 }
 
 constexpr TrainingKernels kTrainingTable{small_matmul,      transpose,           to_bf16,       log_sum_exp,
