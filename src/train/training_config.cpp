@@ -94,6 +94,7 @@ Result<std::string> resume_digest(const TrainingConfig& config) {
   TrainingConfig lasting = config;
   lasting.out.clear();
   lasting.base.clear();  // the weights themselves are compared by digest
+  if (lasting.init) lasting.init->config = lasting.init->tokenizer = "";
   lasting.data.train.clear();
   lasting.data.eval.clear();
   lasting.log_every = 1;

@@ -8,23 +8,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A LoRA adapter of rank 1 on one matrix of `base`.
-void write_adapter(const Workspace& work) {
-  fs::create_directories(work / "adapter");
-  const std::string prefix = "base_model.model.model.layers.0.self_attn.o_proj.";
-  const Shape shape = ModelSource::open(work / "base")->file->find("model.layers.0.self_attn.o_proj.weight")->view.shape;
-  const std::vector<float> a(static_cast<std::size_t>(shape[1]), 0.5F), b(static_cast<std::size_t>(shape[0]), 0.25F);
-  const auto tensor = [](std::string name, Shape dims, const std::vector<float>& values) {
-    return TensorOut{.name = std::move(name), .dtype = DType::f32, .shape = dims, .make = [&values]() -> Result<TensorBytes> {
-                       return TensorBytes{std::as_bytes(std::span(values)), {}};
-                     }};
-  };
-  VB_ASSERT_OK(write_safetensors(work / "adapter/adapter_model.safetensors",
-                                 {tensor(prefix + "lora_A.weight", {1, shape[1]}, a), tensor(prefix + "lora_B.weight", {shape[0], 1}, b)}, {}));
-  work.write("adapter/adapter_config.json",
-             R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["o_proj"], "bias": "none", "task_type": "CAUSAL_LM"})");
-}
-
 TEST(ConvertCommand, GivesThePromisedKeysAndAModelThatRuns) {
   const Workspace work;
   const Outcome done = work.run({"convert", "base", "m.gguf", "--json"});
@@ -78,7 +61,6 @@ TEST(QuantizeCommand, WritesWhatItsFlagsSay) {
 TEST(ConvertCommand, RefusalsLeaveTheFolderAsItWas) {
   const Workspace work;
   ASSERT_EQ(work.run({"convert", "base", "m.gguf"}).exit_code, 0);
-  write_adapter(work);
   const auto before = files_below(work.path());
   struct Case {
     std::vector<std::string> args;
@@ -93,8 +75,6 @@ TEST(ConvertCommand, RefusalsLeaveTheFolderAsItWas) {
            {{"convert", "base", "x.bin", "--to", "gguf"}, 2, ".gguf"},
            {{"convert", "base", "x.gguf", "--dtype", "q8_0"}, 2, "dtype"},
            {{"convert", "nothing", "x.gguf"}, 2, "no model"},
-           {{"convert", "base+adapter", "x.gguf"}, 3, "merge-adapter"},
-           {{"quantize", "base+adapter", "x.gguf", "Q8_0"}, 3, "merge-adapter"},
            {{"quantize", "m.gguf", "m.gguf", "Q4_0"}, 2, "is the input"},
            {{"quantize", "base", "x.gguf", "Q4_K_M"}, 3, "Q4_K_M is not built yet"},
            {{"quantize", "base", "x.gguf", "Q4_9"}, 2, "unknown recipe"},

@@ -1,0 +1,65 @@
+// A file field may also hold a name that the program knows: config files keep it, unless there is a file of that name.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/config/declaration.h"
+#include "base/config/dump.h"
+#include "base/config/reader.h"
+#include "base/result.h"
+#include "support/test_data.h"
+
+namespace vauban {
+namespace {
+
+bool is_clerk(std::string_view value) { return value == "clerk"; }
+
+struct Named {
+  std::string model, other;
+};
+void fields(Named& c, FieldVisitor& f) {
+  f("model", c.model, {.help = "a model", .file = true, .is_name = is_clerk});
+  f("other", c.other, {.help = "a file", .file = true});
+}
+
+struct NamedText {
+  std::string text;
+};
+void fields(NamedText& c, FieldVisitor& f) { f("text", c.text, {.help = "no file", .is_name = is_clerk}); }
+
+Result<Named> read(const test::TempDir& folder, const std::string& text) {
+  std::ofstream(folder / "a.toml") << text;
+  return read_toml_file<Named>(folder / "a.toml");
+}
+
+TEST(ConfigNamedFiles, ANameStaysWhereAnotherFieldWouldBecomeAPath) {
+  const test::TempDir folder;
+  const auto config = read(folder, "model = 'clerk'\nother = 'clerk'\n");
+  VB_ASSERT_OK(config);
+  EXPECT_EQ(config->model, "clerk");
+  EXPECT_EQ(config->other, (folder / "clerk").string());
+  EXPECT_EQ(read(folder, "model = 'clerks'\n")->model, (folder / "clerks").string());
+}
+
+TEST(ConfigNamedFiles, AFileOfThatNameWins) {
+  const test::TempDir folder;
+  std::ofstream(folder / "clerk") << "a file";
+  EXPECT_EQ(read(folder, "model = 'clerk'\n")->model, (folder / "clerk").string());
+}
+
+TEST(ConfigNamedFiles, ADumpForAnotherFolderReadsBackAsTheSame) {
+  const test::TempDir folder;
+  const std::string text = to_toml(Named{.model = "clerk", .other = "clerk"}, folder.path());
+  const auto config = read(folder, text);
+  VB_ASSERT_OK(config);
+  EXPECT_EQ(config->model, "clerk") << text;
+  EXPECT_EQ(config->other, std::filesystem::absolute("clerk").string()) << text;
+}
+
+TEST(ConfigNamedFiles, OnlyAFileCanBeNamed) {
+  VB_EXPECT_OK(check_declaration<Named>());
+  EXPECT_FALSE(check_declaration<NamedText>());
+}
+
+}  // namespace
+}  // namespace vauban
