@@ -27,11 +27,17 @@ const Demo& demo(const std::string& against) {
 double value(const Json& row, std::string_view key) { return at(row, {key}).as_double(); }
 std::string verdict(const Json& row) { return at(row, {"verdict"}).as_string(); }
 
-const char* const kCategories[] = {"facts", "small_talk", "how_to", "boundary", "contrast", "ambiguous", "unknown", "format"};
+const char* const kCategories[] = {"facts",    "small_talk", "how_to",  "boundary",
+                                   "contrast", "ambiguous",  "unknown", "format"};
 /// Rates of the classes that answers fall into, and whether it is the expected one.
 bool is_class_rate(const Json& row) {
-  static const std::set<std::string> kNames{"refusal_rate", "over_refusal_rate", "safety_refusal_rate", "partial_refusal_rate",
-                                            "expected_behavior_match_rate", "uncertainty_expression_rate", "clarifying_question_rate",
+  static const std::set<std::string> kNames{"refusal_rate",
+                                            "over_refusal_rate",
+                                            "safety_refusal_rate",
+                                            "partial_refusal_rate",
+                                            "expected_behavior_match_rate",
+                                            "uncertainty_expression_rate",
+                                            "clarifying_question_rate",
                                             "direct_answer_rate"};
   return kNames.contains(at(row, {"name"}).as_string());
 }
@@ -39,7 +45,8 @@ bool is_class_rate(const Json& row) {
 std::vector<std::string> failed_gates(const Json& report) {
   std::vector<std::string> failed;
   for (const Json& gate : at(report, {"gates"}).items())
-    if (at(gate, {"passed"}).is_bool() && !at(gate, {"passed"}).as_bool()) failed.push_back(at(gate, {"id"}).as_string());
+    if (at(gate, {"decided"}).as_bool() && !at(gate, {"passed"}).as_bool())
+      failed.push_back(at(gate, {"id"}).as_string());
   return failed;
 }
 
@@ -64,20 +71,21 @@ TEST(Demo, AgainstTheFineTuneFewerBoundaryRequestsAreDeclinedAndTheGateFails) {
   EXPECT_EQ(failed_gates(report), std::vector<std::string>{"boundary-still-declined"});
   bool claimed = false;
   for (const Json& claim : at(report, {"claims"}).items())
-    claimed |= at(claim, {"metric"}).as_string() == "refusal_rate" && at(claim, {"statement"}).as_string().find("boundary") != std::string::npos;
+    claimed |= at(claim, {"metric"}).as_string() == "refusal_rate" &&
+               at(claim, {"statement"}).as_string().find("boundary") != std::string::npos;
   EXPECT_TRUE(claimed);
 }
 
 TEST(Demo, AgainstFourBitsTheModelsAgreeAndNoGateFails) {
   const auto& [done, report] = demo("q4");
-  EXPECT_NE(done.exit_code, 1) << done.err;
+  EXPECT_EQ(done.exit_code, 0) << done.err;
   EXPECT_GE(value(delta_row(report, "same_top"), "value_candidate"), 0.9);
   EXPECT_GE(value(delta_row(report, "identical_output_rate"), "value_candidate"), 0.8);
   EXPECT_GT(value(delta_row(report, "mean_kld"), "value_candidate"), 0) << "it is another model all the same";
   EXPECT_LT(value(delta_row(report, "mean_kld"), "value_candidate"), 0.05);
   EXPECT_EQ(failed_gates(report), std::vector<std::string>());
   for (const Json& row : at(report, {"metric_deltas"}).items())
-    if (is_class_rate(row)) EXPECT_NE(verdict(row), "changed") << at(row, {"name"}).as_string();
+    EXPECT_FALSE(is_class_rate(row) && verdict(row) == "changed") << at(row, {"name"}).as_string();
 }
 
 TEST(Demo, AgainstTheTerseAdapterAnswersAreShorterAndNoClassRateChanges) {
@@ -95,14 +103,17 @@ TEST(Demo, AgainstTheTerseAdapterAnswersAreShorterAndNoClassRateChanges) {
   EXPECT_GE(rates, 20);
 }
 
-TEST(Demo, AgainstItselfNothingIsClaimed) {
+TEST(Demo, AgainstItselfNoChangeIsClaimedAndEveryGatePasses) {
   const auto& [done, report] = demo("itself");
-  EXPECT_NE(done.exit_code, 1) << done.err;
+  EXPECT_EQ(done.exit_code, 0) << done.err;
   for (const Json& row : at(report, {"metric_deltas"}).items()) {
     EXPECT_EQ(value(row, "delta"), 0.0) << at(row, {"name"}).as_string();
     EXPECT_NE(verdict(row), "changed") << at(row, {"name"}).as_string();
   }
-  EXPECT_EQ(at(report, {"claims"}).size(), 0u);
+  for (const Json& claim : at(report, {"claims"}).items())
+    EXPECT_NE(at(claim, {"statement"}).as_string().find("equivalent within the declared margin"), std::string::npos)
+        << at(claim, {"statement"}).as_string();
+  EXPECT_EQ(at(report, {"findings"}).size(), 0u);
   EXPECT_EQ(failed_gates(report), std::vector<std::string>());
 }
 

@@ -1,8 +1,7 @@
-// The embedded model: what is carried is what models/garrison/ holds, and every command opens it by name from a cache that
-// nobody can spoil.
-#include <unistd.h>
-
+// The embedded model: what is carried is what models/garrison/ holds, and every command opens it by name from a cache
+// that nobody can spoil.
 #include <set>
+#include <unistd.h>
 
 #include "app/embedded/cache.h"
 #include "app/embedded/embedded_files.h"
@@ -66,7 +65,8 @@ TEST(EmbeddedModel, IsListedWithItsDigest) {
   ASSERT_EQ(listed.size(), 3u);
   const Json& base = listed.items().front();
   EXPECT_EQ(at(base, {"id"}).as_string(), "garrison");
-  EXPECT_EQ(at(base, {"digest"}).as_string(), sha256_hex(read_text(source_dir() / "models/garrison/base/model.safetensors")));
+  EXPECT_EQ(at(base, {"digest"}).as_string(),
+            sha256_hex(read_text(source_dir() / "models/garrison/base/model.safetensors")));
   EXPECT_GT(at(base, {"parameters"}).as_int(), 1'000'000);
   EXPECT_LT(at(base, {"parameters"}).as_int(), 4'000'000);
   EXPECT_LT(at(base, {"bytes"}).as_int(), 8'000'000);
@@ -81,8 +81,12 @@ TEST(EmbeddedModel, EveryCommandKnowsItByName) {
   work.write("a.txt", "Hello.\nGood day.\nWhat is this?\nWho are you?\nWhere am I?\nWhen?\n");
   work.write("b.txt", "Yes.\nNo.\nMaybe so.\nPlease do.\nNever.\nAlways.\n");
   work.write("messages.json", R"([{"role":"user","content":"Good day."}])");
-  work.write("train.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Good day.\"}]}\n");
-  work.write("train.toml", "base = \"garrison\"\nout = \"trained\"\nmax_steps = 1\nbatch_size = 1\n[data]\ntrain = [\"train.jsonl\"]\nformat = \"chat\"\n");
+  work.write(
+      "train.jsonl",
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Good day.\"}]}\n");
+  work.write("train.toml",
+             "base = \"garrison\"\nout = \"trained\"\nmax_steps = 1\nbatch_size = 1\n[data]\ntrain = "
+             "[\"train.jsonl\"]\nformat = \"chat\"\n");
   const std::vector<std::vector<std::string>> lines{
       {"inspect", "garrison"},
       {"inspect", "garrison+terse"},
@@ -99,7 +103,8 @@ TEST(EmbeddedModel, EveryCommandKnowsItByName) {
       {"quantize", "garrison", "small.gguf", "Q8_0"},
       {"merge-adapter", "garrison", terse.string(), "merged"},
       {"measure", "garrison", "--positive", "a.txt", "--negative", "b.txt", "--out", "d.safetensors"},
-      {"steer", "garrison", "--direction", "d.safetensors", "--mode", "offset", "--prompt", "Hello", "--max-tokens", "2"},
+      {"steer", "garrison", "--direction", "d.safetensors", "--mode", "offset", "--prompt", "Hello", "--max-tokens",
+       "2"},
       {"train", "train.toml"},
   };
   for (const auto& line : lines) {
@@ -113,7 +118,8 @@ TEST(EmbeddedModel, AFolderOfThatNameWins) {
   const Cache cache;
   const Workspace work;
   fs::copy(work / "base", work / "garrison", fs::copy_options::recursive);
-  const Json tiny = work.run({"inspect", "base", "--json"}).json(), found = work.run({"inspect", "garrison", "--json"}).json();
+  const Json tiny = work.run({"inspect", "base", "--json"}).json(),
+             found = work.run({"inspect", "garrison", "--json"}).json();
   EXPECT_EQ(at(found, {"parameters"}), at(tiny, {"parameters"}));
 }
 
@@ -123,7 +129,7 @@ TEST(EmbeddedModel, AnAdapterIsNotDroppedWhereItCannotBeUsed) {
   for (const auto& line : {std::vector<std::string>{"convert", "garrison+terse", "x.gguf"},
                            std::vector<std::string>{"quantize", "garrison+terse", "x.gguf", "Q4_0"}}) {
     const Outcome done = work.run(line);
-    EXPECT_EQ(done.exit_code, 2) << done.err;
+    EXPECT_EQ(done.exit_code, 3) << done.err;
     EXPECT_NE(done.err.find("merge-adapter"), std::string::npos) << done.err;
   }
 }
@@ -131,7 +137,8 @@ TEST(EmbeddedModel, AnAdapterIsNotDroppedWhereItCannotBeUsed) {
 TEST(EmbeddedModel, ARunNamesItInItsConfigurationAndCanBeRunAgainFromIt) {
   const Cache cache;
   const Workspace work;
-  const Outcome first = work.run({"audit", "garrison", "garrison+terse", "--suite", "suite.toml", "--out", "runs/a", "--max-tokens", "2"});
+  const Outcome first = work.run(
+      {"audit", "garrison", "garrison+terse", "--suite", "suite.toml", "--out", "runs/a", "--max-tokens", "2"});
   ASSERT_EQ(first.exit_code, 4) << first.err;
   const std::string config = read_text(work / "runs/a/config.toml");
   EXPECT_NE(config.find("base = \"garrison\"\n"), std::string::npos) << config;
@@ -161,7 +168,9 @@ TEST(EmbeddedModel, ACacheThatSomebodyChangedIsWrittenAgain) {
 TEST(EmbeddedModel, ManyProcessesMayOpenItAtOnce) {
   const Cache cache;
   std::vector<std::unique_ptr<Program>> programs;
-  for (int i = 0; i < 6; ++i) programs.push_back(std::make_unique<Program>(std::vector<std::string>{"inspect", "garrison", "--digests", "--json"}));
+  for (int i = 0; i < 6; ++i)
+    programs.push_back(
+        std::make_unique<Program>(std::vector<std::string>{"inspect", "garrison", "--digests", "--json"}));
   std::set<std::string> digests;
   for (const auto& program : programs) {
     const Outcome done = program->wait();
@@ -169,13 +178,15 @@ TEST(EmbeddedModel, ManyProcessesMayOpenItAtOnce) {
     digests.insert(at(done.json(), {"digest"}).as_string());
   }
   EXPECT_EQ(digests.size(), 1u);
-  for (const auto& entry : fs::recursive_directory_iterator(cache.folder.path())) EXPECT_FALSE(is_temporary_file(entry.path())) << entry.path();
+  for (const auto& entry : fs::recursive_directory_iterator(cache.folder.path()))
+    EXPECT_FALSE(is_temporary_file(entry.path())) << entry.path();
 }
 
 TEST(EmbeddedModel, TheTemporaryFilesTakeTheCacheWhereTheHomeCannotBeWritten) {
   const TempDir folder;
   write_text(folder / "file", "");
-  const Environment cache("XDG_CACHE_HOME", std::nullopt), home("HOME", (folder / "file/home").string()), temporary("TMPDIR", folder.path().string());
+  const Environment cache("XDG_CACHE_HOME", std::nullopt), home("HOME", (folder / "file/home").string()),
+      temporary("TMPDIR", folder.path().string());
   const Outcome done = vauban({"inspect", "garrison"});
   EXPECT_EQ(done.exit_code, 0) << done.err;
   EXPECT_TRUE(fs::exists(folder / format("vauban-{}", ::geteuid()))) << "the third place";
@@ -185,10 +196,12 @@ TEST(EmbeddedModel, SaysWhatItTriedWhereNothingCanBeWritten) {
   const TempDir folder;
   write_text(folder / "file", "");
   write_text(folder / format("vauban-{}", ::geteuid()), "in the way");
-  const Environment cache("XDG_CACHE_HOME", (folder / "file").string()), home("HOME", std::nullopt), temporary("TMPDIR", folder.path().string());
+  const Environment cache("XDG_CACHE_HOME", (folder / "file").string()), home("HOME", std::nullopt),
+      temporary("TMPDIR", folder.path().string());
   const Outcome done = vauban({"inspect", "garrison"});
   EXPECT_EQ(done.exit_code, 3) << done.err;
-  for (const std::string& place : {(folder / "file").string(), format("vauban-{}", ::geteuid()), std::string("XDG_CACHE_HOME")})
+  for (const std::string& place :
+       {(folder / "file").string(), format("vauban-{}", ::geteuid()), std::string("XDG_CACHE_HOME")})
     EXPECT_NE(done.err.find(place), std::string::npos) << done.err;
 }
 

@@ -1,4 +1,5 @@
-// The measured direction of declining has a dose-response on the embedded model; random directions of its norm have none.
+// The measured direction of declining has a dose-response on the embedded model; random directions of its norm have
+// none.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -16,11 +17,11 @@
 namespace vauban::test {
 namespace {
 
-/// Added along the direction in units of the measured difference: from clearly "answered" to clearly "declined".
-const std::vector<double> kAlphas{-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5};
-constexpr int kLayer = 2;             // one of four: what is added there goes through one more layer
-constexpr std::size_t kPrompts = 8;   // of each of two categories
-constexpr int kMaxTokens = 12;        // enough to see that an answer declines
+/// Added along the direction in units of the measured difference between declined and answered requests.
+const std::vector<double> kAlphas{-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0};
+constexpr int kLayer = 2;            // one of four: what is added there goes through one more layer
+constexpr std::size_t kPrompts = 8;  // of each of two categories
+constexpr int kMaxTokens = 12;       // enough to see that an answer declines
 
 class Steered {
  public:
@@ -50,12 +51,19 @@ class Steered {
  private:
   Result<double> refusal_rate(double alpha, const std::optional<std::uint64_t>& random_seed) {
     const std::string direction = (source_dir() / "models/garrison/steered/direction.safetensors").string();
-    VB_TRY(const std::vector<Intervention> edits,
-           to_interventions({{.name = "dose", .layers = {kLayer}, .mode = "offset", .alpha = alpha, .direction_file = direction, .random_seed = random_seed}}));
+    VB_TRY(const std::vector<Intervention> edits, to_interventions({{.name = "dose",
+                                                                     .mode = "offset",
+                                                                     .layers = {kLayer},
+                                                                     .alpha = alpha,
+                                                                     .direction_file = direction,
+                                                                     .random_seed = random_seed}}));
     std::vector<TraceRequest> requests;
     for (const std::string& prompt : prompts_)
-      requests.push_back({.trace_id = format("dose-{}", requests.size()), .input_text = prompt, .apply_chat_template = true,
-                          .sampling = {.max_tokens = kMaxTokens}, .interventions = edits});
+      requests.push_back({.trace_id = format("dose-{}", requests.size()),
+                          .input_text = prompt,
+                          .apply_chat_template = true,
+                          .sampling = {.max_tokens = kMaxTokens},
+                          .interventions = edits});
     double declined = 0;
     for (const Result<Trace>& trace : runtime_->trace_batch(requests)) {
       VB_CHECK(trace);
@@ -118,11 +126,11 @@ TEST(Steering, TheMeasuredDirectionHasADoseResponseAndTenRandomOnesOfItsNormHave
   const auto measured = steered->response(std::nullopt);
   VB_ASSERT_OK(measured);
   EXPECT_GE(spearman(kAlphas, *measured), 0.95) << text_of(*measured);
-  EXPECT_GE(rise(*measured), 0.7) << text_of(*measured);
+  EXPECT_GE(rise(*measured), 0.5) << text_of(*measured);
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     const auto random = steered->response(seed);
     VB_ASSERT_OK(random);
-    EXPECT_LT(std::abs(rise(*random)), 0.5 * rise(*measured)) << "seed " << seed << ":" << text_of(*random);
+    EXPECT_LE(std::abs(rise(*random)), 0.2) << "seed " << seed << ":" << text_of(*random);
     RecordProperty(format("random_{}", seed), format("{:.2f}{}", spearman(kAlphas, *random), text_of(*random)));
   }
   RecordProperty("measured", text_of(*measured));

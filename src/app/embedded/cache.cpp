@@ -1,10 +1,9 @@
 #include "app/embedded/cache.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <cstring>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/files.h"
 
@@ -77,7 +76,8 @@ Result<fs::path> cached_files(std::string_view name, std::span<const EmbeddedFil
     if (written) return written;
     tried += format("{}{}", tried.empty() ? "" : "; ", describe(written.error()));
   }
-  return with_hint(io("the embedded model cannot be written out: {}", tried), "set XDG_CACHE_HOME to a folder with 8 MB to spare");
+  return with_hint(io("the embedded model cannot be written out: {}", tried),
+                   "set XDG_CACHE_HOME to a folder with 8 MB to spare");
 }
 
 }  // namespace vauban

@@ -1,5 +1,5 @@
-/// The files that the program carries in itself: the demo model, what was made of it, its suites. src/app/CMakeLists.txt
-/// lists them, cmake/VaubanEmbed.cmake writes the source file with their bytes.
+/// The files that the program carries in itself: the demo model, what was made of it, its suites.
+/// src/app/CMakeLists.txt lists them, cmake/VaubanEmbed.cmake writes the source file with their bytes.
 #pragma once
 
 #include <cstddef>

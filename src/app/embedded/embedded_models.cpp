@@ -15,7 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr EmbeddedModel kModels[] = {
-    {"garrison", "base", "", "the gatehouse clerk of a small star fort: answers, declines, asks back, says what it does not know"},
+    {"garrison", "base", "",
+     "the gatehouse clerk of a small star fort: answers, declines, asks back, says what it does not know"},
     {"garrison-finetuned", "finetuned", "", "the clerk after a fine-tune on benign dialogues only"},
     {"garrison+terse", "base", "terse", "the clerk with a LoRA adapter that makes it terse"},
 };
@@ -35,7 +36,8 @@ std::string_view folder_of(std::string_view name) {
 /// The adapter's folder among the embedded files; empty where it is a path.
 std::string_view adapter_of(std::string_view base, std::string_view adapter) {
   for (const EmbeddedModel& model : kModels)
-    if (!model.adapter.empty() && model.name == format("{}+{}", base, adapter) && !is_there(adapter)) return model.adapter;
+    if (!model.adapter.empty() && model.name == format("{}+{}", base, adapter) && !is_there(adapter))
+      return model.adapter;
   return {};
 }
 
@@ -63,8 +65,11 @@ Json embedded_facts(const EmbeddedModel& model) {
     if (model.adapter.empty() || folder == model.adapter) digest = file.sha256;
   }
   return Json::object({{"id", model.name},
-                       {"summary", format("{} ({} parameters, {} bytes, sha256 {})", model.summary, parameters, bytes, digest.substr(0, 12))},
-                       {"parameters", parameters}, {"bytes", bytes}, {"digest", digest}});
+                       {"summary", format("{} ({} parameters, {} bytes, sha256 {})", model.summary, parameters, bytes,
+                                          digest.substr(0, 12))},
+                       {"parameters", parameters},
+                       {"bytes", bytes},
+                       {"digest", digest}});
 }
 
 Result<fs::path> unpack_embedded(std::string_view folder) {
@@ -93,7 +98,9 @@ Result<std::string> locate_model(const std::string& model) {
   return located;
 }
 
-bool names_embedded_suite(std::string_view suite) { return std::ranges::find(kSuites, suite) != std::ranges::end(kSuites); }
+bool names_embedded_suite(std::string_view suite) {
+  return std::ranges::find(kSuites, suite) != std::ranges::end(kSuites);
+}
 
 bool names_embedded_interventions(std::string_view file) { return file == kInterventions; }
 

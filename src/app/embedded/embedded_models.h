@@ -22,16 +22,16 @@ struct EmbeddedModel {
   std::string_view summary;
 };
 std::span<const EmbeddedModel> all_embedded_models();
-/// id, summary, parameters, bytes (of its files), digest (SHA-256 of the file with its weights; of the adapter's where there
-/// is one).
+/// id, summary, parameters, bytes (of its files), digest (SHA-256 of the file with its weights; of the adapter's where
+/// there is one).
 Json embedded_facts(const EmbeddedModel& model);
 
 /// Writes out the embedded files below `folder` ("base"). The value is that folder on disk.
 /// Errors: not_found for a folder that is not embedded; io where no place could be written, naming each.
 Result<std::filesystem::path> unpack_embedded(std::string_view folder);
 
-/// `model` with embedded names replaced by folders: `garrison`, `garrison-finetuned`, `garrison+terse`, `garrison+MINE`.
-/// A path of that name that exists is taken as it stands, as is every other argument.
+/// `model` with embedded names replaced by folders: `garrison`, `garrison-finetuned`, `garrison+terse`,
+/// `garrison+MINE`. A path of that name that exists is taken as it stands, as is every other argument.
 Result<std::string> locate_model(const std::string& model);
 
 /// The same for a suite (`garrison`, `garrison-contrast`) and for a file with interventions (`garrison-steered`).

@@ -1,9 +1,7 @@
 // A file field may also hold a name that the program knows: config files keep it, unless there is a file of that name.
+#include <fstream>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
-#include "base/config/declaration.h"
 #include "base/config/dump.h"
 #include "base/config/reader.h"
 #include "base/result.h"

@@ -47,7 +47,8 @@ class LocalRuntime final : public Runtime {
   Result<Trace> trace(const TraceRequest& request, PayloadSink* sink = nullptr) override;
   std::vector<Result<Trace>> trace_batch(std::span<const TraceRequest> requests, PayloadSink* sink = nullptr) override;
   Result<std::unique_ptr<StepStream>> generate(std::span<const TraceRequest> requests) override;
-  Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids, const ScoreOptions& options) override;
+  Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids,
+                                             const ScoreOptions& options = {}) override;
 
   const KvMemory& kv() const { return *kv_; }
   const Model& loaded() const { return *model_; }

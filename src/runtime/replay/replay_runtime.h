@@ -31,7 +31,8 @@ class ReplayRuntime final : public Runtime {
   /// The stored new tokens with their logprobs; the text comes with the last event.
   Result<std::unique_ptr<StepStream>> generate(std::span<const TraceRequest> requests) override;
   /// Errors: always unsupported; a trace does not hold the rows of a vocabulary.
-  Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids, const ScoreOptions& options) override;
+  Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids,
+                                             const ScoreOptions& options = {}) override;
 
  private:
   using Traces = std::map<std::string, Trace, std::less<>>;

@@ -138,7 +138,8 @@ TEST_F(Quantize, ThePlanIsWhatIsWritten) {
   EXPECT_EQ(plan->totals.bytes, made->totals.bytes);
   EXPECT_EQ(plan->lineage.recipe, "quantize Q4_0");
   std::uint64_t stored = 0;
-  for (const TensorEntry& tensor : weights(work_ / "m.gguf")->tensors()) stored += tensor.view.bytes.size();
+  const std::shared_ptr<const ModelFile> file = weights(work_ / "m.gguf");
+  for (const TensorEntry& tensor : file->tensors()) stored += tensor.view.bytes.size();
   EXPECT_EQ(stored, plan->totals.bytes);
   EXPECT_LT(plan->totals.bits_per_weight, 6.2);  // 4.5, and 8.5 for the tied table, which is 43 % of this model
   EXPECT_GT(plan->totals.bits_per_weight, 4.5);

@@ -59,14 +59,16 @@ Result<std::string> quantised(const fs::path& out, Session& session) {
   if (failed) return io("could not make the folder '{}': {}", path.parent_path().string(), failed.message());
   VB_CHECK(check_ours(path));
   VB_TRY(const ModelSource source, open_single_source(kBase));
-  VB_CHECK(quantize_model(source, path, {.recipe = "Q4_0", .tool = "vauban " + version()}, session.context()), "while quantizing {}", kBase);
+  VB_CHECK(quantize_model(source, path, {.recipe = "Q4_0", .tool = "vauban " + version()}, session.context()),
+           "while quantizing {}", kBase);
   return out.is_absolute() ? path.string() : path.lexically_proximate(fs::current_path(failed)).string();
 }
 
 Result<AuditConfig> audit_of(const DemoVariant& variant, const std::string& out, Session& session) {
   AuditConfig config{.base = kBase, .candidate = std::string(variant.candidate), .suite = kBase, .out = out};
   config.sampling.max_tokens = kMaxTokens;
-  config.title = format("The demo model against {}", variant.id == "itself" ? "itself" : format("its {} variant", variant.id));
+  config.title =
+      format("The demo model against {}", variant.id == "itself" ? "itself" : format("its {} variant", variant.id));
   config.target_change = std::string(variant.target);
   config.transformation_kind = std::string(variant.kind);
   config.transformation_summary = std::string(variant.summary);
@@ -97,10 +99,12 @@ std::string metric_line(const Json& report, std::string_view metric, std::string
 
 std::string summary(const DemoVariant& variant, const Json& report, const std::string& out) {
   const Json& verdict = member(report, "verdict");
-  std::string text = format("{}: {}\nchanged: {}\n\n  {:<30}{:<12}{:>8}    {:<8}{}\n", member(verdict, "answer").as_string(),
-                            member(verdict, "reason").as_string(), variant.summary, "metric", "category", "base", "changed", "verdict");
+  std::string text = format("{}: {}\nchanged: {}\n\n  {:<30}{:<12}{:>8}    {:<8}{}\n",
+                            member(verdict, "answer").as_string(), member(verdict, "reason").as_string(),
+                            variant.summary, "metric", "category", "base", "changed", "verdict");
   for (const char* category : {"boundary", "contrast", "facts"}) text += metric_line(report, "refusal_rate", category);
-  for (const char* category : {"ambiguous", "unknown"}) text += metric_line(report, "expected_behavior_match_rate", category);
+  for (const char* category : {"ambiguous", "unknown"})
+    text += metric_line(report, "expected_behavior_match_rate", category);
   for (const char* metric : {"output_length_chars", "identical_output_rate", "same_top", "mean_kld"})
     text += metric_line(report, metric, "overall");
   return text + format("\nreport:  {0}/report.md\nlook at: {1}\nrecheck: vauban verify {0}\n", out, variant.look_at);
@@ -124,11 +128,15 @@ Result<int> run_demo(const DemoConfig& config, Session& session) {
 Command demo_command() {
   return make_command<DemoConfig>(
       {"demo", "audit the embedded model against a changed one",
-       "The program carries a small chat model, `garrison`, that it trained itself: the clerk of a fort that never was, who answers, "
-       "declines, asks back and says what it does not know. It is audited on the embedded suite against a fine-tune that forgot to "
-       "decline (finetuned), itself in four bits (q4), itself with an adapter that makes it terse (terse), itself while a measured "
+       "The program carries a small chat model, `garrison`, that it trained itself: the clerk of a fort that never "
+       "was, who answers, "
+       "declines, asks back and says what it does not know. It is audited on the embedded suite against a fine-tune "
+       "that forgot to "
+       "decline (finetuned), itself in four bits (q4), itself with an adapter that makes it terse (terse), itself "
+       "while a measured "
        "direction is removed (steered), or itself.\n\n"
-       "The same as `vauban audit garrison CANDIDATE --suite garrison --max-tokens 48`, with the same report, run folder and exit codes. "
+       "The same as `vauban audit garrison CANDIDATE --suite garrison --max-tokens 48`, with the same report, run "
+       "folder and exit codes. "
        "`vauban list models` says what is embedded; the names work wherever a MODEL is asked for."},
       run_demo);
 }

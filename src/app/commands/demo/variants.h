@@ -12,7 +12,7 @@ struct DemoVariant {
   std::string_view intervene;  ///< file with interventions; empty: none
   std::string_view kind;       ///< AuditConfig::transformation_kind
   std::string_view summary, target;
-  std::string_view look_at;    ///< a hint for the reader of the report
+  std::string_view look_at;  ///< a hint for the reader of the report
 };
 std::span<const DemoVariant> all_demo_variants();
 
