@@ -53,7 +53,7 @@ class TrainingPrinter final : public TrainingObserver {
 
 Result<ModelSource> open_base(const TrainingConfig& config) {
   if (config.init) return open_random_base(config);
-  return open_source(config.base);
+  return open_single_source(config.base);
 }
 
 struct Resident {

@@ -1,5 +1,7 @@
 #include "train/fresh_adapter.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "model/init_adapter.h"
 
@@ -28,7 +30,7 @@ Result<PatternEntry> parse_pattern(std::string_view key, const std::string& text
 }  // namespace
 
 Result<std::shared_ptr<const Adapter>> fresh_adapter(const TrainingConfig& config, const ModelSource& base) {
-  const LoraConfig& lora = config.lora;
+  const LoraConfig lora = config.lora.value_or(LoraConfig{});
   AdapterConfig adapter{.rank = lora.rank,
                         .alpha = lora.alpha,
                         .dropout = lora.dropout,
@@ -40,11 +42,16 @@ Result<std::shared_ptr<const Adapter>> fresh_adapter(const TrainingConfig& confi
                         .base_model = base.name};
   for (const std::string& text : lora.rank_pattern) {
     VB_TRY(const PatternEntry entry, parse_pattern("rank_pattern", text));
-    adapter.rank_pattern[entry.regex] = static_cast<std::int64_t>(entry.number);
+    const auto rank = static_cast<std::int64_t>(std::clamp(entry.number, 0.0, 1e6));
+    if (static_cast<double>(rank) != entry.number || rank < 1 || rank > AdapterConfig::kMaxRank)
+      return invalid_input("[lora] rank_pattern: expected a rank of 1 to {}, found \"{}\"", AdapterConfig::kMaxRank, text);
+    if (!adapter.rank_pattern.emplace(entry.regex, rank).second)
+      return invalid_input("[lora] rank_pattern names \"{}\" twice", entry.regex);
   }
   for (const std::string& text : lora.alpha_pattern) {
     VB_TRY(const PatternEntry entry, parse_pattern("alpha_pattern", text));
-    adapter.alpha_pattern[entry.regex] = entry.number;
+    if (!adapter.alpha_pattern.emplace(entry.regex, entry.number).second)
+      return invalid_input("[lora] alpha_pattern names \"{}\" twice", entry.regex);
   }
   return init_adapter(std::move(adapter), base, config.seed);
 }

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/sha256.h"
 #include "format/hf_writer.h"
+#include "format/model_files.h"
 #include "model/model.h"
 
 namespace vauban {
@@ -57,15 +58,9 @@ Result<ModelSource> source_of(const Json& config, const std::filesystem::path& p
 std::string recipe_of(const InitConfig& init, std::uint64_t seed) { return format("normal(0, {}), seed {}", init.std, seed); }
 
 Result<void> add_tokenizer(const std::filesystem::path& from, HfFolder& folder) {
-  bool found = false;
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
-                           "chat_template.jinja"}) {
-    if (!std::filesystem::exists(from / name)) continue;
-    VB_TRY(folder.text_files[name], read_file(from / name));
-    found = found || std::string_view(name).starts_with("tokenizer.");
-  }
-  if (!found) return not_found("{} holds neither tokenizer.json nor tokenizer.model", from.string());
-  return ok();
+  VB_CHECK(copy_model_files(from, folder));
+  if (folder.text_files.contains("tokenizer.json") || folder.text_files.contains("tokenizer.model")) return ok();
+  return not_found("{} holds neither tokenizer.json nor tokenizer.model", from.string());
 }
 
 }  // namespace

@@ -13,9 +13,9 @@
 
 namespace vauban {
 
-/// Errors: those of reading config.json and the tokenizer folder; unsupported for an unknown architecture; io.
-/// Whether `folder` holds what write_random_model would write. Errors: those of reading.
+/// Whether `folder` was made by write_random_model with this recipe, configuration and tokenizer. Errors: those of reading.
 Result<bool> is_random_model(const InitConfig& init, std::uint64_t seed, const std::filesystem::path& folder);
+/// Errors: those of reading config.json and the tokenizer folder; unsupported for an unknown architecture; io.
 Result<void> write_random_model(const InitConfig& init, std::uint64_t seed, const std::filesystem::path& folder);
 
 }  // namespace vauban

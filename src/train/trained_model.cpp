@@ -1,11 +1,13 @@
 #include "train/trained_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
 #include "base/rng.h"
 #include "format/hf_writer.h"
+#include "format/model_files.h"
 #include "tensor/quant/format.h"
 #include "train/fresh_adapter.h"
 
@@ -29,40 +31,39 @@ Result<void> check_gradients(const Architecture& architecture, const Ops& ops) {
   return ok();
 }
 
-std::vector<std::byte> narrowed(std::span<const double> values, DType dtype) {
+Result<TensorBytes> narrowed(std::span<const float> values, DType dtype) {
   std::vector<std::byte> bytes(values.size() * (info(dtype).bits / 8));
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto value = static_cast<float>(values[i]);
-    const std::uint16_t half = dtype == DType::bf16 ? f32_to_bf16(value) : f32_to_f16(value);
+    const std::uint16_t half = dtype == DType::bf16 ? f32_to_bf16(values[i]) : f32_to_f16(values[i]);
+    if (dtype == DType::f16 && !std::isfinite(f16_to_f32(half)))
+      return with_hint(invalid_input("element {} is {}, which f16 cannot hold", i, values[i]), "say dtype = \"bf16\" or \"f32\"");
     if (dtype == DType::f32)
-      std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
+      std::memcpy(bytes.data() + i * sizeof(float), &values[i], sizeof(float));
     else
       std::memcpy(bytes.data() + i * sizeof half, &half, sizeof half);
   }
-  return bytes;
-}
-
-std::vector<double> transposed(std::span<const double> values, std::int64_t rows, std::int64_t columns) {
-  std::vector<double> out(values.size());
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c)
-      out[static_cast<std::size_t>(c * rows + r)] = values[static_cast<std::size_t>(r * columns + c)];
-  return out;
-}
-
-/// Files of a Hugging Face folder that a change of weights leaves as they are.
-Result<void> copy_companions(const ModelSource& source, HfFolder& folder) {
-  for (const char* name : {"generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-                           "special_tokens_map.json", "chat_template.jinja"}) {
-    const std::filesystem::path from = source.path / name;
-    if (!std::filesystem::is_regular_file(from)) continue;
-    VB_TRY(folder.text_files[name], read_file(from));
-  }
-  return ok();
+  return TensorBytes::own(std::move(bytes));
 }
 
 const char* torch_name(DType dtype) {
   return dtype == DType::f32 ? "float32" : dtype == DType::bf16 ? "bfloat16" : "float16";
+}
+
+/// The key that says the type: `torch_dtype`, or `dtype` where transformers 5 wrote the file.
+void set_dtype(Json& config, DType dtype) {
+  const bool newer = config.find("dtype") && !config.find("torch_dtype");
+  if (config.find("dtype")) config["dtype"] = torch_name(dtype);
+  if (!newer) config["torch_dtype"] = torch_name(dtype);
+}
+
+/// The head is fused with the loss, and has no room for a pair.
+Result<void> refuse_head_pairs(const Adapter& adapter, const Model& model) {
+  for (const TargetModule& module : target_modules(*model.architecture, model.config))
+    for (const AdapterTensor& tensor : adapter.tensors())
+      if (module.role == TensorRole::head && tensor.parsed.module == module.name && tensor.parsed.part == AdapterPart::lora_a)
+        return with_hint(unsupported("LoRA on the head ('{}') does not train", module.name),
+                         "leave it out of [lora] `targets`; modules_to_save trains it as a whole");
+  return ok();
 }
 
 }  // namespace
@@ -84,13 +85,17 @@ Result<std::unique_ptr<TrainedModel>> TrainedModel::open(const TrainingConfig& c
   VB_TRY(trained->tape_, Tape::create(ops, std::move(options)));
   VB_TRY(trained->model_, Model::load(trained->source_, *trained->tape_, context, adapters));
   VB_CHECK(check_gradients(*trained->model_->architecture, ops));
+  if (trained->adapter_) VB_CHECK(refuse_head_pairs(*trained->adapter_, *trained->model_));
   trained->make_slots(config.decay_embeddings);
   return trained;
 }
 
 void TrainedModel::make_slots(bool decay_embeddings) {
+  Names tables;
+  for (const TensorSpec& spec : model_->architecture->tensors(model_->config))
+    if (spec.role == TensorRole::embedding || spec.role == TensorRole::head) tables.insert(spec.hf);
   for (Parameter& p : tape_->parameters()) {
-    const bool table = p.weight.name.find("embed") != std::string::npos || p.weight.name.starts_with("lm_head");
+    const bool table = tables.contains(p.weight.name);
     slots_.push_back({.name = p.weight.name,
                       .shape = p.weight.shape,
                       .dtype = p.gradient.dtype(),
@@ -136,9 +141,9 @@ Result<void> TrainedModel::write_model(const std::filesystem::path& path, DType 
                                        const SafetensorsMetadata& lineage) const {
   HfFolder folder;
   folder.metadata.insert(lineage.begin(), lineage.end());
-  VB_CHECK(copy_companions(source_, folder));
+  VB_CHECK(copy_model_files(source_.path, folder));
   Json config = source_.config;
-  config["torch_dtype"] = torch_name(dtype);
+  set_dtype(config, dtype);
   folder.json_files["config.json"] = std::move(config);
   for (const TensorSpec& spec : model_->architecture->tensors(model_->config)) {
     const bool aliased = !spec.hf_alias.empty() && !source_.file->find(spec.hf) && source_.file->find(spec.hf_alias);
@@ -146,9 +151,9 @@ Result<void> TrainedModel::write_model(const std::filesystem::path& path, DType 
     const Parameter* p = find(spec.hf);
     if (!p) continue;  // a tied head: written as the table
     folder.tensors.push_back({.name = name, .dtype = dtype, .shape = hf_shape(spec), .make = [p, spec, dtype] {
-                                std::vector<double> values = to_f64(p->weight.tensor);
+                                std::vector<float> values = to_f32(p->weight.tensor);
                                 if (spec.hf_transposed) values = transposed(values, spec.shape[0], spec.shape[1]);
-                                return Result<TensorBytes>(TensorBytes::own(narrowed(values, dtype)));
+                                return narrowed(values, dtype);
                               }});
   }
   if (folder.tensors.size() != tape_->parameters().size())

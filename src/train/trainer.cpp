@@ -23,6 +23,14 @@ namespace {
 constexpr const char* kSummaryFile = "training.json";
 constexpr const char* kConfigFile = "config.toml";
 
+/// Streams of random numbers of dropout masks, apart from those that orders and initial weights draw from.
+constexpr std::uint64_t kDropoutStreams = std::uint64_t{0xD0} << 56;
+
+Error diverged(std::int64_t step, double loss, double grad_norm) {
+  return with_hint(invalid_input("training diverged at step {}: loss {}, gradient norm {}", step, loss, grad_norm),
+                   "lower the learning rate, warm up longer, or look for damaged examples");
+}
+
 double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
 /// What changes from step to step. Kept in checkpoints.
@@ -84,6 +92,7 @@ class Run {
   Progress progress_;
   std::filesystem::path last_checkpoint_;
   std::optional<double> eval_loss_;
+  double step_s_ = 0.0;  ///< running mean
 };
 
 Result<std::unique_ptr<Run>> Run::open(const TrainingConfig& config, ModelSource base, Ops& ops,
@@ -103,6 +112,9 @@ Result<std::unique_ptr<Run>> Run::open(const TrainingConfig& config, ModelSource
   VB_TRY(run->checkpoints_, CheckpointFolder::open(run->folder() / "checkpoints", config.keep));
   run->schema_ = schema_of(run->trained_->slots(), *run->optimizer_);
   VB_TRY(const bool resumed, run->resume());
+  if (!resumed && std::filesystem::exists(run->model_folder()))
+    return with_hint(invalid_input("{} exists, and no run of this folder made it", run->model_folder().string()),
+                     "choose another `out`, or move it away");
   VB_CHECK(write_file_atomic(run->folder() / kConfigFile, to_toml(config, config.out)));
   VB_CHECK(run->open_trackers(resumed));
   return run;
@@ -141,7 +153,6 @@ Result<bool> Run::began_before() const {
   const std::filesystem::path path = folder() / kConfigFile;
   if (!std::filesystem::exists(path)) return false;
   VB_TRY(TrainingConfig earlier, read_toml_file<TrainingConfig>(path));
-  if (earlier.init && config_.init) earlier.init = {config_.init->config, config_.init->tokenizer, earlier.init->std};
   VB_TRY(const std::string digest, resume_digest(earlier));
   if (digest == config_digest_) return true;
   return with_hint(invalid_input("{} holds a run of another configuration", folder().string()), "choose another `out`");
@@ -166,6 +177,7 @@ Result<TrainingOutcome> Run::execute() {
                                             {"steps", total_},
                                             {"first_step", progress_.step}})));
   VB_CHECK(loop());
+  context_.progress.finish("train");
   return finish();
 }
 
@@ -184,7 +196,7 @@ Result<void> Run::loop() {
       VB_TRY(is_best, evaluated);
     }
     const bool due = config_.save_every > 0 && progress_.step % config_.save_every == 0;
-    if (due || is_done() || (is_best && config_.early_stopping)) VB_CHECK(save(is_best));
+    if (due || is_done() || is_best) VB_CHECK(save(is_best));
   }
   return ok();
 }
@@ -211,7 +223,8 @@ Result<StepReport> Run::step() {
   ++progress_.step;
   const double time = seconds(context_.clock.monotonic() - start);
   report.tokens_per_s = time > 0.0 ? static_cast<double>(report.tokens) / time : 0.0;
-  report.eta_s = time * static_cast<double>(total_ - progress_.step);
+  step_s_ = step_s_ == 0.0 ? time : 0.9 * step_s_ + 0.1 * time;
+  report.eta_s = step_s_ * static_cast<double>(total_ - progress_.step);
   context_.progress.update("train", static_cast<std::uint64_t>(progress_.step), static_cast<std::uint64_t>(total_), "steps");
   return report;
 }
@@ -230,7 +243,7 @@ Result<double> Run::accumulate(std::span<const std::vector<std::size_t>> micro_b
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (batches[i].targets.empty()) continue;
     const auto call = static_cast<std::uint64_t>(progress_.step * config_.accumulation) + i;
-    tape.set_dropout({.seed = config_.seed, .stream = call << 20});  // a million masks for each micro-batch
+    tape.set_dropout({.seed = config_.seed, .stream = kDropoutStreams | call << 20});  // a million masks for each micro-batch
     tape.begin_step();
     trained_->forward(batches[i].batch);
     const std::vector<double> coefficients(batches[i].targets.size(), -weight * scale_.value());
@@ -247,9 +260,7 @@ Result<void> Run::move(StepReport& report) {
   if (!std::isfinite(report.grad_norm) || !std::isfinite(report.loss)) {
     report.skipped = scale_.overflowed();
     if (report.skipped) return ok();
-    return with_hint(invalid_input("training diverged at step {}: loss {}, gradient norm {}", report.step, report.loss,
-                                   report.grad_norm),
-                     "lower the learning rate, warm up longer, or look for damaged examples");
+    return diverged(report.step, report.loss, report.grad_norm);
   }
   const double clip = config_.clip > 0.0 ? clip_factor(report.grad_norm, config_.clip) : 1.0;
   VB_CHECK(optimizer_->step(trained_->slots(), report.lr, clip / scale_.value()));
@@ -287,9 +298,10 @@ Result<bool> Run::evaluate() {
   }
   tape.set_recording(true);
   report.loss = -sum / static_cast<double>(std::max<std::int64_t>(1, report.target_tokens));
+  if (!std::isfinite(report.loss)) return diverged(report.step, report.loss, 0.0);
   eval_loss_ = report.loss;
   const double needed = config_.early_stopping ? config_.early_stopping->min_delta : 0.0;
-  report.is_best = std::isfinite(report.loss) && (!progress_.best || report.loss < *progress_.best - needed);
+  report.is_best = (!progress_.best || report.loss < *progress_.best - needed);
   if (report.is_best) progress_.best = report.loss;
   progress_.evaluations_without_gain = report.is_best ? 0 : progress_.evaluations_without_gain + 1;
   schedule_->observe(report.loss);
@@ -344,14 +356,15 @@ TrainingState Run::state() const {
 }
 
 Result<void> Run::save(bool is_best) {
+  for (const auto& tracker : trackers_) VB_CHECK(tracker->sync());  // the log never lacks rows of a checkpoint
   VB_TRY(last_checkpoint_, checkpoints_->save(state(), schema_, is_best));
-  for (const auto& tracker : trackers_) VB_CHECK(tracker->sync());
   return ok();
 }
 
 Result<void> Run::restore_best() {
   if (!config_.early_stopping || !config_.early_stopping->restore_best) return ok();
   const Result<std::filesystem::path> best = checkpoints_->best();
+  if (!best && best.error().code != ErrorCode::not_found) return best.error();
   if (!best) return ok();
   VB_TRY(const CheckpointWeights weights, load_weights(*best));
   VB_CHECK(restore_weights(weights.tensors, trained_->slots()));
@@ -410,6 +423,17 @@ Result<void> make_run_folder(const TrainingConfig& config) {
   return ok();
 }
 
+/// The run writes there, and makes some of its folders again.
+Result<void> refuse_base_inside(const TrainingConfig& config) {
+  std::error_code ignored;
+  const auto out = std::filesystem::weakly_canonical(config.out, ignored);
+  const auto base = std::filesystem::weakly_canonical(config.base, ignored);
+  const bool inside = !config.base.empty() && std::filesystem::exists(config.base, ignored) &&
+                      std::mismatch(out.begin(), out.end(), base.begin(), base.end()).first == out.end();
+  if (!inside) return ok();
+  return with_hint(invalid_input("the base {} lies inside the run folder {}", config.base, config.out), "choose another `out`");
+}
+
 }  // namespace
 
 Result<ModelSource> open_random_base(const TrainingConfig& config) {
@@ -418,6 +442,9 @@ Result<ModelSource> open_random_base(const TrainingConfig& config) {
   if (std::filesystem::exists(folder)) {
     VB_TRY(const bool same, is_random_model(*config.init, config.seed, folder));
     if (same) return ModelSource::open(folder);
+    VB_TRY(const ModelSource found, ModelSource::open(folder));
+    if (!found.file->metadata().find("vauban.init"))
+      return with_hint(invalid_input("{} is a model that no [init] made", folder.string()), "choose another `out`");
     std::error_code ignored;
     std::filesystem::remove_all(folder, ignored);  // of an earlier configuration; equal settings make it again
   }
@@ -429,6 +456,7 @@ Result<TrainingOutcome> train(const TrainingConfig& config, ModelSource base, Op
                               TrainingObserver& observer) {
   VB_CHECK(check(config));
   VB_CHECK(make_run_folder(config));
+  VB_CHECK(refuse_base_inside(config));
   VB_TRY(const std::unique_ptr<Run> run, Run::open(config, std::move(base), ops, context, observer));
   return run->execute();
 }

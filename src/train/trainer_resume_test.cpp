@@ -21,7 +21,7 @@ const std::vector<Variation>& variations() {
       {"packed", [](TrainingConfig& c) { c.batch_tokens = 60; }},
       {"lora_with_dropout",
        [](TrainingConfig& c) {
-         c.method = "lora", c.lora.dropout = 0.3, c.batch_size = 1, c.accumulation = 3, c.numerics = "bf16";
+         c.method = "lora", c.lora->dropout = 0.3, c.batch_size = 1, c.accumulation = 3, c.numerics = "bf16";
        }},
       {"plateau",
        [](TrainingConfig& c) {

@@ -132,7 +132,7 @@ TEST_F(Trainer, SameSeedSameBitsWithAnyThreadsAndAnotherSeedAnotherModel) {
 
 TEST_F(Trainer, CheckpointingOfActivationsChangesNoBit) {
   TrainingConfig plain = lora("plain"), saving = lora("saving");
-  plain.lora.dropout = saving.lora.dropout = 0.2;
+  plain.lora->dropout = saving.lora->dropout = 0.2;
   saving.checkpointing = true;
   Process first, second;
   VB_ASSERT_OK(first.train(plain));
@@ -284,9 +284,9 @@ TEST_F(Trainer, AnAdapterStartsAsTheBaseBitForBit) {
 
 TEST_F(Trainer, ATrainedAdapterOpensAndEqualsItsMerge) {
   TrainingConfig c = lora("run");
-  c.lora.targets = {"q_proj", "v_proj", "down_proj"};
-  c.lora.rank_pattern = {"down_proj=2"};
-  c.lora.use_rslora = true;
+  c.lora->targets = {"q_proj", "v_proj", "down_proj"};
+  c.lora->rank_pattern = {"down_proj=2"};
+  c.lora->use_rslora = true;
   Process process;
   const auto done = process.train(c);
   VB_ASSERT_OK(done);
@@ -345,6 +345,56 @@ TEST(TrainingConfigCheck, RefusesSettingsThatContradictEachOther) {
   EXPECT_TRUE(refused([](auto& c) { c.eval_every = 5; }));
   EXPECT_TRUE(refused([](auto& c) { c.schedule.id = "reduce_on_plateau"; }));
   EXPECT_TRUE(refused([](auto& c) { c.data.eval = {"held.jsonl"}, c.data.eval_fraction = 0.1; }));
+}
+
+TEST_F(Trainer, AFolderThatNoRunMadeIsLeftAlone) {
+  std::filesystem::create_directories(path("run/model"));
+  std::ofstream(path("run/model/mine.txt")) << "mine";
+  Process process;
+  const auto refused = process.train(config("run"));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_input);
+  EXPECT_TRUE(std::filesystem::exists(path("run/model/mine.txt")));
+}
+
+TEST_F(Trainer, ABaseInsideTheRunFolderIsRefused) {
+  TrainingConfig c = config("run");
+  c.out = std::filesystem::path(c.base).parent_path().string();
+  Process process;
+  const auto refused = process.train(c);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(describe(refused.error()).find("inside the run folder"), std::string::npos) << describe(refused.error());
+  EXPECT_TRUE(std::filesystem::exists(c.base + "/config.json"));
+}
+
+TEST_F(Trainer, ALoraTableThatWouldBeIgnoredIsRefused) {
+  TrainingConfig c = lora("run");
+  c.method = "full";
+  Process process;
+  const auto refused = process.train(c);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(describe(refused.error()).find("[lora]"), std::string::npos);
+}
+
+TEST_F(Trainer, PairsOnTheHeadAreRefusedByName) {
+  TrainingConfig c = lora("run");
+  c.lora->targets = {"lm_head"};
+  Process process;
+  const auto refused = process.train(c);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::unsupported) << describe(refused.error());
+  EXPECT_NE(describe(refused.error()).find("lm_head"), std::string::npos);
+}
+
+TEST_F(Trainer, RanksInPatternsAreWholeNumbersInRange) {
+  for (const char* pattern : {"q_proj=2.7", "q_proj=-4", "q_proj=1e300", "q_proj=0"}) {
+    TrainingConfig c = lora("run");
+    c.lora->rank_pattern = {pattern};
+    Process process;
+    const auto refused = process.train(c);
+    ASSERT_FALSE(refused.has_value()) << pattern;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_input) << pattern;
+  }
 }
 
 }  // namespace

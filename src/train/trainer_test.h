@@ -125,7 +125,8 @@ class TrainerFixture : public testing::Test {
   TrainingConfig lora(const std::string& out) const {
     TrainingConfig c = config(out);
     c.method = "lora";
-    c.lora.rank = 4;
+    c.lora = LoraConfig{};
+    c.lora->rank = 4;
     c.optimizer.lr = 1e-2;
     return c;
   }

@@ -73,6 +73,8 @@ Result<void> check(const TrainingConfig& config) {
                          config.init ? "both" : "neither");
   if (config.init && config.method == "lora")
     return invalid_input("training: method \"lora\" needs a `base`; random weights have nothing to adapt");
+  if (config.lora && config.method != "lora")
+    return with_hint(invalid_input("training: a [lora] table, and method \"{}\"", config.method), "say method = \"lora\", or remove the table");
   if (config.data.train.empty()) return invalid_input("training: [data] `train` names no file");
   if (config.early_stopping && config.data.eval.empty() && config.data.eval_fraction == 0.0)
     return with_hint(invalid_input("training: [early_stopping] needs held-out examples"),

@@ -52,7 +52,7 @@ struct TrainingConfig {
   std::optional<InitConfig> init;
   std::string out;
   std::string method = "full";  ///< full, lora
-  LoraConfig lora;
+  std::optional<LoraConfig> lora;  ///< with method "lora"; left out: its defaults
   TrainingDataConfig data;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;

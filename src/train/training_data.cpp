@@ -62,7 +62,7 @@ Result<std::int64_t> total_steps(const TrainingConfig& config, const Dataset& da
     }
     for (std::int64_t epoch = order.epoch(); order.epoch() == epoch;) order.next();
   }
-  return std::max<std::int64_t>(1, std::llround(std::ceil(micro_batches / static_cast<double>(config.accumulation))));
+  return std::max<std::int64_t>(1, std::llround(std::ceil(micro_batches / static_cast<double>(config.accumulation) - 1e-9)));
 }
 
 }  // namespace vauban

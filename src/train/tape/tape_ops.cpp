@@ -232,7 +232,8 @@ Tensor Tape::lm_head(const Tensor& x, const Weight& weight, double softcap) {
 PrimitiveResult Tape::primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) {
   PrimitiveResult result = inner_.primitive(x, primitive, rows);
   const Id in = id_of(x);
-  if (!recording_ || !differentiable(in) || result.output.storage() == x.storage()) return result;
+  if (result.output.storage() == x.storage()) return result;
+  if (!recording_ || !differentiable(in)) return unrecorded(result.output), result;
   const Shape shape = x.shape();
   finish({.in = {in},
           .saved = {in},

@@ -7,7 +7,7 @@
 #include "transform/convert/family.h"
 #include "transform/convert/source_config.h"
 #include "transform/convert/tokenizer_to_hf.h"
-#include "transform/model_files.h"
+#include "format/model_files.h"
 
 namespace vauban {
 namespace {

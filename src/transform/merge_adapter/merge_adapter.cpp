@@ -8,7 +8,7 @@
 #include "model/model.h"
 #include "transform/cast.h"
 #include "transform/merge_adapter/delta.h"
-#include "transform/model_files.h"
+#include "format/model_files.h"
 
 namespace vauban {
 namespace {

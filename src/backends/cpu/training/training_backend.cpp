@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <vector>
 
 #include "backends/cpu/cpu_target.h"
 #include "ops/checks.h"
@@ -143,12 +144,12 @@ Rounded CpuTrainingOps::decode(const Weight& weight) {
   out.values = make_as(type_ == MatmulType::bf16 ? DType::bf16 : DType::f32, {n, width});
   if (out.values.empty()) return out;
   constexpr std::int64_t kRows = 16;
-  const Tensor scratch = make_as(DType::f32, {n, type_ == MatmulType::bf16 ? width : 0});
   parallel((n + kRows - 1) / kRows, kRows * width * 2, [&](std::size_t begin, std::size_t end) {
     const std::int64_t last = std::min(n, static_cast<std::int64_t>(end) * kRows);
+    const bool narrow = type_ == MatmulType::bf16;
+    std::vector<float> wide(static_cast<std::size_t>(narrow ? width : 0));
     for (std::int64_t row = static_cast<std::int64_t>(begin) * kRows; row < last; ++row) {
-      const bool narrow = type_ == MatmulType::bf16;
-      float* decoded = (narrow ? scratch.as<float>() : out.values.as<float>()) + row * width;
+      float* decoded = narrow ? wide.data() : out.values.as<float>() + row * width;
       kernels_.decode_row(rows, static_cast<std::size_t>(row), decoded);
       if (narrow)
         train_.to_bf16(decoded, out.values.as<std::uint16_t>() + row * width, static_cast<std::size_t>(width));

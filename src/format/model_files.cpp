@@ -1,4 +1,4 @@
-#include "transform/model_files.h"
+#include "format/model_files.h"
 
 #include <algorithm>
 #include <array>
@@ -17,8 +17,9 @@ constexpr std::array<std::string_view, 12> kNames{
 
 }  // namespace
 
-Result<void> copy_model_files(const fs::path& folder, HfFolder& out) {
+Result<void> copy_model_files(const fs::path& model, HfFolder& out) {
   std::error_code failed;
+  const fs::path folder = fs::is_regular_file(model, failed) ? model.parent_path() : model;
   for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
     const std::string name = at->path().filename().string();
     if (std::ranges::find(kNames, name) == kNames.end() || !at->is_regular_file()) continue;

@@ -7,8 +7,8 @@
 
 namespace vauban {
 
-/// Adds them to `out`, byte for byte. Weights, in any format, and files that transformers does not name stay behind.
+/// Adds those of `model` (a folder, or a weight file inside one) to `out`, byte for byte. Weights, in any format, and files that transformers does not name stay behind.
 /// Errors: io; resource above 256 MiB.
-Result<void> copy_model_files(const std::filesystem::path& folder, HfFolder& out);
+Result<void> copy_model_files(const std::filesystem::path& model, HfFolder& out);
 
 }  // namespace vauban
