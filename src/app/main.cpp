@@ -58,6 +58,6 @@ int main(int argc, char** argv) {
   if (result) return *result;
   Output out(json);
   out.note(format("vauban: {}: {}", to_string(result.error().code), printable(describe(result.error()), 4000)));
-  if (json && !out.print_json(to_json(result.error()))) return 3;
+  if (json && !out.print_json_line(to_json(result.error()))) return 3;
   return exit_code_of(result.error().code);
 }

@@ -40,6 +40,10 @@ Result<std::shared_ptr<const Adapter>> fresh_adapter(const TrainingConfig& confi
                         .modules_to_save = lora.modules_to_save,
                         .task_type = "CAUSAL_LM",
                         .base_model = base.name};
+  if (!lora.layers.empty() && !adapter.target_modules.pattern.empty())
+    return with_hint(invalid_input("[lora] layers: PEFT applies them to a list of module names only, found targets = [\"{}\"]",
+                                   adapter.target_modules.pattern),
+                     "list the modules: targets = [\"q_proj\", \"v_proj\"]");
   for (const std::string& text : lora.rank_pattern) {
     VB_TRY(const PatternEntry entry, parse_pattern("rank_pattern", text));
     const auto rank = static_cast<std::int64_t>(std::clamp(entry.number, 0.0, 1e6));

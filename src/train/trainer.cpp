@@ -27,7 +27,7 @@ constexpr const char* kConfigFile = "config.toml";
 constexpr std::uint64_t kDropoutStreams = std::uint64_t{0xD0} << 56;
 
 Error diverged(std::int64_t step, double loss, double grad_norm) {
-  return with_hint(invalid_input("training diverged at step {}: loss {}, gradient norm {}", step, loss, grad_norm),
+  return with_hint(corrupt("training diverged at step {}: loss {}, gradient norm {}", step, loss, grad_norm),
                    "lower the learning rate, warm up longer, or look for damaged examples");
 }
 
@@ -103,6 +103,7 @@ Result<std::unique_ptr<Run>> Run::open(const TrainingConfig& config, ModelSource
   const Model& model = run->trained_->model();
   if (!model.tokenizer) return invalid_input("{} carries no tokenizer: there is nothing to read the examples with", model.identity.path);
   VB_TRY(run->data_, TrainingData::load(config, *model.tokenizer, chat.get(), context));
+  VB_CHECK(check_lengths(*run->data_, model.config.context_length));
   VB_TRY(run->total_, total_steps(config, run->data_->train));
   VB_TRY(run->optimizer_, make_optimizer(config.optimizer, context));
   VB_CHECK(run->optimizer_->prepare(run->trained_->slots()));

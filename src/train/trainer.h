@@ -54,7 +54,8 @@ struct TrainingOutcome {
 };
 
 /// `base` is the model of `config.base`, opened, or that of [init] (open_training_base). Errors: those of the parts;
-/// invalid_input when the run diverged (a loss or gradient that is not finite) or an older run in the folder differs;
+/// corrupt when the run diverged (a loss or gradient that is not finite); invalid_input when an older run in the folder
+/// differs;
 /// cancelled, with a checkpoint saved.
 Result<TrainingOutcome> train(const TrainingConfig& config, ModelSource base, Ops& ops, const Context& context,
                               TrainingObserver& observer);

@@ -218,7 +218,7 @@ TEST_F(Trainer, ADivergingRunIsAnErrorThatSaysWhatToDo) {
   Process process;
   const auto done = process.train(c);
   ASSERT_FALSE(done.has_value());
-  EXPECT_EQ(done.error().code, ErrorCode::invalid_input);
+  EXPECT_EQ(done.error().code, ErrorCode::corrupt);
   EXPECT_NE(describe(done.error()).find("diverged at step"), std::string::npos) << describe(done.error());
   EXPECT_NE(done.error().hint.find("learning rate"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(path("run/model")));
@@ -395,6 +395,28 @@ TEST_F(Trainer, RanksInPatternsAreWholeNumbersInRange) {
     ASSERT_FALSE(refused.has_value()) << pattern;
     EXPECT_EQ(refused.error().code, ErrorCode::invalid_input) << pattern;
   }
+}
+
+TEST_F(Trainer, ExamplesLongerThanTheModelAreRefusedBeforeTheFirstStep) {
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += "the sun is warm ";
+  write_texts("long.jsonl", {"the sun", text});
+  TrainingConfig c = config("run");
+  c.data.train = {path("long.jsonl")};
+  Process process;
+  const auto refused = process.train(c);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_input) << describe(refused.error());
+  EXPECT_NE(describe(refused.error()).find("example 1 has"), std::string::npos) << describe(refused.error());
+}
+
+TEST_F(Trainer, LayersWithoutNamedModulesAreRefused) {
+  TrainingConfig c = lora("run");
+  c.lora->layers = {0};
+  Process process;
+  const auto refused = process.train(c);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(describe(refused.error()).find("[lora] layers"), std::string::npos) << describe(refused.error());
 }
 
 }  // namespace

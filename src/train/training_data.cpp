@@ -42,6 +42,15 @@ Result<TrainingData> TrainingData::load(const TrainingConfig& config, const Toke
   return TrainingData{.train = std::move(split.train), .eval = std::move(split.held_out)};
 }
 
+Result<void> check_lengths(const TrainingData& data, std::int64_t positions) {
+  for (const Dataset* part : {&data.train, data.eval ? &*data.eval : nullptr})
+    for (std::size_t i = 0; part && i < part->examples().size(); ++i)
+      if (const std::int64_t rows = std::ssize(part->examples()[i].ids) - 1; positions > 0 && rows > positions)
+        return with_hint(invalid_input("example {} has {} tokens, and the model holds {} positions", i, rows + 1, positions),
+                         "set [data] max_length");
+  return ok();
+}
+
 BatchOptions batch_options(const TrainingConfig& config) {
   return {.batch_size = config.batch_size,
           .batch_tokens = config.batch_tokens,

@@ -32,6 +32,9 @@ struct TrainingData {
                                    const Context& context);
 };
 
+/// Errors: invalid_input for an example with more positions than the model has, with its index and length.
+Result<void> check_lengths(const TrainingData& data, std::int64_t positions);
+
 BatchOptions batch_options(const TrainingConfig& config);
 /// Optimiser steps of the whole run. Errors: invalid_input when there is no example.
 Result<std::int64_t> total_steps(const TrainingConfig& config, const Dataset& dataset);

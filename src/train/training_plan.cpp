@@ -62,6 +62,7 @@ Result<TrainingPlan> plan_training_run(const TrainingConfig& config, ModelSource
   const Model& model = trained->model();
   if (!model.tokenizer) return invalid_input("{} carries no tokenizer: there is nothing to read the examples with", model.identity.path);
   VB_TRY(const TrainingData data, TrainingData::load(config, *model.tokenizer, chat.get(), context));
+  VB_CHECK(check_lengths(data, model.config.context_length));
   VB_TRY(plan.steps, total_steps(config, data.train));
   plan.examples = std::ssize(data.train.examples());
   plan.eval_examples = data.eval ? std::ssize(data.eval->examples()) : 0;

@@ -23,9 +23,17 @@ constexpr EmbeddedModel kModels[] = {
 constexpr std::string_view kSuites[] = {"garrison", "garrison-contrast"};
 constexpr std::string_view kInterventions = "garrison-steered";
 
+/// A file, or a folder that holds a model or an adapter: any other folder of that name is not meant.
 bool is_there(std::string_view path) {
   std::error_code ignored;
-  return fs::exists(fs::path(path), ignored);
+  const fs::path named(path);
+  return fs::is_regular_file(named, ignored) || fs::exists(named / "config.json", ignored) ||
+         fs::exists(named / "adapter_config.json", ignored);
+}
+
+bool is_file(std::string_view path) {
+  std::error_code ignored;
+  return fs::is_regular_file(fs::path(path), ignored);
 }
 
 std::string_view folder_of(std::string_view name) {
@@ -105,13 +113,13 @@ bool names_embedded_suite(std::string_view suite) {
 bool names_embedded_interventions(std::string_view file) { return file == kInterventions; }
 
 Result<std::string> locate_suite(const std::string& suite) {
-  if (!names_embedded_suite(suite) || is_there(suite)) return suite;
+  if (!names_embedded_suite(suite) || is_file(suite)) return suite;
   VB_TRY(const fs::path folder, unpack_embedded("suites"));
   return (folder / (suite + ".toml")).string();
 }
 
 Result<std::string> locate_interventions(const std::string& file) {
-  if (!names_embedded_interventions(file) || is_there(file)) return file;
+  if (!names_embedded_interventions(file) || is_file(file)) return file;
   VB_TRY(const fs::path folder, unpack_embedded("steered"));
   return (folder / "intervene.toml").string();
 }

@@ -70,7 +70,7 @@ Result<std::filesystem::path> CheckpointFolder::target_of(std::string_view point
   std::error_code unreadable;
   if (!std::filesystem::is_regular_file(folder_ / name, unreadable))
     return with_hint(corrupt("'{}' names '{}', which is not there", path.string(), name),
-                     "name a checkpoint of the folder yourself");
+                     "write the name of another checkpoint into it, or remove the run folder to begin again");
   return folder_ / name;
 }
 
