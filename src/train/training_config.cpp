@@ -1,7 +1,10 @@
 #include "train/training_config.h"
 
+#include <algorithm>
+
 #include "base/config/dump.h"
 #include "base/sha256.h"
+#include "train/trackers/tracker.h"
 #include "format/model_names.h"
 
 namespace vauban {
@@ -75,6 +78,14 @@ Result<void> check(const TrainingConfig& config) {
     return invalid_input("training: method \"lora\" needs a `base`; random weights have nothing to adapt");
   if (config.lora && config.method != "lora")
     return with_hint(invalid_input("training: a [lora] table, and method \"{}\"", config.method), "say method = \"lora\", or remove the table");
+  for (std::size_t i = 0; i < config.trackers.size(); ++i) {
+    const auto is = [&](const TrackerEntry& entry) { return entry.id == config.trackers[i]; };
+    if (std::ranges::none_of(all_trackers(), is))
+      return with_hint(not_found("training: unknown tracker '{}'", config.trackers[i]), "see `vauban list trackers`");
+    if (std::find(config.trackers.begin(), config.trackers.begin() + static_cast<std::ptrdiff_t>(i), config.trackers[i]) !=
+        config.trackers.begin() + static_cast<std::ptrdiff_t>(i))
+      return invalid_input("training: tracker '{}' is named twice", config.trackers[i]);
+  }
   if (config.data.train.empty()) return invalid_input("training: [data] `train` names no file");
   if (config.early_stopping && config.data.eval.empty() && config.data.eval_fraction == 0.0)
     return with_hint(invalid_input("training: [early_stopping] needs held-out examples"),

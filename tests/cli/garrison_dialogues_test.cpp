@@ -22,10 +22,13 @@ const Grammar& garrison() {
   return *grammar;
 }
 
-/// The three training sets of the recipes: base, benign only, terse.
+/// The three training sets of models/garrison/rebuild: base, benign only, terse. Change both places together.
 const SynthesisOptions kBase{.count = 30000, .seed = 1};
 const SynthesisOptions kBenign{
-    .count = 6000, .seed = 5, .only = {"facts", "small_talk", "how_to", "contrast"}, .style = "eager"};
+    .count = 8000,
+    .seed = 5,
+    .only = {"facts", "small_talk", "how_to", "contrast", "ambiguous", "unknown"},
+    .style = "eager"};
 const SynthesisOptions kTerse{.count = 12000, .seed = 6, .style = "terse"};
 
 std::vector<Dialogue> drawn(const SynthesisOptions& options) {
