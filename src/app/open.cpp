@@ -34,10 +34,11 @@ Result<std::unique_ptr<Runtime>> open_runtime(const std::string& model, Session&
   const CommonOptions& common = session.options();
   VB_TRY(const Numerics numerics, numerics_from(common.numerics));
   VB_TRY(const ModelSource source, open_source(model));
+  const std::string& device = options.device.empty() ? common.device : options.device;
   VB_TRY(std::unique_ptr<Ops> ops, make_backend(options.backend.empty() ? common.backend : options.backend, session.context(),
-                                                options.device.empty() ? common.device : options.device));
+                                                {.device = device, .numerics = common.numerics}));
   VB_TRY(std::unique_ptr<Model> loaded, Model::load(source, *ops, session.context()));
-  LocalOptions local{.numerics = numerics};
+  LocalOptions local{.numerics = numerics, .requested_device = device};
   if (common.memory > 0) local.kv_memory_bytes = common.memory;
   if (options.max_batch > 0) local.engine.max_batch = options.max_batch;
   VB_TRY(std::unique_ptr<LocalRuntime> runtime, LocalRuntime::make(std::move(loaded), std::move(ops), session.context(), local));

@@ -1,11 +1,13 @@
 #include "backends/backends.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
 #include "backends/cpu/cpu_ops.h"
 #include "backends/cpu/training/training_ops.h"
 #include "backends/reference/reference_ops.h"
+#include "base/strings.h"
 
 namespace vauban {
 namespace {
@@ -16,6 +18,14 @@ Result<std::unique_ptr<Ops>> make_reference_training(const Context& context, std
     return with_hint(unsupported("backend 'reference' computes in f64, found training numerics '{}'", numerics),
                      "say numerics = \"f32\"");
   return make_reference_ops(context, device);
+}
+
+Result<std::unique_ptr<Ops>> make_reference(const Context& context, const BackendOptions& options) {
+  return make_reference_ops(context, options.device);
+}
+
+Result<std::unique_ptr<Ops>> make_cpu(const Context& context, const BackendOptions& options) {
+  return make_cpu_backend(context, options.device);
 }
 
 Result<std::unique_ptr<Ops>> make_cpu_training(const Context& context, std::string_view device,
@@ -33,14 +43,16 @@ Result<std::unique_ptr<Ops>> make_cpu_rehearsal(const Context& context, std::str
 const std::array kBackends{
     BackendEntry{.id = "reference",
                  .summary = "plain loops in f64: the specification",
-                 .devices = {"cpu:0"},
-                 .make = make_reference_ops,
+                 .devices = {"cpu"},
+                 .numerics = {"exact"},
+                 .make = make_reference,
                  .make_training = make_reference_training,
                  .make_rehearsal = nullptr},
     BackendEntry{.id = "cpu",
                  .summary = "f32 vector kernels on packed weights, bits independent of batch and threads",
-                 .devices = {"cpu:0"},
-                 .make = make_cpu_backend,
+                 .devices = {"cpu"},
+                 .numerics = {"exact"},
+                 .make = make_cpu,
                  .make_training = make_cpu_training,
                  .make_rehearsal = make_cpu_rehearsal},
 };
@@ -61,11 +73,34 @@ Result<const BackendEntry*> find_backend(std::string_view id) {
   return with_hint(not_found("unknown backend '{}'; known: {}", id, known), "see 'vauban list backends'");
 }
 
+Result<void> check_numerics(const BackendEntry& entry, std::string_view numerics) {
+  if (std::ranges::find(entry.numerics, numerics) != entry.numerics.end()) return ok();
+  const std::vector<std::string> known(entry.numerics.begin(), entry.numerics.end());
+  return with_hint(unsupported("backend '{}' does not compute in '{}' numerics", entry.id, numerics),
+                   format("it has: {}; see `vauban man numerics`", join(known, ", ")));
+}
+
+/// The first of the named devices that is there.
+Result<std::unique_ptr<Ops>> make_on_first(const BackendEntry& entry, const Context& context,
+                                           const BackendOptions& options) {
+  std::string answers;
+  for (const std::string_view name : split(options.device, ',')) {
+    BackendOptions one = options;
+    one.device = trim(name);
+    auto made = entry.make(context, one);
+    if (made || made.error().code != ErrorCode::unsupported) return made;
+    answers += format("{}{}", answers.empty() ? "" : "; ", made.error().message);
+  }
+  return unsupported("backend '{}': none of the devices '{}' is there: {}", entry.id, options.device, answers);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, std::string_view device) {
+Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, const BackendOptions& options) {
   VB_TRY(const BackendEntry* entry, find_backend(id));
-  return entry->make(context, device.empty() ? entry->devices.front() : device);
+  VB_CHECK(check_numerics(*entry, options.numerics));
+  if (options.device.find(',') != std::string::npos) return make_on_first(*entry, context, options);
+  return entry->make(context, options);
 }
 
 Result<std::unique_ptr<Ops>> make_training_rehearsal(std::string_view id, const Context& context,
@@ -79,7 +114,7 @@ Result<std::unique_ptr<Ops>> make_training_rehearsal(std::string_view id, const 
 Result<std::unique_ptr<Ops>> make_training_backend(std::string_view id, const Context& context, std::string_view device,
                                                    std::string_view numerics) {
   VB_TRY(const BackendEntry* entry, find_backend(id));
-  return entry->make_training(context, device.empty() ? entry->devices.front() : device, numerics);
+  return entry->make_training(context, device, numerics);
 }
 
 }  // namespace vauban

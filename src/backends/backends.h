@@ -12,12 +12,20 @@
 
 namespace vauban {
 
+struct BackendOptions {
+  /// "cuda:1"; or a list, "cuda,cpu": the first that is there. Empty: the backend's first.
+  std::string device;
+  std::string numerics = "exact";  ///< "exact", "native", "fast"
+};
+
 struct BackendEntry {
   std::string_view id;       ///< "reference", "cpu"
   std::string_view summary;
-  std::vector<std::string_view> devices;
-  /// Errors: unsupported for an absent device or instruction set.
-  Result<std::unique_ptr<Ops>> (*make)(const Context& context, std::string_view device);
+  std::vector<std::string_view> devices;   ///< kinds that it can run on where the machine has them
+  std::vector<std::string_view> numerics;  ///< that make() accepts
+  /// `options.device` is one name. Errors: unsupported for an absent device or instruction set, and where a module that
+  /// is loaded on demand is not there.
+  Result<std::unique_ptr<Ops>> (*make)(const Context& context, const BackendOptions& options);
   /// With gradients, in the numerics "f32", "bf16" or "f16". Errors: also unsupported for numerics it does not have.
   Result<std::unique_ptr<Ops>> (*make_training)(const Context& context, std::string_view device,
                                                 std::string_view numerics);
@@ -26,8 +34,9 @@ struct BackendEntry {
 };
 
 std::span<const BackendEntry> all_backends();
-/// Errors: not_found with the known ids. An empty device means the backend's first.
-Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, std::string_view device = {});
+/// Errors: not_found with the known ids; unsupported for numerics that the backend lacks, or, with what every named
+/// device answered, when none of them is there. Only a named list falls back from one device to another.
+Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, const BackendOptions& options = {});
 
 /// Errors: also unsupported for a backend that cannot rehearse.
 Result<std::unique_ptr<Ops>> make_training_rehearsal(std::string_view id, const Context& context,

@@ -64,6 +64,7 @@ struct PrimitiveResult {
 /// Counted since the last take_counters().
 struct OpCounters {
   std::int64_t bytes_read = 0, bytes_written = 0, host_device_copies = 0, sync_points = 0, memory_high_water_bytes = 0;
+  double device_s = 0;      ///< time on the device, ends synchronised; 0 unless profile_device(true)
   std::string kernel_path;  ///< distinct kernels that ran, "cpu/avx512"
 };
 
@@ -117,6 +118,11 @@ class Ops {
   virtual PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) = 0;
 
   virtual OpCounters take_counters() = 0;
+  /// Turns on what costs: the device is synchronised around every step, and OpCounters::device_s is filled in. On a host
+  /// backend there is nothing to wait for, and device_s stays 0.
+  virtual void profile_device(bool on) { (void)on; }
+  /// The numerics (vauban/trace.h) that it was made for.
+  virtual std::string_view numerics() const { return "exact"; }
 
   /// Training only: zeroes elements with probability `rate` and divides the others by 1 - rate. The identity elsewhere.
   virtual Tensor dropout(const Tensor& x, double rate) {

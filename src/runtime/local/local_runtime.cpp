@@ -9,15 +9,15 @@ namespace vauban {
 
 namespace {
 
-Result<void> check_options(const LocalOptions& options) {
+Result<void> check_options(const LocalOptions& options, const Ops& ops) {
   if (options.page_tokens < 1) return invalid_input("page_tokens: expected 1 or more, found {}", options.page_tokens);
   if (options.engine.max_batch < 1)
     return invalid_input("max_batch: expected 1 or more, found {}", options.engine.max_batch);
   if (options.engine.prefill_chunk < 1)
     return invalid_input("prefill_chunk: expected 1 row or more, found {}", options.engine.prefill_chunk);
-  if (options.numerics != Numerics::exact)
-    return unsupported("numerics '{}' is not built in yet: this build computes in 'exact'",
-                       to_string(options.numerics));
+  if (to_string(options.numerics) != ops.numerics())
+    return unsupported("numerics '{}' was asked for, backend '{}' computes in '{}'", to_string(options.numerics),
+                       ops.backend(), ops.numerics());
   return ok();
 }
 
@@ -52,7 +52,7 @@ Result<std::string> as_user_message(const Model& model, const std::string& text,
 
 Result<std::unique_ptr<LocalRuntime>> LocalRuntime::make(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops,
                                                          const Context& context, const LocalOptions& options) {
-  VB_CHECK(check_options(options));
+  VB_CHECK(check_options(options, *ops));
   VB_TRY(const KvGeometry geometry, plan_pages(*model, *ops, options));
   VB_TRY(std::unique_ptr<KvStore> store, ops->make_kv_store(geometry), "while making the key/value cache of '{}'",
          model->identity.name);
@@ -96,7 +96,8 @@ Result<Trace> LocalRuntime::trace(const TraceRequest& request, PayloadSink* sink
 }
 
 std::vector<Result<Trace>> LocalRuntime::trace_batch(std::span<const TraceRequest> requests, PayloadSink* sink) {
-  TraceBatch batch({*model_, *ops_, *kv_, capability_, context_, sink, options_.numerics, options_.engine},
+  TraceBatch batch({*model_, *ops_, *kv_, capability_, context_, sink, options_.numerics, options_.requested_device,
+                    options_.engine},
                    make_engine(options_.engine));
   for (const TraceRequest& request : requests) batch.add(request, [&] { return tokenize(request); });
   if (!load_reported_) load_reported_ = batch.report_load();

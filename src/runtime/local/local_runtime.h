@@ -29,12 +29,13 @@ struct LocalOptions {
   int page_tokens = 16;
   EngineOptions engine;
   std::int64_t kv_memory_bytes = std::int64_t{1} << 30;  ///< limit of the key/value cache
-  Numerics numerics = Numerics::exact;
+  Numerics numerics = Numerics::exact;  ///< those that the Ops was made for
+  std::string requested_device;         ///< as asked for, "cuda,cpu"; traces record it beside the actual one
 };
 
 class LocalRuntime final : public Runtime {
  public:
-  /// Errors: invalid_input for options out of range; unsupported for numerics that this build lacks; resource when the
+  /// Errors: invalid_input for options out of range; unsupported for numerics that `ops` was not made for; resource when the
   /// key/value limit does not hold one page.
   static Result<std::unique_ptr<LocalRuntime>> make(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops,
                                                     const Context& context, const LocalOptions& options = {});

@@ -20,6 +20,7 @@ struct TraceSetting {
   const Context& context;
   PayloadSink* sink = nullptr;
   Numerics numerics = Numerics::exact;
+  std::string requested_device;  ///< empty: none was named
   EngineOptions engine;
 };
 
