@@ -7,6 +7,7 @@
 #include "backends/cpu/cpu_ops.h"
 #include "backends/cpu/training/training_ops.h"
 #include "backends/reference/reference_ops.h"
+#include "backends/torch_loader.h"
 #include "base/strings.h"
 
 namespace vauban {
@@ -40,6 +41,18 @@ Result<std::unique_ptr<Ops>> make_cpu_rehearsal(const Context& context, std::str
   return make_cpu_training_rehearsal(context, parsed);
 }
 
+Result<std::unique_ptr<Ops>> make_torch(const Context& context, const BackendOptions& options) {
+  return make_torch_ops(context, {.device = options.device, .numerics = options.numerics});
+}
+
+Result<std::unique_ptr<Ops>> make_torch_training(const Context& context, std::string_view device,
+                                                 std::string_view numerics) {
+  if (!device.empty() && device != "cpu" && device != "cpu:0")
+    return with_hint(unsupported("backend 'torch' trains in host memory, found device '{}'", device),
+                     "leave --device out, or say cpu");
+  return make_torch_ops(context, {.device = device, .numerics = numerics, .training = true});
+}
+
 const std::array kBackends{
     BackendEntry{.id = "reference",
                  .summary = "plain loops in f64: the specification",
@@ -55,6 +68,13 @@ const std::array kBackends{
                  .make = make_cpu,
                  .make_training = make_cpu_training,
                  .make_rehearsal = make_cpu_rehearsal},
+    BackendEntry{.id = "torch",
+                 .summary = "LibTorch's kernels on any of its devices: the portable surface",
+                 .devices = {"cpu", "cuda", "mps"},
+                 .numerics = {"exact", "native"},
+                 .make = make_torch,
+                 .make_training = make_torch_training,
+                 .make_rehearsal = nullptr},
 };
 
 }  // namespace

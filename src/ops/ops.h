@@ -123,6 +123,9 @@ class Ops {
   virtual void profile_device(bool on) { (void)on; }
   /// The numerics (vauban/trace.h) that it was made for.
   virtual std::string_view numerics() const { return "exact"; }
+  /// Whether it keeps the promise above: bits that do not depend on threads, batch, or prefill against decode. Traces
+  /// record where it does not, and an audit then measures its noise floor.
+  virtual bool invariant_bits() const { return true; }
 
   /// Training only: zeroes elements with probability `rate` and divides the others by 1 - rate. The identity elsewhere.
   virtual Tensor dropout(const Tensor& x, double rate) {

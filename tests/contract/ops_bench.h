@@ -16,6 +16,7 @@
 #include "backends/cpu/cpu_ops.h"
 #include "base/rng.h"
 #include "ops/ops.h"
+#include "support/backends_here.h"
 #include "tensor/quant/format.h"
 
 namespace vauban::test {
@@ -29,9 +30,8 @@ struct Executor {
 
 inline std::vector<Executor> all_executors() {
   std::vector<Executor> executors;
-  for (const BackendEntry& entry : all_backends()) {
-    if (entry.id != "cpu") executors.push_back({std::string(entry.id), std::string(entry.id), {}});
-  }
+  for (const std::string& id : backends_here())
+    if (id != "cpu") executors.push_back({id, id, {}});
   for (const CpuTarget target : available_cpu_targets())
     executors.push_back({"cpu_" + std::string(to_string(target)), "cpu", target});
   return executors;

@@ -8,7 +8,24 @@
 namespace vauban::test {
 namespace {
 
-class OpInvariants : public testing::TestWithParam<Executor> {};
+class OpInvariants : public testing::TestWithParam<Executor> {
+ protected:
+  /// Bit for bit where the backend promises it (Ops::invariant_bits); elsewhere the values to within rounding.
+  void expect_same(const std::string& a, const std::string& b) const {
+    if (promises_)
+      EXPECT_TRUE(a == b) << "the bits differ";
+    else
+      EXPECT_LE(nmse(values(a), values(b)), 1e-12);  // f32 accumulation in another order
+  }
+
+ private:
+  static std::vector<double> values(const std::string& bytes) {
+    std::vector<float> narrow(bytes.size() / sizeof(float));
+    std::memcpy(narrow.data(), bytes.data(), bytes.size());
+    return {narrow.begin(), narrow.end()};
+  }
+  const bool promises_ = Bench(GetParam())->invariant_bits();
+};
 INSTANTIATE_TEST_SUITE_P(Executors, OpInvariants, testing::ValuesIn(all_executors()), executor_name);
 
 /// A layer without weights of its own: 2 key heads, 4 query heads of 20.
@@ -69,7 +86,7 @@ TEST_P(OpInvariants, PrefillOfManyTokensEqualsSingleSteps) {
       for (std::int32_t t = 0; t < 37; ++t)
         steps +=
             attend(*bench, *many, part(rows, t, t + 1), {{.first_row = 0, .rows = 1, .past = t, .pages = pages}}, args);
-      EXPECT_EQ(prefill, steps);
+      expect_same(prefill, steps);
     }
 }
 
@@ -82,8 +99,8 @@ TEST_P(OpInvariants, PlaceAndLengthOfPagesDoNotMatter) {
   const std::string in_order = attend(*bench, *a, rows, {{.first_row = 0, .rows = 37, .past = 0, .pages = {0, 1, 2}}});
   const std::string shuffled = attend(*bench, *b, rows, {{.first_row = 0, .rows = 37, .past = 0, .pages = {1, 2, 0}}});
   const std::string shorter = attend(*bench, *c, rows, {{.first_row = 0, .rows = 37, .past = 0, .pages = short_pages}});
-  EXPECT_EQ(in_order, shuffled);
-  EXPECT_EQ(in_order, shorter);
+  expect_same(in_order, shuffled);
+  expect_same(in_order, shorter);
 }
 
 TEST_P(OpInvariants, TwoSequencesInOneBatchEqualEachAlone) {
@@ -94,7 +111,7 @@ TEST_P(OpInvariants, TwoSequencesInOneBatchEqualEachAlone) {
   const SequenceRows b{.first_row = 7, .rows = 13, .past = 0, .pages = {1}};
   SequenceRows b_alone = b;
   b_alone.first_row = 0;
-  EXPECT_EQ(attend(*bench, *both, all, {a, b}),
+  expect_same(attend(*bench, *both, all, {a, b}),
             attend(*bench, *first, part(all, 0, 7), {a}) + attend(*bench, *second, part(all, 7, 20), {b_alone}));
 }
 
@@ -117,12 +134,13 @@ TEST_P(OpInvariants, ThreadCountsGiveTheSameBits) {
            attend(*bench, *store, make_rows(300, 7), {{.first_row = 0, .rows = 300, .past = 0, .pages = pages}});
   };
   const std::string one = run(1);
-  EXPECT_EQ(one, run(2));
-  EXPECT_EQ(one, run(3));
+  expect_same(one, run(2));
+  expect_same(one, run(3));
 }
 
 TEST_P(OpInvariants, ARowDoesNotDependOnTheRowsBesideIt) {
   for (const DType dtype : kWeightTypes) {
+    SCOPED_TRACE(to_string(dtype));
     const std::int64_t width = info(dtype).block == 1 ? 172 : 160;
     Bench bench(GetParam());
     const Weight weight = load(*bench, stored(dtype, {45, width}, normals(static_cast<std::size_t>(45 * width), 1)));
@@ -139,21 +157,21 @@ TEST_P(OpInvariants, ARowDoesNotDependOnTheRowsBesideIt) {
     const std::string together = layer(0, 13);
     std::string alone;
     for (std::int64_t row = 0; row < 13; ++row) alone += layer(row, row + 1);
-    EXPECT_EQ(together, alone) << to_string(dtype);
-    EXPECT_EQ(together, layer(0, 5) + layer(5, 13)) << to_string(dtype);
+    expect_same(together, alone);
+    expect_same(together, layer(0, 5) + layer(5, 13));
   }
 }
 
 TEST_P(OpInvariants, PackedWeightsGiveTheBitsOfTheirDequantisedCopy) {
   for (const DType dtype : kWeightTypes) {
+    SCOPED_TRACE(to_string(dtype));
     const std::int64_t width = info(dtype).block == 1 ? 172 : 160;
     Bench bench(GetParam());
     const StoredWeight packed = stored(dtype, {21, width}, normals(static_cast<std::size_t>(21 * width), 1));
     const std::vector<float> decoded = decode_f32(packed.view).value();
     const StoredWeight wide = stored(DType::f32, {21, width}, {decoded.begin(), decoded.end()});
     const Tensor x = activation(*bench, {3, width}, normals(static_cast<std::size_t>(3 * width), 2));
-    EXPECT_EQ(bits(bench->linear(x, load(*bench, packed))), bits(bench->linear(x, load(*bench, wide))))
-        << to_string(dtype);
+    expect_same(bits(bench->linear(x, load(*bench, packed))), bits(bench->linear(x, load(*bench, wide))));
   }
 }
 
@@ -167,15 +185,15 @@ TEST_P(OpInvariants, ObservingScoresChangesNothing) {
   batch.sequences = {sequence};
   bench->begin_step();
   bench->attention_pattern(activation(*bench, {9, kHeads, kWidth}, rows.q), *store, 0, batch, 0, kArgs);
-  EXPECT_EQ(before, attend(*bench, *store, rows, {sequence}));
+  expect_same(before, attend(*bench, *store, rows, {sequence}));
 }
 
 TEST_P(OpInvariants, AddingZeroScaledOrUnscaledLeavesTheBits) {
   Bench bench(GetParam());
   const Tensor a = activation(*bench, {5, 43}, normals(215, 1));
   const Tensor zero = activation(*bench, {5, 43}, std::vector<double>(215, 0.0));
-  EXPECT_EQ(bits(bench->add(a, zero, 1.7)), bits(a));
-  EXPECT_EQ(bits(bench->add(a, activation(*bench, {5, 43}, normals(215, 2)), 1.0)),
+  expect_same(bits(bench->add(a, zero, 1.7)), bits(a));
+  expect_same(bits(bench->add(a, activation(*bench, {5, 43}, normals(215, 2)), 1.0)),
             bits(bench->add(a, activation(*bench, {5, 43}, normals(215, 2)))));
 }
 

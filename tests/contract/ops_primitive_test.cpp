@@ -147,7 +147,9 @@ TEST_P(PrimitiveContract, MatchesTheFormulaOnRandomRows) {
   const std::vector<std::int32_t> rows{0};
   const PrimitiveResult result = bench_->primitive(activation(*bench_, {1, 172}, h), p, rows);
   EXPECT_LE(nmse(to_f64(result.output), expected), 1e-14);
-  EXPECT_NEAR(result.before.at(0), projection, 1e-12);
+  // 172 terms in f32: each partial sum rounds by up to 2^-24 of its size.
+  const bool wide = bench_->activation_dtype() == DType::f64;
+  EXPECT_NEAR(result.before.at(0), projection, wide ? 1e-12 : 1e-6);
 }
 
 TEST_P(PrimitiveContract, NonFiniteActivationsAreReportedNotRepaired) {

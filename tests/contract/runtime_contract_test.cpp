@@ -8,6 +8,7 @@
 #include "local_session.h"
 #include "runtime/replay/replay_runtime.h"
 #include "runtime/runtimes.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 #include "trace/wants.h"
@@ -75,7 +76,7 @@ class RuntimeContract : public testing::TestWithParam<std::string> {
 };
 test::TempDir* RuntimeContract::folder_ = nullptr;
 
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeContract, testing::Values("reference", "cpu"),
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeContract, testing::ValuesIn(test::backends_here()),
                          [](const auto& tested) { return tested.param; });
 
 const Ids kPrompt{1, 72, 104, 260, 270, 280};

@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "base/strings.h"
 #include "local_session.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 
@@ -55,8 +56,8 @@ class RuntimeGeneration : public testing::TestWithParam<std::string> {
   std::unique_ptr<LocalSession> session_;
 };
 const auto kName = [](const auto& tested) { return tested.param; };
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeGolden, testing::Values("reference", "cpu"), kName);
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeGeneration, testing::Values("reference", "cpu"), kName);
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeGolden, testing::ValuesIn(test::backends_here()), kName);
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeGeneration, testing::ValuesIn(test::backends_here()), kName);
 
 /// run.c counts positions: a prompt of n tokens (BOS included) and `steps` give steps - (n - 1) new tokens.
 TEST_P(RuntimeGolden, Stories260KWritesTheAuthorsTextByteForByte) {

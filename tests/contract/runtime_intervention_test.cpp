@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "local_session.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 
@@ -79,7 +80,7 @@ class RuntimeIntervention : public testing::TestWithParam<std::string> {
   test::TempDir folder_;
   std::unique_ptr<LocalSession> session_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeIntervention, testing::Values("reference", "cpu"),
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeIntervention, testing::ValuesIn(test::backends_here()),
                          [](const auto& tested) { return tested.param; });
 
 TEST_P(RuntimeIntervention, AlphaZeroGivesTheSameBitsAndIsANoOp) {

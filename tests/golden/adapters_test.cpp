@@ -12,6 +12,7 @@
 #include "format/safetensors.h"
 #include "golden/golden_case.h"
 #include "support/model_session.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 
 namespace vauban::test {
@@ -68,18 +69,12 @@ std::vector<double> last_row(const ModelSession& session, const std::vector<doub
   return {logits.end() - session.vocab(), logits.end()};
 }
 
-std::vector<std::string> backend_ids() {
-  std::vector<std::string> out;
-  for (const BackendEntry& entry : all_backends()) out.emplace_back(entry.id);
-  return out;
-}
-
 class Adapters : public testing::TestWithParam<std::tuple<AdapterSet, std::string>> {
  protected:
   AdapterSet set() const { return std::get<0>(GetParam()); }
   std::string backend() const { return std::get<1>(GetParam()); }
 };
-INSTANTIATE_TEST_SUITE_P(Lora, Adapters, testing::Combine(testing::ValuesIn(kLoraSets), testing::ValuesIn(backend_ids())),
+INSTANTIATE_TEST_SUITE_P(Lora, Adapters, testing::Combine(testing::ValuesIn(kLoraSets), testing::ValuesIn(backends_here())),
                          [](const auto& param) {
                            return std::string(std::get<0>(param.param).name) + "_" + std::get<1>(param.param);
                          });

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "golden/golden_case.h"
 #include "support/model_session.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 
 namespace vauban::test {
@@ -24,12 +25,6 @@ constexpr double kRuncBound = 2e-5;
 constexpr double kFloat64Bound = 1e-6;
 
 bool is_reference(const std::string& backend) { return backend == "reference"; }
-
-std::vector<std::string> backend_ids() {
-  std::vector<std::string> out;
-  for (const BackendEntry& entry : all_backends()) out.emplace_back(entry.id);
-  return out;
-}
 
 std::vector<double> last_row(const std::vector<double>& logits, std::int64_t vocab) {
   return {logits.end() - vocab, logits.end()};
@@ -152,7 +147,7 @@ class Forward : public testing::TestWithParam<std::string> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, Forward, testing::ValuesIn(backend_ids()),
+INSTANTIATE_TEST_SUITE_P(Backends, Forward, testing::ValuesIn(backends_here()),
                          [](const auto& param) { return param.param; });
 
 TEST_P(Forward, Stories260KMatchesRuncOnAllPrompts) {

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "golden/golden_case.h"
 #include "support/model_session.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 
@@ -25,12 +26,6 @@ bool same_bits(std::span<const double> a, std::span<const double> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](double x, double y) {
     return std::bit_cast<std::uint64_t>(x) == std::bit_cast<std::uint64_t>(y);
   });
-}
-
-std::vector<std::string> backend_ids() {
-  std::vector<std::string> out;
-  for (const BackendEntry& entry : all_backends()) out.emplace_back(entry.id);
-  return out;
 }
 
 /// Halves the values of one site on their way on, and keeps what it saw of all others.
@@ -75,7 +70,7 @@ class Invariants : public testing::TestWithParam<std::string> {
   }
   TempDir folder_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, Invariants, testing::ValuesIn(backend_ids()),
+INSTANTIATE_TEST_SUITE_P(Backends, Invariants, testing::ValuesIn(backends_here()),
                          [](const auto& param) { return param.param; });
 
 TEST_P(Invariants, PrefillEqualsSingleStepsInEveryBit) {

@@ -101,7 +101,7 @@ Result<std::unique_ptr<LoraBench>> open_bench(const ModelSource& base, const Tra
   bench->threads = std::make_unique<ThreadPool>(1);
   bench->context = std::make_unique<Context>(*bench->threads, bench->clock, bench->progress, bench->cancel, 0);
   VB_TRY(bench->ops, make_training_backend(backend.id, *bench->context, "",
-                                           backend.id == "reference" ? "f32" : to_string(backend.numerics)));
+                                           backend.id == "cpu" ? to_string(backend.numerics) : "f32"));
   std::set<std::string> names;
   for (const AdapterTensor& tensor : adapter->tensors()) names.insert(adapter->weight_name(tensor));
   const auto trainable = [names](std::string_view name) { return names.contains(std::string(name)); };
@@ -168,9 +168,15 @@ class LoraGolden : public testing::TestWithParam<Case> {
   Json golden_;
   ModelSource base_;
 };
+/// The reference computes in f64, the others in f32.
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const std::string_view id : trainers_here())
+    cases.push_back({{id, TrainingNumerics::f32}, id == "reference" ? 1e-9 : 1e-5});
+  return cases;
+}
 INSTANTIATE_TEST_SUITE_P(, LoraGolden,
-                         testing::Values(Case{{"reference", TrainingNumerics::f32}, 1e-9},
-                                         Case{{"cpu", TrainingNumerics::f32}, 1e-5}),
+                         testing::ValuesIn(all_cases()),
                          [](const auto& c) { return std::string(c.param.backend.id); });
 
 TEST_P(LoraGolden, TenStepsEqualTorch) {

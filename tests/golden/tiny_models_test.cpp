@@ -10,6 +10,7 @@
 #include "format/safetensors.h"
 #include "golden/golden_case.h"
 #include "support/model_session.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 
 namespace vauban::test {
@@ -91,13 +92,8 @@ class TinyModels : public testing::TestWithParam<std::tuple<std::string, std::st
   }
 };
 
-std::vector<std::string> backend_ids() {
-  std::vector<std::string> out;
-  for (const BackendEntry& entry : all_backends()) out.emplace_back(entry.id);
-  return out;
-}
 INSTANTIATE_TEST_SUITE_P(Known, TinyModels,
-                         testing::Combine(testing::ValuesIn(kKnown), testing::ValuesIn(backend_ids())),
+                         testing::Combine(testing::ValuesIn(kKnown), testing::ValuesIn(backends_here())),
                          [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param); });
 
 TEST_P(TinyModels, LogitsResidualsAndGreedyIdsMatchTransformers) {
@@ -117,7 +113,7 @@ TEST_P(TinyModels, NewStyleConfigurationGivesTheSameModel) {
 class TinyGgufs : public TinyModels {};
 INSTANTIATE_TEST_SUITE_P(Shipped, TinyGgufs,
                          testing::Combine(testing::Values("llama", "llama_rope_llama3", "gpt2"),
-                                          testing::ValuesIn(backend_ids())),
+                                          testing::ValuesIn(backends_here())),
                          [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param); });
 
 TEST_P(TinyGgufs, GgufGivesTheSameModel) {

@@ -1,8 +1,10 @@
 #include "golden/training_bench.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "backends/backends.h"
+#include "support/backends_here.h"
 
 namespace vauban::test {
 namespace {
@@ -34,12 +36,20 @@ double mean_loss(std::span<const double> logprobs) {
 
 }  // namespace
 
+std::vector<std::string_view> trainers_here() {
+  std::vector<std::string_view> ids;
+  const std::vector<std::string> here = backends_here();
+  for (const BackendEntry& entry : all_backends())
+    if (std::ranges::find(here, entry.id) != here.end()) ids.push_back(entry.id);
+  return ids;
+}
+
 Result<std::unique_ptr<TrainingBench>> TrainingBench::open(const std::filesystem::path& path, const Options& options) {
   std::unique_ptr<TrainingBench> bench(new TrainingBench(options.threads));
   if (options.backend.id == "cpu") {
     VB_TRY(bench->ops_, make_cpu_training_ops(bench->context_, options.backend.numerics));
   } else {
-    VB_TRY(bench->ops_, make_backend(options.backend.id, bench->context_));
+    VB_TRY(bench->ops_, make_training_backend(options.backend.id, bench->context_, {}, "f32"));
   }
   VB_TRY(bench->tape_,
          Tape::create(*bench->ops_, {.trainable = options.trainable, .checkpointing = options.checkpointing}));

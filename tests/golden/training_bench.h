@@ -16,7 +16,10 @@
 
 namespace vauban::test {
 
-/// "reference", or "cpu" in one of the training numerics.
+/// The backends that train in this build.
+std::vector<std::string_view> trainers_here();
+
+/// "cpu" in one of the training numerics, or another backend in f32 (the reference: f64).
 struct TrainingBackend {
   std::string_view id = "reference";
   TrainingNumerics numerics = TrainingNumerics::f32;

@@ -206,6 +206,7 @@ Result<void> TraceBuilder::finish_metadata() {
   metadata["last_position"] = run_.observed.prompt_rows - 1;
   metadata["left_out_stages"] = Json(run_.request.leave_out);
   metadata["request"] = run_.request.metadata;
+  metadata["invariant_bits"] = setting_.ops.invariant_bits();
   if (!setting_.requested_device.empty()) metadata["requested_device"] = setting_.requested_device;
   if (!setting_.sink) metadata["payload_store"] = "none: wanted payloads were kept as summaries";
   return ok();

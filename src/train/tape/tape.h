@@ -71,6 +71,9 @@ class Tape final : public Ops {
   std::string_view device_kind() const override { return inner_.device_kind(); }
   std::string device_label() const override { return inner_.device_label(); }
   DType activation_dtype() const override { return inner_.activation_dtype(); }
+  std::string_view numerics() const override { return inner_.numerics(); }
+  bool invariant_bits() const override { return inner_.invariant_bits(); }
+  void profile_device(bool on) override { inner_.profile_device(on); }
   bool supports(Op op, Direction direction) const override { return inner_.supports(op, direction); }
   Result<Weight> load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep_alive) override;
   Result<std::unique_ptr<KvStore>> make_kv_store(const KvGeometry& geometry) override;

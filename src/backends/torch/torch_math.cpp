@@ -1,0 +1,113 @@
+#include "backends/torch/torch_math.h"
+
+#include <limits>
+
+namespace vauban::torch_backend {
+namespace {
+
+/// True where the query at position past + r may not see key p: (rows, keys).
+at::Tensor hidden(const SequenceRows& sequence, const AttentionArgs& args, at::Device device) {
+  const at::TensorOptions options = at::TensorOptions(device).dtype(at::kLong);
+  const std::int64_t keys = std::int64_t{sequence.past} + sequence.rows;
+  const at::Tensor query = at::arange(sequence.past, keys, options).unsqueeze(1);
+  const at::Tensor key = at::arange(keys, options).unsqueeze(0), later = key > query;
+  return args.window > 0 ? later.logical_or(key <= query - args.window) : later;
+}
+
+PrimitiveMode mode_of(const Primitive& primitive) {
+  return primitive.mode == PrimitiveMode::conditional ? primitive.inner : primitive.mode;
+}
+
+/// How far each row moves along each direction, (rows, k), from its projections `p` (rows, k).
+at::Tensor factors(const Primitive& primitive, const at::Tensor& p) {
+  switch (mode_of(primitive)) {
+    case PrimitiveMode::subtract:
+    case PrimitiveMode::subspace_remove:
+      return p * -primitive.alpha;
+    case PrimitiveMode::add:
+    case PrimitiveMode::subspace_add:
+      return p * primitive.alpha;
+    case PrimitiveMode::clamp:
+      return (p.clamp(primitive.lo, primitive.hi) - p) * primitive.alpha;
+    case PrimitiveMode::offset:
+      return at::full_like(p, primitive.alpha);
+    case PrimitiveMode::project:
+    case PrimitiveMode::subspace_project:
+    case PrimitiveMode::conditional:
+      return at::zeros_like(p);
+  }
+  return at::zeros_like(p);
+}
+
+}  // namespace
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return at::silu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+    case Activation::gelu_erf:
+      return at::gelu(x);
+    case Activation::relu:
+      return at::relu(x);
+  }
+  return x;
+}
+
+at::Tensor capped(const at::Tensor& x, double softcap) { return softcap == 0.0 ? x : at::tanh(x / softcap) * softcap; }
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
+  const at::Tensor wide = x.to(at::kFloat);
+  return wide * at::rsqrt(wide.square().mean(-1, true) + epsilon) * weight;
+}
+
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
+  const at::Tensor wide = x.to(at::kFloat), centred = wide - wide.mean(-1, true);
+  const at::Tensor scaled = centred * at::rsqrt(centred.square().mean(-1, true) + epsilon) * weight;
+  return bias.defined() ? scaled + bias : scaled;
+}
+
+at::Tensor rope(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine, RopeLayout layout) {
+  const std::int64_t pairs = cosine.size(1), rest = x.size(2) - 2 * pairs;
+  const at::Tensor wide = x.to(at::kFloat), turning = wide.narrow(2, 0, 2 * pairs);
+  const at::Tensor c = cosine.unsqueeze(1), s = sine.unsqueeze(1);
+  const bool half = layout == RopeLayout::half;
+  const at::Tensor split = half ? turning.reshape({x.size(0), x.size(1), 2, pairs}).transpose(2, 3)
+                                : turning.reshape({x.size(0), x.size(1), pairs, 2});
+  const at::Tensor a = split.select(3, 0), b = split.select(3, 1);
+  const at::Tensor first = a * c - b * s, second = a * s + b * c;
+  const at::Tensor both = half ? at::cat({first, second}, 2) : at::stack({first, second}, 3).flatten(2);
+  return rest == 0 ? both : at::cat({both, wide.narrow(2, 2 * pairs, rest)}, 2);
+}
+
+at::Tensor attention_scores(const at::Tensor& q, const at::Tensor& keys, const SequenceRows& sequence,
+                            const AttentionArgs& args) {
+  const std::int64_t group = args.heads / args.kv_heads, rows = q.size(0);
+  // Query heads that share a key head lie side by side: (rows, heads, d) -> (kv_heads, group * rows, d).
+  const at::Tensor queries = q.transpose(0, 1).to(at::kFloat).reshape({args.kv_heads, group * rows, args.head_dim});
+  const at::Tensor dots = at::matmul(queries * args.scale, keys.to(at::kFloat).permute({1, 2, 0}));
+  return capped(dots, args.softcap)
+      .reshape({args.heads, rows, keys.size(0)})
+      .masked_fill(hidden(sequence, args, q.device()), -std::numeric_limits<double>::infinity());
+}
+
+at::Tensor attention_mix(const at::Tensor& weights, const at::Tensor& values, const AttentionArgs& args) {
+  const std::int64_t group = args.heads / args.kv_heads, rows = weights.size(1), keys = weights.size(2);
+  return at::matmul(weights.reshape({args.kv_heads, group * rows, keys}), values.to(at::kFloat).transpose(0, 1))
+      .reshape({args.heads, rows, args.head_dim})
+      .transpose(0, 1);
+}
+
+PrimitiveEdit primitive_edit(const at::Tensor& h, const Primitive& primitive, const at::Tensor& basis,
+                             const at::Tensor& gate) {
+  PrimitiveEdit edit;
+  edit.before = at::matmul(h, basis.t());
+  edit.moves = factors(primitive, edit.before);
+  if (!gate.defined()) return edit;
+  edit.open = at::matmul(h, gate) > primitive.tau;
+  edit.moves = at::where(edit.open, edit.moves, at::zeros_like(edit.moves));
+  return edit;
+}
+
+}  // namespace vauban::torch_backend

@@ -1,0 +1,38 @@
+/// The border between vauban and its torch module: one C function that makes an Ops.
+///
+/// The module is a shared object (libvauban_torch.so) that torch_loader.cpp opens on first use, so that nothing else maps
+/// LibTorch. It carries its own copy of the layers base, tensor and ops, built from the same sources; `source_digest`
+/// says which, and the loader refuses another.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/context.h"
+#include "base/result.h"
+#include "ops/ops.h"
+
+namespace vauban::torch_backend {
+
+struct ModuleOptions {
+  std::string_view device;    ///< "cpu", "cuda", "cuda:1", "mps"; empty: "cpu"
+  std::string_view numerics;  ///< "exact", "native"
+  bool training = false;      ///< keeps what gradients need; numerics is then "f32" or "bf16"
+};
+
+struct ModuleInfo {
+  std::string libtorch;       ///< version of the LibTorch that it runs on: "1.13.0"
+  std::string source_digest;  ///< of the headers that both sides share
+};
+
+/// What the module exports, under kModuleSymbol.
+struct Module {
+  ModuleInfo (*info)();
+  /// Errors: unsupported for a device that is absent (it lists those that are there) or unknown numerics.
+  Result<std::unique_ptr<Ops>> (*make)(const Context& context, const ModuleOptions& options);
+};
+using ModuleEntry = const Module* (*)();
+inline constexpr const char* kModuleSymbol = "vauban_torch_module";
+
+}  // namespace vauban::torch_backend

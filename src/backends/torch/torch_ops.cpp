@@ -1,0 +1,151 @@
+#include "backends/torch/torch_ops.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "backends/torch/torch_gradients.h"
+#include "ops/checks.h"
+
+namespace vauban::torch_backend {
+namespace {
+
+std::int64_t bytes_of(const Tensor& x) { return x.shape().elements() * info(x.dtype()).bits / 8 / info(x.dtype()).block; }
+
+/// What LibTorch threw, on one line. An allocator that has no more says so in its text only.
+Error error_from(const std::exception& thrown) {
+  const std::string_view text = thrown.what();
+  const std::string line(text.substr(0, text.find('\n')));
+  if (text.find("out of memory") != std::string_view::npos || text.find("not enough memory") != std::string_view::npos)
+    return resource("LibTorch has no memory left: {}", line);
+  return internal("LibTorch: {}", line);
+}
+
+bool aligned(std::span<const std::byte> bytes, std::size_t size) {
+  return reinterpret_cast<std::uintptr_t>(bytes.data()) % size == 0;
+}
+
+}  // namespace
+
+TorchOps::TorchOps(const TorchSetting& setting)
+    : setting_(setting),
+      bridge_(setting.device),
+      kind_(kind_of(setting.device)),
+      gradients_(std::make_unique<TorchGradients>(*this)) {}
+
+TorchOps::~TorchOps() = default;
+
+Gradients* TorchOps::gradients() { return gradients_.get(); }
+
+bool TorchOps::supports(Op op, Direction direction) const {
+  const bool only_observed = op == Op::attention_scores || op == Op::attention_pattern;
+  return direction == Direction::forward || !only_observed;
+}
+
+Result<at::Tensor> TorchOps::stored_tensor(const std::string& name, const TensorView& view,
+                                           const std::shared_ptr<const void>& keep_alive) const {
+  const std::optional<at::ScalarType> type = scalar_type_of(view.dtype);
+  const bool dense = type == at::kFloat || type == at::kBFloat16 || type == at::kHalf;
+  const bool vector = view.shape.rank() == 1;
+  if (dense && !vector && bridge_.device().is_cpu() && aligned(view.bytes, c10::elementSize(*type)))
+    return at::from_blob(const_cast<std::byte*>(view.bytes.data()), sizes_of(view.shape), [keep_alive](void*) {},
+                         at::TensorOptions(*type));
+  if (dense && !vector) return bridge_.copy_in(view.bytes.data(), sizes_of(view.shape), *type);
+  VB_TRY(const std::vector<float> values, decode_f32(view), "in weight '{}'", name);
+  const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  if (bad != values.end()) return corrupt("weight '{}': element {} is {}", name, bad - values.begin(), *bad);
+  return bridge_.copy_in(values.data(), sizes_of(view.shape), at::kFloat);
+}
+
+Result<Weight> TorchOps::load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep_alive) {
+  VB_CHECK(check_weight(name, view));
+  try {
+    VB_TRY(at::Tensor tensor, stored_tensor(name, view, keep_alive));
+    if (setting_.native && !type_settled_ && view.shape.rank() == 2) {
+      activation_type_ = tensor.scalar_type();
+      type_settled_ = true;
+    }
+    return Weight{.name = std::move(name),
+                  .dtype = view.dtype,
+                  .shape = view.shape,
+                  .tensor = bridge_.wrap(std::move(tensor), view.shape),
+                  .keep_alive = std::move(keep_alive)};
+  } catch (const std::exception& thrown) {
+    return with_context(error_from(thrown), format("while loading weight '{}'", name));
+  }
+}
+
+void TorchOps::begin_step() {
+  status_ = ok();
+  at::set_num_threads(setting_.threads);
+  watch_.emplace(bridge_.device());
+  if (!profiled_ || bridge_.device().is_cpu()) return;
+  guarded([&] { synchronise(bridge_.device()); });
+  ++counters_.sync_points;
+  step_start_ = std::chrono::steady_clock::now();
+}
+
+Result<void> TorchOps::end_step() {
+  if (profiled_ && !bridge_.device().is_cpu()) {
+    guarded([&] { synchronise(bridge_.device()); });
+    ++counters_.sync_points;
+    counters_.device_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - step_start_).count();
+  }
+  note_memory();
+  watch_.reset();
+  return status_;
+}
+
+void TorchOps::note_memory() {
+  if (!watch_) return;
+  counters_.memory_high_water_bytes = std::max(counters_.memory_high_water_bytes, watch_->high_water_bytes());
+}
+
+OpCounters TorchOps::take_counters() {
+  note_memory();
+  counters_.host_device_copies += std::exchange(bridge_.counters().host_device_copies, 0);
+  counters_.sync_points += std::exchange(bridge_.counters().sync_points, 0);
+  counters_.kernel_path = format("torch/{} {}", kind_, to_string(activation_dtype()));
+  return std::exchange(counters_, {});
+}
+
+bool TorchOps::guarded(const std::function<void()>& work) {
+  const at::AutoGradMode graph(setting_.training);
+  try {
+    work();
+    return true;
+  } catch (const std::exception& thrown) {
+    accept(error_from(thrown));
+    return false;
+  }
+}
+
+bool TorchOps::accept(Result<void> check) {
+  if (check) return true;
+  if (status_) status_ = std::move(check);
+  return false;
+}
+
+Tensor TorchOps::run(const Shape& shape, Result<void> check, std::initializer_list<const Tensor*> inputs,
+                     const Work& work) {
+  Tensor out;
+  for (const Tensor* input : inputs) counters_.bytes_read += bytes_of(*input);
+  if (!accept(std::move(check)) || !guarded([&] { out = bridge_.wrap(work().to(activation_type_), shape); }))
+    guarded([&] { out = bridge_.wrap(at::zeros(sizes_of(shape), at::TensorOptions(bridge_.device()).dtype(activation_type_)), shape); });
+  if (!out.empty()) counters_.bytes_written += bytes_of(out);
+  return out;
+}
+
+at::Tensor TorchOps::indices(std::span<const std::int32_t> values) const {
+  const std::vector<std::int64_t> wide(values.begin(), values.end());
+  return bridge_.copy_in(wide.data(), {static_cast<std::int64_t>(wide.size())}, at::kLong);
+}
+
+at::Tensor TorchOps::floats(std::span<const double> values, at::IntArrayRef sizes) const {
+  const std::vector<float> narrow(values.begin(), values.end());
+  return bridge_.copy_in(narrow.data(), sizes, at::kFloat);
+}
+
+}  // namespace vauban::torch_backend

@@ -1,0 +1,136 @@
+/// TorchOps: the operations on at::Tensor, on any device of LibTorch. The portable surface: what runs here runs on CPU,
+/// CUDA and MPS with the same forward passes, taps and traces.
+///
+/// exact   activations, keys and values in f32. A weight keeps its stored type (f32, bf16, f16: on the host the mapped
+///         bytes themselves) and is widened piece by piece inside the product; quantised weights are decoded when loaded.
+/// native  activations, keys and values in the type of the first matrix that is loaded (bf16 or f16; else f32); norms,
+///         softmax and the activation primitive compute in f32.
+///
+/// LibTorch picks its own kernels by shape, so bits may depend on batch and threads: invariant_bits() is false.
+/// LibTorch's own threads run while the engine's pool sleeps, and are held to the same count.
+/// Everything that LibTorch throws is caught here and becomes the sticky status of the step.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "backends/torch/torch_device.h"
+#include "backends/torch/torch_tensor.h"
+#include "base/context.h"
+#include "ops/ops.h"
+
+namespace vauban::torch_backend {
+
+class TorchGradients;
+
+struct TorchSetting {
+  at::Device device = at::kCPU;
+  bool native = false;
+  bool training = false;  ///< parameters may require gradients: operations record LibTorch's autograd graph
+  int threads = 1;
+};
+
+/// A table of cosines and sines for the rows of a step, (rows, pairs) each.
+struct RopeTurns {
+  std::vector<std::int32_t> positions;
+  std::vector<double> inverse_frequency;
+  double attention_factor = 1.0;
+  at::Tensor cosine, sine;
+};
+
+struct KeysAndValues {
+  at::Tensor keys, values;  ///< (positions, kv_heads, head_dim)
+};
+
+class TorchOps : public Ops {
+ public:
+  explicit TorchOps(const TorchSetting& setting);
+  ~TorchOps() override;
+  std::string_view backend() const override { return "torch"; }
+  std::string_view device_kind() const override { return kind_; }
+  std::string device_label() const override { return label_of(bridge_.device()); }
+  DType activation_dtype() const override { return dtype_of(activation_type_); }
+  std::string_view numerics() const override { return setting_.native ? "native" : "exact"; }
+  bool invariant_bits() const override { return false; }
+  bool supports(Op op, Direction direction) const override;
+
+  Result<Weight> load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep_alive) override;
+  Result<std::unique_ptr<KvStore>> make_kv_store(const KvGeometry& geometry) override;
+
+  void begin_step() override;
+  Result<void> end_step() override;
+
+  Tensor embed(const Weight& table, std::span<const std::int32_t> ids) override;
+  Tensor rms_norm(const Tensor& x, const Weight& weight, double epsilon) override;
+  Tensor layer_norm(const Tensor& x, const Weight& weight, const Weight* bias, double epsilon) override;
+  Tensor linear(const Tensor& x, const Weight& weight, const Weight* bias) override;
+  Tensor rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table) override;
+  void kv_write(KvStore& store, int layer, const Tensor& k, const Tensor& v, const Batch& batch) override;
+  Tensor attention(const Tensor& q, KvStore& store, int layer, const Batch& batch, const AttentionArgs& args) override;
+  Tensor attention_scores(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
+                          const AttentionArgs& args) override;
+  Tensor attention_pattern(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
+                           const AttentionArgs& args) override;
+  Tensor activation(const Tensor& x, Activation activation) override;
+  Tensor gated_activation(const Tensor& gate, const Tensor& up, Activation activation) override;
+  Tensor add(const Tensor& a, const Tensor& b, double b_scale) override;
+  Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override;
+  Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
+  Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
+  PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
+
+  OpCounters take_counters() override;
+  void profile_device(bool on) override { profiled_ = on; }
+  Gradients* gradients() override;
+
+ private:
+  friend class TorchGradients;
+  using Work = std::function<at::Tensor()>;
+
+  /// Runs `work`, whose result has `shape`; zeros of it when `check` failed or LibTorch threw.
+  Tensor run(const Shape& shape, Result<void> check, std::initializer_list<const Tensor*> inputs, const Work& work);
+  /// Runs `work` under the settings of this object; false, with the sticky status set, when LibTorch threw.
+  bool guarded(const std::function<void()>& work);
+  bool accept(Result<void> check);
+  void note_memory();
+  at::Tensor in(const Tensor& x) const { return bridge_.unwrap(x); }
+  at::Tensor weight_of(const Weight& weight) const { return bridge_.unwrap(weight.tensor); }
+  /// A vector of indices on the device.
+  at::Tensor indices(std::span<const std::int32_t> values) const;
+  /// The same of numbers, in f32 (not every device has f64).
+  at::Tensor floats(std::span<const double> values, at::IntArrayRef sizes) const;
+  /// x W^T in the activation type; narrower weights are widened in pieces of bounded size.
+  at::Tensor product(const at::Tensor& x, const at::Tensor& weight) const;
+  const RopeTurns& turns(std::span<const std::int32_t> positions, const RopeTable& table);
+  Result<at::Tensor> stored_tensor(const std::string& name, const TensorView& view,
+                                   const std::shared_ptr<const void>& keep_alive) const;
+  /// What a sequence sees in this step: its pages, or in training the rows that kv_write noted.
+  KeysAndValues held(KvStore& store, int layer, const SequenceRows& sequence) const;
+  Tensor attention_map(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
+                       const AttentionArgs& args, bool softmax);
+  at::Tensor basis_of(const Primitive& primitive) const;  ///< (k, D) f32
+  at::Tensor gate_of(const Primitive& primitive) const;   ///< (D, 1) f32; undefined without one
+  PrimitiveResult apply(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows);
+
+  TorchSetting setting_;
+  TensorBridge bridge_;
+  std::string kind_;
+  at::ScalarType activation_type_ = at::kFloat;
+  bool type_settled_ = false;  ///< native: the first matrix decides
+  Result<void> status_;
+  OpCounters counters_;
+  RopeTurns turns_;
+  std::map<int, KeysAndValues> noted_;  ///< training: this step's, by layer
+  std::optional<MemoryWatch> watch_;
+  bool profiled_ = false;
+  std::chrono::steady_clock::time_point step_start_;
+  std::unique_ptr<TorchGradients> gradients_;
+};
+
+}  // namespace vauban::torch_backend

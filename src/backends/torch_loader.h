@@ -1,0 +1,34 @@
+/// The torch backend as the rest of the program sees it: a shared object that is opened when it is first asked for.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/context.h"
+#include "base/result.h"
+#include "ops/ops.h"
+
+namespace vauban {
+
+struct TorchRequest {
+  std::string_view device, numerics = "exact";
+  bool training = false;
+};
+
+/// Where the module is looked for, in order: beside the program, in ../lib/vauban from there, where it was built.
+std::vector<std::filesystem::path> torch_module_places();
+
+/// Opens the module on the first call and keeps it. Errors: unsupported, saying what to install or build, where the
+/// module or LibTorch is not there, or was built from other sources; those of the module.
+Result<std::unique_ptr<Ops>> make_torch_ops(const Context& context, const TorchRequest& request);
+/// The same from this file. For tests.
+Result<std::unique_ptr<Ops>> make_torch_ops(const std::filesystem::path& module, const Context& context,
+                                            const TorchRequest& request);
+
+/// Version of the LibTorch behind the module: "1.13.0". Errors: the same.
+Result<std::string> libtorch_version();
+
+}  // namespace vauban
