@@ -121,6 +121,23 @@ Result<void> check_attention(const Tensor& q, const Batch& batch, const Attentio
   return check_batch(batch, q.shape()[0], geometry, layer);
 }
 
+Result<void> check_training_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args) {
+  if (q.shape().rank() != 3) return internal("attention: expected q of rank 3, found {}", q.shape().to_string());
+  if (args.heads < 1 || args.kv_heads < 1 || args.heads % args.kv_heads != 0)
+    return internal("attention: {} query heads do not divide into {} key heads", args.heads, args.kv_heads);
+  std::int64_t next = 0;
+  for (const SequenceRows& document : batch.sequences) {
+    if (document.past != 0 || document.rows < 0 || document.first_row != next)
+      return internal(
+          "attention: a training step is documents one behind the other, without a past; found {} rows at {} "
+          "after {} positions, where row {} comes next",
+          document.rows, document.first_row, document.past, next);
+    next += document.rows;
+  }
+  if (next != q.shape()[0]) return internal("attention: documents of {} rows in a step of {}", next, q.shape()[0]);
+  return ok();
+}
+
 Shape with_rows(const Shape& shape, std::int64_t rows) {
   std::array<std::int64_t, Shape::kMaxRank> dims{};
   std::copy(shape.dims().begin(), shape.dims().end(), dims.begin());

@@ -32,6 +32,9 @@ Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch
 Result<void> check_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args, const KvGeometry& geometry,
                              int layer);
 
+/// Queries (T, heads, head_dim) of a training step: documents one behind the other that cover it, none with a past.
+Result<void> check_training_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args);
+
 /// First position that the query at `position` may see.
 inline std::int64_t first_visible(std::int64_t position, std::int64_t window) {
   return window > 0 && position >= window ? position - window + 1 : 0;

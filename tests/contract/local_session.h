@@ -1,7 +1,10 @@
 /// LocalSession: a runtime with everything it borrows, for contract tests.
 #pragma once
 
+#include <cmath>
+#include <cstring>
 #include <filesystem>
+#include <gtest/gtest.h>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -92,6 +95,37 @@ inline std::string values_of(const Trace& trace) {
     out += *to_json(artifact).dump() + "\n";
   }
   return out;
+}
+
+/// Whether the backend promised bits that do not depend on batch, threads and steps.
+inline bool promises_bits(const Trace& trace) { return trace.parts().metadata.find("invariant_bits")->as_bool(); }
+
+inline void expect_same_floats(std::span<const float> a, std::span<const float> b, bool bits) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i)
+    ASSERT_TRUE(bits ? std::memcmp(&a[i], &b[i], sizeof(float)) == 0 : std::abs(a[i] - b[i]) <= 1e-4F)
+        << "element " << i << ": " << a[i] << " and " << b[i];
+}
+
+/// Equal values: bit for bit where that is promised; elsewhere the same artifacts with summaries to within rounding.
+inline void expect_same_values(const Trace& a, const Trace& b) {
+  if (promises_bits(a)) {
+    EXPECT_EQ(values_of(a), values_of(b));
+    return;
+  }
+  ASSERT_EQ(a.artifacts().size(), b.artifacts().size());
+  for (std::size_t i = 0; i < a.artifacts().size(); ++i) {
+    const TraceArtifact &x = a.artifacts()[i], &y = b.artifacts()[i];
+    EXPECT_EQ(x.artifact_id, y.artifact_id);
+    EXPECT_EQ(x.kind, y.kind);
+    EXPECT_EQ(x.shape, y.shape);
+    for (const char* key : {"mean", "std", "min", "max", "rms"}) {
+      const Json *left = x.summary.find(key), *right = y.summary.find(key);
+      ASSERT_EQ(left == nullptr, right == nullptr) << x.artifact_id;
+      if (!left || !left->is_number()) continue;
+      EXPECT_NEAR(left->as_double(), right->as_double(), 1e-4) << x.artifact_id << " " << key;
+    }
+  }
 }
 
 }  // namespace vauban::test

@@ -176,7 +176,8 @@ TEST_P(RuntimeContract, ABatchGivesWhatEachRequestGivesAlone) {
     VB_ASSERT_OK(batch[i]);
     const Result<Trace> single = (*alone)->trace(requests[i]);
     VB_ASSERT_OK(single);
-    EXPECT_EQ(test::values_of(*batch[i]), test::values_of(*single)) << requests[i].trace_id;
+    SCOPED_TRACE(requests[i].trace_id);
+    test::expect_same_values(*batch[i], *single);
   }
   EXPECT_EQ(together->used_pages(), 0);
 }
@@ -187,7 +188,7 @@ TEST_P(RuntimeContract, ThreadCountsGiveEqualBits) {
     const Result<Trace> a = (*one)->trace(request), b = (*two)->trace(request);
     VB_ASSERT_OK(a);
     VB_ASSERT_OK(b);
-    EXPECT_EQ(test::values_of(*a), test::values_of(*b));
+    test::expect_same_values(*a, *b);
   }
 }
 
@@ -233,7 +234,8 @@ TEST_P(RuntimeContract, ScoreRowsAreTheLogitsOfTheTraceInEveryChunking) {
   TraceRequest request = request_of("score", ids);
   request.want = {want_of(Site::logits, Form::payload)};
   test::MemorySink sink;
-  VB_ASSERT_OK((*session)->trace(request, &sink));
+  const Result<Trace> trace = (*session)->trace(request, &sink);
+  VB_ASSERT_OK(trace);
   for (const std::int64_t chunk : {1, 7, 64}) {
     auto stream = (*session)->score(ids, {.chunk_rows = chunk});
     VB_ASSERT_OK(stream);
@@ -247,7 +249,8 @@ TEST_P(RuntimeContract, ScoreRowsAreTheLogitsOfTheTraceInEveryChunking) {
       rows.insert(rows.end(), (*next)->values.begin(), (*next)->values.end());
     }
     ASSERT_EQ(rows.size(), sink.payloads[0].values.size());
-    EXPECT_EQ(std::memcmp(rows.data(), sink.payloads[0].values.data(), rows.size() * 4), 0) << "chunk " << chunk;
+    SCOPED_TRACE(chunk);
+    test::expect_same_floats(rows, sink.payloads[0].values, test::promises_bits(*trace));
   }
   EXPECT_EQ(session->used_pages(), 0);
 }
@@ -334,7 +337,7 @@ TEST_P(RuntimeContract, AReplayAnswersWithTheIdenticalTrace) {
     VB_ASSERT_OK(original);
     EXPECT_EQ(streamed->ids, original->ids);
     EXPECT_EQ(streamed->text, original->text);
-    EXPECT_EQ(streamed->logprobs, original->logprobs);
+    test::expect_same_floats(streamed->logprobs, original->logprobs, test::promises_bits(*trace));
     EXPECT_EQ(streamed->finish_reason, original->finish_reason);
     EXPECT_EQ(*(*replay)->tokenize(request), request.prompt_ids);
   }

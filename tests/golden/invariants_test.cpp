@@ -68,6 +68,11 @@ class Invariants : public testing::TestWithParam<std::string> {
     EXPECT_TRUE(session.has_value()) << describe(session.error());
     return session ? *std::move(session) : nullptr;
   }
+  /// Bit for bit where the backend promises it, else to within rounding.
+  bool same(std::span<const double> a, std::span<const double> b) {
+    if (open()->ops().invariant_bits()) return same_bits(a, b);
+    return a.size() == b.size() && max_difference({a.begin(), a.end()}, {b.begin(), b.end()}) <= 1e-4;  // of some tens
+  }
   TempDir folder_;
 };
 INSTANTIATE_TEST_SUITE_P(Backends, Invariants, testing::ValuesIn(backends_here()),
@@ -86,7 +91,7 @@ TEST_P(Invariants, PrefillEqualsSingleStepsInEveryBit) {
       VB_ASSERT_OK(part);
       stepped.insert(stepped.end(), part->begin(), part->end());
     }
-    EXPECT_TRUE(same_bits(*whole, stepped)) << "in chunks of " << chunk;
+    EXPECT_TRUE(same(*whole, stepped)) << "in chunks of " << chunk;
   }
 }
 
@@ -97,8 +102,8 @@ TEST_P(Invariants, ThreadsDoNotChangeABit) {
   VB_ASSERT_OK(a);
   VB_ASSERT_OK(b);
   VB_ASSERT_OK(c);
-  EXPECT_TRUE(same_bits(*a, *b));
-  EXPECT_TRUE(same_bits(*a, *c));
+  EXPECT_TRUE(same(*a, *b));
+  EXPECT_TRUE(same(*a, *c));
 }
 
 TEST_P(Invariants, OthersInTheBatchDoNotChangeABit) {
@@ -112,7 +117,7 @@ TEST_P(Invariants, OthersInTheBatchDoNotChangeABit) {
   std::vector<double> joined = *b;
   joined.insert(joined.end(), c->begin(), c->end());
   joined.insert(joined.end(), a->begin(), a->end());
-  EXPECT_TRUE(same_bits(joined, *together));
+  EXPECT_TRUE(same(joined, *together));
 }
 
 TEST_P(Invariants, ObservationDoesNotChangeABit) {
@@ -230,8 +235,8 @@ TEST_P(Invariants, AForkContinuesLikeTheWholeTextAndLeavesItsParentAlone) {
   };
   VB_ASSERT_OK(child_logits);
   VB_ASSERT_OK(parent_logits);
-  EXPECT_TRUE(same_bits(*child_logits, tail_of_whole(right)));
-  EXPECT_TRUE(same_bits(*parent_logits, tail_of_whole(left)));
+  EXPECT_TRUE(same(*child_logits, tail_of_whole(right)));
+  EXPECT_TRUE(same(*parent_logits, tail_of_whole(left)));
 }
 
 TEST_P(Invariants, ATrimmedSequenceContinuesAsIfTheRestHadNotBeen) {
@@ -246,7 +251,7 @@ TEST_P(Invariants, ATrimmedSequenceContinuesAsIfTheRestHadNotBeen) {
   whole.insert(whole.end(), other.begin(), other.end());
   const auto expected = session->logits(whole);
   VB_ASSERT_OK(expected);
-  EXPECT_TRUE(same_bits(*again, std::span(*expected).last(again->size())));
+  EXPECT_TRUE(same(*again, std::span(*expected).last(again->size())));
 }
 
 TEST_P(Invariants, ARowWithoutOutputGivesNoLogits) {

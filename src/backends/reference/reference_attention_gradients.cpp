@@ -53,23 +53,6 @@ double score_slope(double score, const AttentionArgs& args) {
   return args.scale * (1.0 - (score / args.softcap) * (score / args.softcap));
 }
 
-Result<void> check_training_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args) {
-  if (q.shape().rank() != 3) return internal("attention: expected q of rank 3, found {}", q.shape().to_string());
-  if (args.heads < 1 || args.kv_heads < 1 || args.heads % args.kv_heads != 0)
-    return internal("attention: {} query heads do not divide into {} key heads", args.heads, args.kv_heads);
-  std::int64_t next = 0;
-  for (const SequenceRows& document : batch.sequences) {
-    if (document.past != 0 || document.rows < 0 || document.first_row != next)
-      return internal(
-          "attention: a training step is documents one behind the other, without a past; found {} rows at {} "
-          "after {} positions, where row {} comes next",
-          document.rows, document.first_row, document.past, next);
-    next += document.rows;
-  }
-  if (next != q.shape()[0]) return internal("attention: documents of {} rows in a step of {}", next, q.shape()[0]);
-  return ok();
-}
-
 }  // namespace
 
 TrainingAttention ReferenceGradients::attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch,

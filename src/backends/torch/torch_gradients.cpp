@@ -14,8 +14,8 @@ namespace {
 
 using Values = std::vector<at::Tensor>;
 
-/// Rows of the head's logits that exist at a time: 64 MiB of f32.
-constexpr std::int64_t kLogitElements = std::int64_t{1} << 24;
+/// Elements of the head's logits that exist at a time: 4 MiB of f32, and as much again for each step of its derivative.
+constexpr std::int64_t kLogitElements = std::int64_t{1} << 20;
 
 /// Gradients of sum(dy * f(inputs)) by each input, by LibTorch's autograd. Zeros where f does not depend on one.
 Values pulled_back(const Values& inputs, const at::Tensor& dy, const std::function<at::Tensor(const Values&)>& f) {
@@ -151,7 +151,7 @@ TrainingAttention TorchGradients::attention(const Tensor& q, const Tensor& k, co
                                             const AttentionArgs& args) {
   TrainingAttention out{.z = zeros(q.shape()), .log_sum_exp = zeros({q.shape()[0], args.heads})};
   const Shape kv{q.shape()[0], args.kv_heads, args.head_dim};
-  if (!ops_.accept(fit("attention", {{&q, {q.shape()[0], args.heads, args.head_dim}}, {&k, kv}, {&v, kv}}))) return out;
+  if (!ops_.accept(check_training_attention(q, batch, args)) || !ops_.accept(fit("attention", {{&q, {q.shape()[0], args.heads, args.head_dim}}, {&k, kv}, {&v, kv}}))) return out;
   ops_.guarded([&] {
     for (const SequenceRows& document : batch.sequences) {
       if (document.rows == 0) continue;
@@ -169,7 +169,7 @@ AttentionGradients TorchGradients::attention_backward(const Tensor& dz, const Te
                                                       const AttentionArgs& args) {
   AttentionGradients out{.q = zeros(q.shape()), .k = zeros(k.shape()), .v = zeros(v.shape())};
   const Shape kv{q.shape()[0], args.kv_heads, args.head_dim};
-  if (!ops_.accept(fit("attention_backward", {{&dz, q.shape()}, {&k, kv}, {&v, kv}}))) return out;
+  if (!ops_.accept(check_training_attention(q, batch, args)) || !ops_.accept(fit("attention_backward", {{&dz, q.shape()}, {&k, kv}, {&v, kv}}))) return out;
   ops_.guarded([&] {
     for (const SequenceRows& document : batch.sequences) {
       if (document.rows == 0) continue;
@@ -233,7 +233,7 @@ HeadResult TorchGradients::head(const Tensor& x, const Weight& weight, double so
   HeadResult result;
   const std::int64_t rows = x.shape().rows(), vocabulary = weight.shape.rank() == 2 ? weight.shape[0] : 0;
   Result<void> check = check_linear(x, weight, nullptr);
-  if (check) check = check_indices(ErrorCode::internal, "target", targets, vocabulary);
+  if (check) check = check_indices(ErrorCode::invalid_input, "target", targets, vocabulary);
   if (check && (std::ssize(targets) != rows || (!coefficients.empty() && std::ssize(coefficients) != rows)))
     check = internal("head: {} targets and {} coefficients for {} rows", targets.size(), coefficients.size(), rows);
   if (check) check = fit("head", {{dw, weight.shape}});
