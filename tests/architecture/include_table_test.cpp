@@ -133,12 +133,36 @@ TEST(PublicHeaders, CatchAPlantedThirdPartyInclude) {
   EXPECT_EQ(foreign_includes(includes_in("#  include \"base/result.h\"\n")), std::vector<std::string>{"base/result.h"});
 }
 
+/// The folder of the module that is linked with LibTorch. Its border to the rest is torch_module.h.
+constexpr std::string_view kTorchFolder = "src/backends/torch/";
+
+/// Headers of that folder that a file outside it includes.
+std::vector<std::string> crossings_to_torch(std::string_view relative, const std::vector<Include>& includes) {
+  std::vector<std::string> crossings;
+  if (relative.starts_with(kTorchFolder)) return crossings;
+  for (const Include& include : includes)
+    if (include.target.starts_with("backends/torch/") && include.target != "backends/torch/torch_module.h")
+      crossings.push_back(include.target);
+  return crossings;
+}
+
+TEST(ThirdParty, OnlyTheBorderOfTheTorchModuleIsSeenOutside) {
+  for (const auto& file : files_below("src", {".h", ".cpp"})) {
+    const std::string relative = std::filesystem::relative(file, source_dir()).string();
+    EXPECT_EQ(crossings_to_torch(relative, includes_of(file)), std::vector<std::string>{}) << relative;
+  }
+  const auto border = includes_of(source_dir() / "src/backends/torch/torch_module.h");
+  for (const Include& include : border) EXPECT_FALSE(include.target.starts_with("ATen")) << include.target;
+  const auto planted = includes_in("#include \"backends/torch/torch_ops.h\"\n");
+  EXPECT_EQ(crossings_to_torch("src/app/open.cpp", planted).size(), 1u);
+}
+
 /// Third-party types stay in their adapter: no header outside it names them.
 TEST(ThirdParty, HeadersStayInTheirAdapters) {
   const std::set<std::string> adapters{"src/base/format.h", "src/base/result.h"};
   for (const auto& file : files_below("src", {".h"})) {
     const std::string relative = std::filesystem::relative(file, source_dir()).string();
-    if (adapters.contains(relative) || is_test(relative)) continue;
+    if (adapters.contains(relative) || is_test(relative) || relative.starts_with(kTorchFolder)) continue;
     for (const Include& include : includes_of(file)) {
       const bool third_party = include.angled && include.target.find('/') != std::string::npos &&
                                !include.target.starts_with("sys/");
