@@ -13,6 +13,7 @@
 
 #include "vauban/result.h"
 #include "vauban/trace.h"
+#include "vauban/weight_edit.h"
 
 namespace vauban {
 
@@ -90,6 +91,17 @@ class Runtime {
   /// Teacher-forced logits of `ids`.
   virtual Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids,
                                                      const ScoreOptions& options = {}) = 0;
+
+  /// Changes loaded weights, in order; all of the edits or, on an error, none. While edits are active model() has another
+  /// digest and every trace lists them. -> one record per tensor. Errors: unsupported where no weights are at hand (the
+  /// default); invalid_input while requests are running, and for an edit that does not fit; not_found for a name.
+  virtual Result<std::vector<WeightEditRecord>> edit_weights(std::span<const WeightEdit> edits);
+  /// Takes the last `count` active edits back, or all of them. -> their records, the last edit first. Errors: unsupported;
+  /// invalid_input for more edits than are active or while requests are running.
+  virtual Result<std::vector<WeightEditRecord>> undo_weight_edits(std::int64_t count);
+  virtual Result<std::vector<WeightEditRecord>> undo_weight_edits();
+  /// Of the active edits, oldest first.
+  virtual std::span<const WeightEditRecord> weight_edits() const { return {}; }
 };
 
 }  // namespace vauban

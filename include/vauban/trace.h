@@ -87,6 +87,7 @@ struct Want {
   int top_k = 0;            ///< for Form::top_k
   Moment moment = Moment::after;
   std::string dtype = "f32";  ///< of a payload: f32 or f16
+  std::string tensors;        ///< weight_snapshot: names, '*' and '?' as wildcards; empty: one digest over all weights
 };
 
 /// One requested edit at a site.

@@ -3,6 +3,7 @@
 #include "app/commands/run/run_config.h"
 #include "app/commands/init/templates.h"
 #include "app/intervention_file.h"
+#include "app/weight_edit_file.h"
 #include "base/config/dump.h"
 #include "base/config/reader.h"
 #include "suite/suite.h"
@@ -14,6 +15,7 @@ namespace {
 TEST(Configurations, DeclarationsAreConsistent) {
   VB_EXPECT_OK(check_declaration<RunConfig>());
   VB_EXPECT_OK(check_declaration<InterventionsFile>());
+  VB_EXPECT_OK(check_declaration<WeightEditsFile>());
 }
 
 TEST(Configurations, EveryExampleIsRead) {
@@ -22,6 +24,10 @@ TEST(Configurations, EveryExampleIsRead) {
     if (entry.path().extension() != ".toml") continue;
     if (entry.path().filename() == "interventions.toml") {
       VB_EXPECT_OK(read_interventions(entry.path().string()));
+      continue;
+    }
+    if (entry.path().filename() == "weight_edits.toml") {
+      VB_EXPECT_OK(read_weight_edits(entry.path().string()));
       continue;
     }
     const auto config = read_toml_file<RunConfig>(entry.path());

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <array>
 
 #include "model/model.h"
+#include "model/weight_snapshot.h"
 
 namespace vauban {
 namespace {
@@ -35,9 +37,26 @@ Support memory_support(const Ops& ops) {
       "host memory: what the backend allocated is counted; mapped weights and the allocator's overhead are not");
 }
 
+/// A matrix and a vector of values that every narrower type would round, given to the backend and read back: what it gives
+/// back unchanged can be shown, and what an edit writes arrives.
+Support weight_support(Ops& ops) {
+  static constexpr std::array kValues{0.1F, -2.7182817F, 16777215.0F, 3.0e-20F, -1.0F, 0.0F};
+  const std::span<const float> values(kValues);
+  for (const Shape& shape : {Shape{2, 3}, Shape{6}}) {
+    const auto probe = ops.load_weight("probe", {.dtype = DType::f32, .shape = shape, .bytes = std::as_bytes(values)}, nullptr);
+    if (!probe) return unsupported_for(format("backend '{}' takes no f32 weight: {}", ops.backend(), probe.error().message));
+    const auto held = read_weight(*probe);
+    if (!held) return unsupported_for(format("backend '{}': {}", ops.backend(), held.error().message));
+    if (!std::ranges::equal(*held, values))
+      return partial(format("backend '{}' does not hold f32 weights as they are given ({})", ops.backend(),
+                            to_string(probe->tensor.dtype())));
+  }
+  return kFull;
+}
+
 }  // namespace
 
-Capability capability_of(const Architecture& architecture, const Ops& ops, bool has_tokenizer) {
+Capability capability_of(const Architecture& architecture, Ops& ops, bool has_tokenizer) {
   const Support text = has_tokenizer ? kFull : unsupported_for("the model came without a tokenizer");
   Capability capability;
   capability.name = std::string(ops.backend());
@@ -46,9 +65,7 @@ Capability capability_of(const Architecture& architecture, const Ops& ops, bool 
   capability.activations = kFull;
   capability.interventions = op_support(ops, Op::primitive);
   capability.kv_cache = op_support(ops, Op::attention);
-  capability.weight_access = kFull;  // every tensor is read from the file and hashed
-  capability.mutable_weights =
-      unsupported_for("weights are immutable once loaded; changing them arrives with training");
+  capability.weight_access = capability.mutable_weights = weight_support(ops);
   capability.text = text;
   capability.tokens = has_tokenizer ? kFull : partial("ids only: the model came without a tokenizer");
   capability.profile_device_memory = memory_support(ops);

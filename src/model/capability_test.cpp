@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "model/model.h"
 #include "support/model_session.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
+#include "tensor/quant/format.h"
 
 namespace vauban::test {
 namespace {
@@ -20,8 +23,14 @@ class LackingOps final : public Ops {
     return !lacking_.contains(op) && inner_.supports(op, direction);
   }
   Result<Weight> load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep) override {
-    return inner_.load_weight(std::move(name), view, std::move(keep));
+    if (!on_load) return inner_.load_weight(std::move(name), view, std::move(keep));
+    VB_TRY(std::vector<float> values, decode_f32(view));
+    VB_CHECK(on_load(values));
+    const auto changed = std::make_shared<const std::vector<float>>(std::move(values));
+    return inner_.load_weight(std::move(name),
+                              {.dtype = DType::f32, .shape = view.shape, .bytes = std::as_bytes(std::span(*changed))}, changed);
   }
+  std::function<Result<void>(std::vector<float>&)> on_load;  ///< what becomes of the values on their way in
   Result<std::unique_ptr<KvStore>> make_kv_store(const KvGeometry& g) override { return inner_.make_kv_store(g); }
   void begin_step() override { inner_.begin_step(); }
   Result<void> end_step() override { return inner_.end_step(); }
@@ -89,17 +98,17 @@ TEST_F(CapabilityOf, TheReferenceShowsEverySiteOfTheArchitecture) {
   EXPECT_EQ(c.device_kinds, (std::vector<std::string>{"cpu"}));
   for (const Site site : llama().sites) EXPECT_EQ(c.site(site).level, SupportLevel::full) << to_string(site);
   for (const Support& support :
-       {c.logits, c.logprobs, c.activations, c.interventions, c.kv_cache, c.weight_access, c.text, c.tokens})
+       {c.logits, c.logprobs, c.activations, c.interventions, c.kv_cache, c.weight_access, c.mutable_weights, c.text,
+        c.tokens})
     EXPECT_EQ(support.level, SupportLevel::full);
 }
 
 TEST_F(CapabilityOf, WhatIsNotFullSaysWhy) {
   const Capability c = capability_of(llama(), session_->ops(), false);
-  EXPECT_EQ(c.mutable_weights.level, SupportLevel::unsupported);
   EXPECT_EQ(c.text.level, SupportLevel::unsupported);
   EXPECT_EQ(c.tokens.level, SupportLevel::partial);
   EXPECT_EQ(c.profile_device_memory.level, SupportLevel::partial);
-  for (const Support& support : {c.mutable_weights, c.text, c.tokens, c.profile_device_memory})
+  for (const Support& support : {c.text, c.tokens, c.profile_device_memory})
     EXPECT_FALSE(support.reason.empty());
   for (const Site site : {Site::router_logits, Site::router_topk, Site::router_weights}) {
     EXPECT_EQ(c.site(site).level, SupportLevel::unsupported);
@@ -131,6 +140,25 @@ TEST_F(CapabilityOf, ALackingOperationLimitsItsSiteAndIsNotAskedFor) {
   ops.begin_step();
   session_->model().network->forward(ops, session_->store(), batch, WantsAll());
   VB_EXPECT_OK(ops.end_step());
+}
+
+/// A backend that rounds what it is given, or takes no f32 at all.
+TEST_F(CapabilityOf, WeightsThatDoNotComeBackAsTheyWereGivenAreNotFull) {
+  LackingOps rounding(session_->ops(), {}), refusing(session_->ops(), {});
+  rounding.on_load = [](std::vector<float>& values) -> Result<void> {
+    for (float& value : values) value = bf16_to_f32(f32_to_bf16(value));
+    return ok();
+  };
+  refusing.on_load = [](std::vector<float>&) -> Result<void> { return unsupported("blocks only"); };
+  const Capability rounded = capability_of(llama(), rounding, true), refused = capability_of(llama(), refusing, true);
+  for (const Support& support : {rounded.weight_access, rounded.mutable_weights}) {
+    EXPECT_EQ(support.level, SupportLevel::partial);
+    EXPECT_NE(support.reason.find("as they are given"), std::string::npos) << support.reason;
+  }
+  for (const Support& support : {refused.weight_access, refused.mutable_weights}) {
+    EXPECT_EQ(support.level, SupportLevel::unsupported);
+    EXPECT_NE(support.reason.find("blocks only"), std::string::npos) << support.reason;
+  }
 }
 
 TEST_F(CapabilityOf, AModelIsRefusedOnABackendThatLacksWhatItNeeds) {

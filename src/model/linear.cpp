@@ -11,6 +11,13 @@ Tensor with_pairs(Ops& ops, const std::vector<LoraPair>& pairs, const Tensor& x,
   return y;
 }
 
+void visit_pairs(std::vector<LoraPair>& pairs, const WeightVisitor& visit) {
+  for (LoraPair& pair : pairs) {
+    visit(pair.a);
+    visit(pair.b);
+  }
+}
+
 }  // namespace
 
 Tensor Linear::operator()(Ops& ops, const Tensor& x) const {
@@ -25,6 +32,22 @@ Tensor Embedding::operator()(Ops& ops, std::span<const std::int32_t> ids) const 
 
 Tensor Head::operator()(Ops& ops, const Tensor& x) const {
   return with_pairs(ops, lora, x, ops.lm_head(x, weight));
+}
+
+void Linear::visit_weights(const WeightVisitor& visit) {
+  visit(weight);
+  if (!bias.empty()) visit(bias);
+  visit_pairs(lora, visit);
+}
+
+void Embedding::visit_weights(const WeightVisitor& visit) {
+  visit(table);
+  visit_pairs(lora, visit);
+}
+
+void Head::visit_weights(const WeightVisitor& visit) {
+  visit(weight);
+  visit_pairs(lora, visit);
 }
 
 }  // namespace vauban

@@ -5,12 +5,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "ops/ops.h"
 
 namespace vauban {
+
+using WeightVisitor = std::function<void(Weight&)>;
 
 /// Adds scale * B(A(dropout(x))) to what the layer gives.
 struct LoraPair {
@@ -24,6 +27,7 @@ struct Linear {
   Weight weight, bias;  ///< (out, in) (out); bias is empty where the model has none
   std::vector<LoraPair> lora;
   Tensor operator()(Ops& ops, const Tensor& x) const;  ///< (T, in) -> (T, out)
+  void visit_weights(const WeightVisitor& visit);      ///< those that are there: no empty bias
 };
 
 /// Rows of a table: of token ids, or of positions.
@@ -31,6 +35,7 @@ struct Embedding {
   Weight table;  ///< (V, D)
   std::vector<LoraPair> lora;
   Tensor operator()(Ops& ops, std::span<const std::int32_t> ids) const;  ///< (T, D)
+  void visit_weights(const WeightVisitor& visit);
 };
 
 /// Logits. Its table may be that of the embedding (a tied head).
@@ -38,6 +43,7 @@ struct Head {
   Weight weight;  ///< (V, D)
   std::vector<LoraPair> lora;
   Tensor operator()(Ops& ops, const Tensor& x) const;  ///< (T, D) -> (T, V)
+  void visit_weights(const WeightVisitor& visit);
 };
 
 }  // namespace vauban

@@ -28,7 +28,7 @@
 
 namespace vauban {
 
-/// The layers of one model. Immutable; the state of sequences is in the KvStore.
+/// The layers of one model. Its weights change only through visit_weights; the state of sequences is in the KvStore.
 class Network {
  public:
   virtual ~Network() = default;
@@ -36,6 +36,9 @@ class Network {
   virtual Tensor forward(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap) const = 0;
   virtual KvGeometry kv_geometry() const = 0;  ///< pages left 0
   virtual std::int64_t weight_bytes() const = 0;
+  /// Every weight that the forward pass reads, LoRA pairs included; a table that both ends share comes once for each. The
+  /// visitor may replace one by another of the same shape between two steps, all of one name alike.
+  virtual void visit_weights(const WeightVisitor& visit) = 0;
 };
 
 /// Fetches tensors by name with an expected shape, from either naming scheme, and remembers what was used. Adapters
@@ -139,6 +142,7 @@ std::string special_text(const Tokenizer* tokenizer, std::optional<std::int32_t>
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer_file(const std::filesystem::path& path);
 
 /// What this architecture on this backend can honestly show: computed, and proved by the contract tests.
-Capability capability_of(const Architecture& architecture, const Ops& ops, bool has_tokenizer);
+/// Loads two small weights to see whether it can read them back.
+Capability capability_of(const Architecture& architecture, Ops& ops, bool has_tokenizer);
 
 }  // namespace vauban

@@ -185,6 +185,8 @@ std::vector<std::string> limitations(const RunData& data, const Evidence& eviden
   add_failures(list, data.candidate, "candidate");
   for (const InterventionUse& use : data.interventions)
     list.push_back(format("the {} ran with the edit '{}' ({}): its weights are not what was measured alone", use.side, use.name, use.mode));
+  if (const Json edits = find_or_null(data.inputs, "weight_edits"); edits.is_array())
+    list.push_back(format("the candidate ran with {} edits of its loaded weights: its file holds others", edits.size()));
   if (data.noise_floors.empty()) list.emplace_back("no noise floor was measured (--baseline-floor)");
   if (!claims.lifted_by.empty()) list.push_back("a higher rung needs " + claims.lifted_by);
   for (const Missing& missing : evidence.missing) list.push_back(format("{} missing: {}", to_string(missing.kind), missing.reason));

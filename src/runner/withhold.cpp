@@ -50,7 +50,8 @@ void add_summary(Want want, std::vector<Want>& kept) {
   want.dtype = "f32";
   for (Want& other : kept) {
     const bool same = other.kind == want.kind && other.site == want.site && other.moment == want.moment &&
-                      other.form == want.form && other.dtype == want.dtype && other.positions == want.positions;
+                      other.form == want.form && other.dtype == want.dtype && other.positions == want.positions &&
+                      other.tensors == want.tensors;
     if (!same) continue;
     const bool all = other.layers.empty() || want.layers.empty();
     other.layers.insert(other.layers.end(), want.layers.begin(), want.layers.end());

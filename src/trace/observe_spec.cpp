@@ -86,7 +86,24 @@ Result<void> check_parts(const SiteInfo& site, std::size_t parts) {
                        site.name, parts);
 }
 
+constexpr std::string_view kWeights = "weights:";
+
+Result<Want> weights_from(std::string_view spec) {
+  Want want;
+  want.kind = ArtifactKind::weight_snapshot;
+  const std::string_view rest = spec.substr(kWeights.size());
+  const std::size_t colon = rest.rfind(':');
+  want.tensors = std::string(rest.substr(0, colon));
+  if (colon == std::string_view::npos || want.tensors.empty())
+    return invalid_input("expected 'weights:tensors:form', as in 'weights:*.down_proj.weight:summary'");
+  const std::string_view form = rest.substr(colon + 1);
+  if (form != "summary" && form != "payload") return refused("form", "'summary' or 'payload'", form);
+  want.form = form == "payload" ? Form::payload : Form::summary;
+  return want;
+}
+
 Result<Want> want_from(std::string_view spec) {
+  if (spec.starts_with(kWeights)) return weights_from(spec);
   Want want;
   VB_TRY(want.positions, take_positions(spec));
   const std::vector<std::string_view> parts = split(spec, ':');
@@ -130,6 +147,8 @@ Result<std::vector<Want>> parse_observe(std::string_view text) {
 }
 
 std::string observe_spec(const Want& want) {
+  if (want.kind == ArtifactKind::weight_snapshot && !want.tensors.empty())
+    return format("{}{}:{}", kWeights, want.tensors, want.form == Form::payload ? "payload" : "summary");
   const bool sayable = want.moment == Moment::after && gapless(want.layers) &&
                        artifact_kind_of(want.site) == want.kind &&
                        (want.positions.kind != Positions::Kind::list || want.positions.values.size() == 1);

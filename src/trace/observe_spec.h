@@ -2,10 +2,12 @@
 ///
 ///   site:layers:form[@positions]     sites of a layer        resid_post:all:payload@last, attn_pattern:0-3:summary
 ///   site:form[@positions]            the other sites         logits:payload@last, logprobs:top20
+///   weights:tensors:form             loaded weights          weights:model.layers.*.mlp.down_proj.weight:summary
 ///
 ///   layers     all | 3 | 0-3                     counted from 0
 ///   form       summary | payload | payload_f16 | topN   (topN: logits and logprobs)
 ///   positions  all | last | decode | 3 | 3-7     prompt rows first; default all
+///   tensors    Hugging Face names; * and ? stand for any characters; the form is summary or payload
 #pragma once
 
 #include <string>

@@ -30,10 +30,26 @@ TEST(ObserveSpec, ReadsTheExamplesOfTheCommandLine) {
 TEST(ObserveSpec, EverySpecReadsBackWhatItSays) {
   for (const std::string spec : {"resid_post:all:summary", "q:3:payload", "k_rot:0-3:payload_f16@decode",
                                  "final_norm_out:payload", "logits:top5@last", "logprobs:summary@7",
-                                 "attn_scores:2:payload@0-9", "kv_pages:summary", "sampled_id:payload"}) {
+                                 "attn_scores:2:payload@0-9", "kv_pages:summary", "sampled_id:payload",
+                                 "weights:model.layers.*.mlp.down_proj.weight:summary", "weights:*:payload"}) {
     const auto want = parse_observe_spec(spec);
     VB_ASSERT_OK(want);
     EXPECT_EQ(observe_spec(*want), spec);
+  }
+}
+
+TEST(ObserveSpec, WeightsAreNamedByTheirTensors) {
+  const auto wants = parse_observe("weights:model.norm.weight:payload,resid_post:0:summary@last");
+  VB_ASSERT_OK(wants);
+  EXPECT_EQ((*wants)[0].kind, ArtifactKind::weight_snapshot);
+  EXPECT_EQ((*wants)[0].tensors, "model.norm.weight");
+  EXPECT_EQ((*wants)[0].form, Form::payload);
+  EXPECT_EQ((*wants)[1].tensors, "");
+  for (const std::string bad : {"weights:", "weights:summary", "weights::summary", "weights:*:top3", "weights:*:payload_f16",
+                                "weights:*:summary@last", "weights:a:summary,weights:a:summary"}) {
+    const auto refused = parse_observe(bad);
+    ASSERT_FALSE(refused.has_value()) << bad;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_input) << bad;
   }
 }
 

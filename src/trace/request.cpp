@@ -71,12 +71,28 @@ Result<void> check_layers(const std::vector<int>& layers, Site site) {
   return ok();
 }
 
+/// Names of tensors are for weights, and weights have neither positions nor a narrower payload: their digest is of f32.
+Result<void> check_weights(const Want& want) {
+  if (want.kind != ArtifactKind::weight_snapshot) {
+    if (want.tensors.empty()) return ok();
+    return invalid_input("tensors: expected none beside kind '{}', found '{}'", to_string(want.kind),
+                         printable(want.tensors, 60));
+  }
+  if (!is_valid_utf8(want.tensors)) return invalid_input("tensors: expected UTF-8, found other bytes");
+  if (want.positions != Positions{})
+    return invalid_input("positions: weights have none, found '{}'", want.positions.to_string());
+  if (want.dtype != "f32")
+    return invalid_input("dtype: a payload of weights is f32, found '{}'", printable(want.dtype, 60));
+  return ok();
+}
+
 Result<void> check_want(const Want& want) {
   const bool needs_site =
       want.kind == ArtifactKind::activation || want.kind == ArtifactKind::logits || want.kind == ArtifactKind::logprobs;
   if (needs_site && !site_of(want))
     return invalid_input("site '{}' yields artifacts of kind '{}', found kind '{}'", to_string(want.site),
                          to_string(artifact_kind_of(want.site)), to_string(want.kind));
+  VB_CHECK(check_weights(want));
   VB_CHECK(check_layers(want.layers, want.site));
   VB_CHECK(check_positions(want.positions));
   const bool has_top = want.kind == ArtifactKind::logits || want.kind == ArtifactKind::logprobs;
@@ -97,7 +113,8 @@ bool same_layers(const Want& a, const Want& b) {
 /// Asked twice: the same observation, in the same form, at the same place.
 bool repeats(const Want& a, const Want& b) {
   return a.kind == b.kind && site_of(a) == site_of(b) && a.moment == b.moment && a.form == b.form &&
-         a.top_k == b.top_k && a.dtype == b.dtype && a.positions == b.positions && same_layers(a, b);
+         a.top_k == b.top_k && a.dtype == b.dtype && a.positions == b.positions && a.tensors == b.tensors &&
+         same_layers(a, b);
 }
 
 /// The vectors themselves are checked by validate_primitive, which knows the model's width.

@@ -92,7 +92,7 @@ Result<Sampling> sampling_from(const Json& json) {
 
 Json want_json(const Want& want) {
   const std::optional<Site> site = site_of(want);
-  return Json::object({{"kind", to_string(want.kind)},
+  Json json = Json::object({{"kind", to_string(want.kind)},
                        {"site", site ? Json(to_string(*site)) : Json()},
                        {"layers", Json(want.layers)},
                        {"positions", want.positions.to_string()},
@@ -100,6 +100,9 @@ Json want_json(const Want& want) {
                        {"top_k", want.top_k},
                        {"moment", to_string(want.moment)},
                        {"dtype", want.dtype}});
+  // Only where it says something: requests without it keep the digest that they had before there was such a key.
+  if (!want.tensors.empty()) json["tensors"] = want.tensors;
+  return json;
 }
 
 Result<Positions> positions_of(const Json& json) {
@@ -108,7 +111,7 @@ Result<Positions> positions_of(const Json& json) {
 }
 
 Result<Want> want_from(const Json& json) {
-  VB_CHECK(only(json, {"kind", "site", "layers", "positions", "form", "top_k", "moment", "dtype"}));
+  VB_CHECK(only(json, {"kind", "site", "layers", "positions", "form", "top_k", "moment", "dtype", "tensors"}));
   Want want;
   VB_TRY(const std::string kind, json.get_string("kind"));
   VB_TRY(want.kind, as_corrupt(artifact_kind_from(kind)));
@@ -124,6 +127,7 @@ Result<Want> want_from(const Json& json) {
   VB_TRY(const std::string moment, text_or(json, "moment", std::string(to_string(want.moment))));
   VB_TRY(want.moment, as_corrupt(moment_from(moment)));
   VB_TRY(want.dtype, text_or(json, "dtype", want.dtype));
+  VB_TRY(want.tensors, text_or(json, "tensors", ""));
   return want;
 }
 

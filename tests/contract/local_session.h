@@ -19,11 +19,12 @@ namespace vauban::test {
 
 class LocalSession {
  public:
+  /// `model` may be BASE+ADAPTER.
   static Result<std::unique_ptr<LocalSession>> open(const std::filesystem::path& model, std::string_view backend,
                                                     const LocalOptions& options = {}, int threads = 1) {
     std::unique_ptr<LocalSession> session(new LocalSession(threads));
     VB_TRY(std::unique_ptr<Ops> ops, make_backend(backend, session->context_));
-    VB_TRY(const ModelSource source, ModelSource::open(model));
+    VB_TRY(const ModelSource source, ModelSource::open_with_adapters(model.string()));
     VB_TRY(std::unique_ptr<Model> loaded, Model::load(source, *ops, session->context_));
     VB_TRY(session->runtime_, LocalRuntime::make(std::move(loaded), std::move(ops), session->context_, options));
     return session;

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "support/gguf_builder.h"
 #include "support/tiny_model.h"
+#include "tensor/quant/format.h"
 
 namespace vauban::test {
 namespace {
@@ -51,9 +52,17 @@ std::string bytes_of(const std::vector<float>& values) {
   return bytes;
 }
 
+std::string blocks_of(const std::vector<float>& values) {
+  const BlockFormat& q8 = *find_block_format(DType::q8_0);
+  const auto blocks = static_cast<std::int64_t>(values.size()) / q8.block;
+  std::string bytes(static_cast<std::size_t>(blocks * q8.block_bytes), '\0');
+  q8.encode(values.data(), reinterpret_cast<std::byte*>(bytes.data()), blocks);
+  return bytes;
+}
+
 }  // namespace
 
-std::string tiny_gguf(const TinyModel& model) {
+std::string tiny_gguf(const TinyModel& model, bool packed) {
   GgufBuilder file;
   const auto count = [&](const char* key, const char* hf) {
     file.number<std::uint32_t>(key, kU32, static_cast<std::uint32_t>(model.config.find(hf)->as_int()));
@@ -79,10 +88,12 @@ std::string tiny_gguf(const TinyModel& model) {
     const bool rotary = name.find("q_proj") != std::string::npos || name.find("k_proj") != std::string::npos;
     const auto dims = tensor.shape.dims();
     const std::int64_t head_dim = model.config.find("head_dim")->as_int();
+    const std::vector<float> values = rotary ? halves_to_pairs(tensor, head_dim) : tensor.values;
+    const bool as_blocks = packed && dims.size() == 2;
     file.tensor({.name = gguf_name(name),
                  .ne = {dims.rbegin(), dims.rend()},
-                 .type = 0,
-                 .data = bytes_of(rotary ? halves_to_pairs(tensor, head_dim) : tensor.values)});
+                 .type = as_blocks ? info(DType::q8_0).ggml_type : 0,
+                 .data = as_blocks ? blocks_of(values) : bytes_of(values)});
   }
   return file.build();
 }

@@ -36,8 +36,9 @@ struct TinyModel {
 TinyModel make_tiny_model(const TinyModelOptions& options = {});
 Result<void> write_tiny_model(const std::filesystem::path& folder, const TinyModel& model);
 
-/// The same weights as the bytes of a GGUF file (F32, q and k rows in RoPE pairs, no tokenizer).
-std::string tiny_gguf(const TinyModel& model);
+/// The same weights as the bytes of a GGUF file (F32, q and k rows in RoPE pairs, no tokenizer); `packed`: matrices as
+/// Q8_0 blocks.
+std::string tiny_gguf(const TinyModel& model, bool packed = false);
 
 /// Makes the folder where it is absent; replaces the files that it writes.
 /// Errors: invalid_input for a negative or non-finite `perturb`; those of writing.

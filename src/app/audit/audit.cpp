@@ -14,6 +14,7 @@
 #include "app/open.h"
 #include "app/scoring.h"
 #include "app/version.h"
+#include "app/weight_edit_file.h"
 #include "base/config/dump.h"
 #include "base/json_file.h"
 #include "base/sha256.h"
@@ -97,6 +98,7 @@ Result<AuditRun> open_run(const AuditConfig& config, Session& session) {
     return invalid_input("--samples {} needs --temperature above 0: greedy answers would all be the same", config.samples);
   VB_TRY(run.base, open_side(config.base, config, session), "opening the baseline {}", config.base);
   VB_TRY(run.candidate, open_side(config.candidate, config, session), "opening the candidate {}", config.candidate);
+  VB_CHECK(edit_weights(config.edit_weights, *run.candidate.runtime));
   VB_TRY(run.inputs, audit_inputs(config, session.options(), run.suite_file, run.base, run.candidate, run.interventions));
   run.models = audit_models(run.base, run.candidate);
   run.scores_possible = run.models.find("missing")->size() == 0;

@@ -17,7 +17,7 @@ struct AuditConfig {
   SamplingOptions sampling{.max_tokens = 64};
   int samples = 1, batch = 16, baseline_floor = 8;
   std::vector<std::string> observe;
-  std::optional<std::string> intervene, claim_strength, title, target_change, transformation_kind, transformation_summary;
+  std::optional<std::string> intervene, edit_weights, claim_strength, title, target_change, transformation_kind, transformation_summary;
   bool record_outputs = true, plan = false;
 };
 
@@ -32,6 +32,7 @@ inline void fields(AuditConfig& c, FieldVisitor& f) {
   f("baseline_floor", c.baseline_floor, {.help = "prompts on which the baseline is measured against itself under another batch shape and thread count; 0: none", .min = 0, .max = 1e6});
   f("observe", c.observe, {.help = "SPEC[,SPEC] recorded in every trace: see `vauban man observe`"});
   f("intervene", c.intervene, {.help = "TOML file with [[interventions]] on the candidate; or garrison-steered", .metavar = "FILE", .file = true, .is_name = names_embedded_interventions});
+  f("edit_weights", c.edit_weights, {.help = "TOML file with [[weight_edits]] of the candidate: see `vauban man weights`", .metavar = "FILE", .file = true});
   f("claim_strength", c.claim_strength, {.help = "may only lower the level: see `vauban man claims`",
      .choices = {"behavioral_profile", "black_box_behavioral_diff", "distributional_diff", "weight_diff", "activation_diagnostic", "model_change_audit"}});
   f("title", c.title, {.help = "title of the report"});

@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "report/run_folder.h"
 #include "trace/trace_json.h"
+#include "trace/weight_edit_json.h"
 
 namespace vauban {
 namespace {
@@ -42,6 +43,11 @@ Result<Json> intervention_digest(const std::vector<Intervention>& interventions)
   return Json(sha256_hex(text));
 }
 
+/// As they were measured: the edits themselves, and what they made of the loaded weights.
+Json weight_edits_json(const AuditSide& side) {
+  return side.runtime->weight_edits().empty() ? Json() : to_json(side.runtime->weight_edits());
+}
+
 Json side_json(const AuditSide& side) {
   const ModelIdentity& identity = side.runtime->model();
   return Json::object({{"name", identity.name}, {"digest", identity.digest}, {"config_digest", identity.config_digest}, {"architecture", identity.architecture}, {"lineage", identity.lineage},
@@ -53,7 +59,7 @@ Json side_json(const AuditSide& side) {
 Result<void> check_same(const Json& stored, const Json& now) {
   for (const auto& [key, value] : now.entries()) {
     const Json* before = stored.find(key);
-    if (before && *before == value) continue;
+    if (before ? *before == value : value.is_null()) continue;
     return with_hint(invalid_input("the folder holds another run: '{}' was {} and is {} now", key, before ? before->dump().value_or("?") : "absent",
                                    value.dump().value_or("?")),
                      "use another --out, or remove the folder");
@@ -104,6 +110,7 @@ Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common
                        {"scorers", Json(suite.suite.scorers)},
                        {"observe", Json(config.observe)},
                        {"interventions", interventions},
+                       {"weight_edits", weight_edits_json(candidate)},
                        {"baseline_floor", config.baseline_floor},
                        {"record_outputs", config.record_outputs},
                        {std::string(kClaimStrength), or_null(config.claim_strength)},

@@ -20,6 +20,10 @@ struct LayerNorm {
   Tensor operator()(Ops& ops, const Tensor& x, double epsilon) const {
     return ops.layer_norm(x, weight, &bias, epsilon);
   }
+  void visit_weights(const WeightVisitor& visit) {
+    visit(weight);
+    visit(bias);
+  }
 };
 
 struct LayerWeights {
@@ -40,6 +44,7 @@ class Gpt2Network final : public Network {
   Tensor forward(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap) const override;
   KvGeometry kv_geometry() const override { return kv_geometry_of(config_); }
   std::int64_t weight_bytes() const override { return weight_bytes_; }
+  void visit_weights(const WeightVisitor& visit) override;
 
  private:
   Tensor decoder_layer(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap, int layer, Tensor x) const;
@@ -104,6 +109,18 @@ Tensor Gpt2Network::mlp(Ops& ops, const Tap& tap, int layer, const Tensor& h) co
 }
 
 // ---- weights
+
+void Gpt2Network::visit_weights(const WeightVisitor& visit) {
+  for (Embedding* table : {&embedding_, &positions_}) table->visit_weights(visit);
+  for (LayerWeights& w : layers_) {
+    w.attn_norm.visit_weights(visit);
+    for (Linear* linear : {&w.qkv, &w.attn_out}) linear->visit_weights(visit);
+    w.mlp_norm.visit_weights(visit);
+    for (Linear* linear : {&w.up, &w.down}) linear->visit_weights(visit);
+  }
+  final_norm_.visit_weights(visit);
+  head_.visit_weights(visit);
+}
 
 Result<LayerNorm> load_norm(WeightLoader& weights, const TensorSpec& norm) {
   LayerNorm loaded;

@@ -35,6 +35,7 @@ class LlamaNetwork final : public Network {
   Tensor forward(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap) const override;
   KvGeometry kv_geometry() const override { return kv_geometry_of(config_); }
   std::int64_t weight_bytes() const override { return weight_bytes_; }
+  void visit_weights(const WeightVisitor& visit) override;
 
  private:
   Tensor decoder_layer(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap, int layer, Tensor x) const;
@@ -98,6 +99,18 @@ Tensor LlamaNetwork::mlp(Ops& ops, const Tap& tap, int layer, const Tensor& h) c
 }
 
 // ---- weights
+
+void LlamaNetwork::visit_weights(const WeightVisitor& visit) {
+  embedding_.visit_weights(visit);
+  for (LayerWeights& w : layers_) {
+    visit(w.attn_norm);
+    for (Linear* linear : {&w.q, &w.k, &w.v, &w.o}) linear->visit_weights(visit);
+    visit(w.mlp_norm);
+    for (Linear* linear : {&w.gate, &w.up, &w.down}) linear->visit_weights(visit);
+  }
+  visit(final_norm_);
+  head_.visit_weights(visit);
+}
 
 Result<void> LlamaNetwork::load_layer(WeightLoader& weights, std::int64_t layer) {
   const ModelConfig& c = config_;

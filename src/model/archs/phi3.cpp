@@ -34,6 +34,7 @@ class Phi3Network final : public Network {
   Tensor forward(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap) const override;
   KvGeometry kv_geometry() const override { return kv_geometry_of(config_); }
   std::int64_t weight_bytes() const override { return weight_bytes_; }
+  void visit_weights(const WeightVisitor& visit) override;
 
  private:
   Tensor decoder_layer(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap, int layer, Tensor x) const;
@@ -102,6 +103,18 @@ Tensor Phi3Network::mlp(Ops& ops, const Tap& tap, int layer, const Tensor& h) co
 }
 
 // ---- weights
+
+void Phi3Network::visit_weights(const WeightVisitor& visit) {
+  embedding_.visit_weights(visit);
+  for (LayerWeights& w : layers_) {
+    visit(w.attn_norm);
+    for (Linear* linear : {&w.qkv, &w.o}) linear->visit_weights(visit);
+    visit(w.mlp_norm);
+    for (Linear* linear : {&w.gate_up, &w.down}) linear->visit_weights(visit);
+  }
+  visit(final_norm_);
+  head_.visit_weights(visit);
+}
 
 Result<void> Phi3Network::load_layer(WeightLoader& weights, std::int64_t layer) {
   LayerWeights& w = layers_.emplace_back();  // grows with what the file holds, not with what its header claims

@@ -4,6 +4,7 @@
 
 #include "runtime/local/streams.h"
 #include "runtime/local/trace_batch.h"
+#include "trace/weight_edit_json.h"
 
 namespace vauban {
 
@@ -68,6 +69,8 @@ LocalRuntime::LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> op
       ops_(std::move(ops)),
       model_(std::move(model)),
       kv_(std::move(kv)),
+      loaded_identity_(model_->identity),
+      weights_(*model_->network, *ops_),
       capability_(capability_of(*model_->architecture, *ops_, model_->tokenizer != nullptr)) {}
 
 Result<std::vector<std::int32_t>> LocalRuntime::tokenize(const TraceRequest& request) {
@@ -97,7 +100,7 @@ Result<Trace> LocalRuntime::trace(const TraceRequest& request, PayloadSink* sink
 
 std::vector<Result<Trace>> LocalRuntime::trace_batch(std::span<const TraceRequest> requests, PayloadSink* sink) {
   TraceBatch batch({*model_, *ops_, *kv_, capability_, context_, sink, options_.numerics, options_.requested_device,
-                    options_.engine},
+                    options_.engine, weights_},
                    make_engine(options_.engine));
   for (const TraceRequest& request : requests) batch.add(request, [&] { return tokenize(request); });
   if (!load_reported_) load_reported_ = batch.report_load();
@@ -147,6 +150,46 @@ Result<std::unique_ptr<ScoreStream>> LocalRuntime::score(std::span<const std::in
   run->observer.add(number, observed);
   run->edits = !observed.effects.empty();
   return make_score_stream(std::move(run), model_->config.vocab_size);
+}
+
+// ---- weights
+
+Result<void> LocalRuntime::check_editable() const {
+  if (capability_.mutable_weights.level == SupportLevel::unsupported)
+    return unsupported("weights cannot be edited here: {}", capability_.mutable_weights.reason);
+  if (kv_->pool.used_pages() == 0) return ok();
+  return with_hint(invalid_input("weights cannot be edited while requests are running: they would answer from two models"),
+                   "finish or drop their streams first");
+}
+
+/// Edited weights are another model, made from the loaded one.
+void LocalRuntime::name_edited_model() {
+  model_->identity = loaded_identity_;
+  const std::span<const WeightEditRecord> records = weight_edits();
+  if (records.empty()) return;
+  model_->identity.digest = edited_digest(loaded_identity_.digest, records);
+  model_->identity.lineage = Json::object(
+      {{"kind", "weight_edits"},
+       {"base", Json::object({{"digest", loaded_identity_.digest}, {"lineage", loaded_identity_.lineage}})},
+       {"edits", to_json(records)}});
+}
+
+Result<std::vector<WeightEditRecord>> LocalRuntime::edit_weights(std::span<const WeightEdit> edits) {
+  VB_CHECK(check_editable());
+  auto records = weights_.edit(edits);
+  name_edited_model();
+  return records;
+}
+
+Result<std::vector<WeightEditRecord>> LocalRuntime::undo_weight_edits(std::int64_t count) {
+  VB_CHECK(check_editable());
+  auto records = weights_.undo(count);
+  name_edited_model();
+  return records;
+}
+
+Result<std::vector<WeightEditRecord>> LocalRuntime::undo_weight_edits() {
+  return undo_weight_edits(weights_.editor().active());
 }
 
 }  // namespace vauban

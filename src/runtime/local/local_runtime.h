@@ -9,6 +9,9 @@
 /// Positions `last` means the last prompt row, the only last row that is known while the run goes on.
 /// leave_out: "observe" drops wanted sites and attention maps, "decode" the new tokens, "score" every logprob, "emit"
 /// the payload writes (summaries stay). What was dropped is in Trace::missing() and metadata.left_out_stages.
+///
+/// Weight snapshots have an observe span of their own, before the others. Active weight edits are in metadata.weight_edits,
+/// and edited tensors are shown before and after.
 #pragma once
 
 #include <memory>
@@ -19,6 +22,7 @@
 #include "base/result.h"
 #include "model/model.h"
 #include "runtime/local/engine.h"
+#include "runtime/local/loaded_weights.h"
 #include "vauban/runtime.h"
 
 namespace vauban {
@@ -51,6 +55,11 @@ class LocalRuntime final : public Runtime {
   Result<std::unique_ptr<ScoreStream>> score(std::span<const std::int32_t> ids,
                                              const ScoreOptions& options = {}) override;
 
+  Result<std::vector<WeightEditRecord>> edit_weights(std::span<const WeightEdit> edits) override;
+  Result<std::vector<WeightEditRecord>> undo_weight_edits(std::int64_t count) override;
+  Result<std::vector<WeightEditRecord>> undo_weight_edits() override;
+  std::span<const WeightEditRecord> weight_edits() const override { return weights_.editor().records(); }
+
   const KvMemory& kv() const { return *kv_; }
   const Model& loaded() const { return *model_; }
 
@@ -58,6 +67,8 @@ class LocalRuntime final : public Runtime {
   LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops, const Context& context,
                const LocalOptions& options, std::shared_ptr<KvMemory> kv);
   Result<void> submit(StepRun& run, const TraceRequest& request);
+  Result<void> check_editable() const;
+  void name_edited_model();
   Engine make_engine(const EngineOptions& options) { return Engine(*model_, *ops_, kv_, context_, options); }
 
   const Context& context_;
@@ -65,6 +76,8 @@ class LocalRuntime final : public Runtime {
   std::unique_ptr<Ops> ops_;  // outlives the weights and pages that it made
   std::unique_ptr<Model> model_;
   std::shared_ptr<KvMemory> kv_;
+  ModelIdentity loaded_identity_;  ///< without edits
+  LoadedWeights weights_;
   Capability capability_;
   bool load_reported_ = false;
 };

@@ -83,13 +83,6 @@ TraceArtifact kv_pages_artifact(const TraceRun& run, const KvMemory& kv) {
   return out;
 }
 
-TraceArtifact weight_snapshot_artifact(const Model& model) {
-  TraceArtifact out = make_artifact("weight_snapshot", ArtifactKind::weight_snapshot);
-  out.metadata = Json::object(
-      {{"model_digest", model.identity.digest}, {"tensors", model.file ? Json(model.file->tensors().size()) : Json()}});
-  return out;
-}
-
 TraceArtifact profile_artifact(const std::vector<TraceSpan>& spans) {
   Json names = Json::array();
   for (const TraceSpan& span : spans)

@@ -14,7 +14,6 @@ TraceArtifact text_artifact(const Sequence& sequence);                     ///< 
 TraceArtifact sampler_artifact(const Sequence& sequence);                  ///< "sampler": what decided the draws
 TraceArtifact token_logprobs_artifact(const Sequence& sequence);           ///< "token_logprobs"
 TraceArtifact kv_pages_artifact(const TraceRun& run, const KvMemory& kv);  ///< "kv_pages": pages of the sequence
-TraceArtifact weight_snapshot_artifact(const Model& model);                ///< "weight_snapshot"
 TraceArtifact profile_artifact(const std::vector<TraceSpan>& spans);       ///< "profile": which spans carry a cost
 
 }  // namespace vauban

@@ -4,6 +4,7 @@
 #include "runtime/local/trace_artifacts.h"
 #include "runtime/local/trace_run.h"
 #include "runtime/request_digest.h"
+#include "trace/weight_edit_json.h"
 #include "trace/wants.h"
 
 namespace vauban {
@@ -32,7 +33,10 @@ class TraceBuilder {
   bool wants(ArtifactKind kind, std::optional<Site> site = {}) const;
   void miss(ArtifactKind kind, std::string reason);
 
-  void load_and_tokenize();
+  void load();
+  Result<void> weights();
+  void weight_edits();
+  void tokenize();
   void prompt_pass();
   Result<void> observations();
   void interventions();
@@ -87,16 +91,45 @@ void TraceBuilder::miss(ArtifactKind kind, std::string reason) {
       {.kind = kind, .site = {}, .layer = {}, .reason = std::move(reason), .unsupported = unsupported});
 }
 
-void TraceBuilder::load_and_tokenize() {
-  if (run_.reports_load) {
-    StageCost load;
-    load.add_seconds(setting_.model.load_seconds);
-    load.note_memory(setting_.model.network->weight_bytes());
-    const Span loaded = span("load", load);
-    if (wants(ArtifactKind::weight_snapshot)) produce(loaded, weight_snapshot_artifact(setting_.model));
-  } else if (wants(ArtifactKind::weight_snapshot)) {
-    keep(weight_snapshot_artifact(setting_.model));
-  }
+void TraceBuilder::load() {
+  if (!run_.reports_load) return;
+  StageCost cost;
+  cost.add_seconds(setting_.model.load_seconds);
+  cost.note_memory(setting_.model.network->weight_bytes());
+  span("load", cost);
+}
+
+/// What was asked for of the weights, and what edits made of them.
+Result<void> TraceBuilder::weights() {
+  if (setting_.capability.weight_access.level == SupportLevel::unsupported) return ok();
+  const auto start = setting_.context.clock.monotonic();
+  std::vector<Want> wants;
+  std::ranges::copy_if(run_.observed.wants, std::back_inserter(wants),
+                       [](const Want& want) { return want.kind == ArtifactKind::weight_snapshot; });
+  VB_TRY(WeightObservation seen,
+         observe_weights(setting_.weights, wants, run_.leaves_out("emit") ? nullptr : setting_.sink));
+  parts_.missing.insert(parts_.missing.end(), seen.missing.begin(), seen.missing.end());
+  if (seen.artifacts.empty()) return ok();
+  StageCost cost;
+  cost.add_seconds(std::chrono::duration<double>(setting_.context.clock.monotonic() - start).count());
+  cost.add_bytes(seen.bytes_read, 0);
+  const Span at = span("observe", cost);
+  for (TraceArtifact& artifact : seen.artifacts) produce(at, std::move(artifact));
+  return ok();
+}
+
+void TraceBuilder::weight_edits() {
+  const std::span<const WeightEditRecord> records = setting_.weights.editor().records();
+  if (records.empty()) return;
+  parts_.metadata["weight_edits"] = to_json(records);
+  for (const WeightEditRecord& record : records)
+    if (!record.changed())
+      miss(ArtifactKind::intervention_result,
+           format("weight edit {} ({} of '{}') had no effect: none of {} values changed", record.edit, record.op,
+                  record.tensor, record.values));
+}
+
+void TraceBuilder::tokenize() {
   if (run_.tokenized())
     produce(span("tokenize", run_.tokenize), tokens_artifact(run_));
   else
@@ -218,7 +251,10 @@ Result<Trace> TraceBuilder::build() {
   parts_.backend = setting_.ops.backend();
   parts_.numerics = setting_.numerics;
   parts_.model = setting_.model.identity;
-  load_and_tokenize();
+  load();
+  VB_CHECK(weights());
+  weight_edits();
+  tokenize();
   prompt_pass();
   VB_CHECK(observations());
   interventions();

@@ -12,7 +12,9 @@ namespace {
 /// The stage that yields what a want asks for.
 std::string_view stage_of(const Want& want) {
   if (want.kind == ArtifactKind::logprobs) return "score";
-  if (want.kind == ArtifactKind::activation || want.kind == ArtifactKind::logits) return "observe";
+  if (want.kind == ArtifactKind::activation || want.kind == ArtifactKind::logits ||
+      want.kind == ArtifactKind::weight_snapshot)
+    return "observe";
   return "";
 }
 

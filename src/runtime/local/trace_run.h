@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/local/loaded_weights.h"
 #include "runtime/local/observer.h"
 #include "runtime/local/stage_cost.h"
 #include "vauban/trace.h"
@@ -22,6 +23,7 @@ struct TraceSetting {
   Numerics numerics = Numerics::exact;
   std::string requested_device;  ///< empty: none was named
   EngineOptions engine;
+  LoadedWeights& weights;
 };
 
 struct TraceRun {

@@ -5,6 +5,8 @@
 #include "app/command.h"
 #include "app/open.h"
 #include "app/prompt_options.h"
+#include "app/weight_edit_file.h"
+#include "trace/weight_edit_json.h"
 
 namespace vauban {
 namespace {
@@ -13,6 +15,7 @@ struct GenerateConfig {
   std::string model;
   PromptOptions prompt;
   SamplingOptions sampling;
+  std::optional<std::string> edit_weights;
   CommonOptions common;
 };
 
@@ -20,6 +23,7 @@ void fields(GenerateConfig& c, FieldVisitor& f) {
   f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
   fields(c.prompt, f);
   fields(c.sampling, f);
+  f("edit_weights", c.edit_weights, {.help = "TOML file with [[weight_edits]]: see `vauban man weights`", .metavar = "FILE", .file = true});
   fields(c.common, f);
 }
 
@@ -48,12 +52,13 @@ Result<Generation> collect(StepStream& stream, const Context& context, Output* l
   return done;
 }
 
-Json to_json(const Generation& done, bool has_text, const Timings& timings) {
+Json to_json(const Generation& done, bool has_text, const Timings& timings, const Runtime& runtime) {
   const std::size_t decoded = done.ids.empty() ? 0 : done.ids.size() - 1;
   return Json::object({{"text", has_text ? Json(done.text) : Json()},
                        {"ids", Json(done.ids)},
                        {"prompt_ids", Json(done.prompt_ids)},
                        {"finish_reason", done.finish_reason},
+                       {"weight_edits", to_json(runtime.weight_edits())},
                        {"timings", Json::object({{"prefill_tokens", done.prompt_ids.size()},
                                                  {"prefill_s", timings.prefill_s},
                                                  {"decode_tokens", decoded},
@@ -63,6 +68,7 @@ Json to_json(const Generation& done, bool has_text, const Timings& timings) {
 Result<int> run_generate(const GenerateConfig& config, Session& session) {
   VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, config.common.seed)));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
+  VB_CHECK(edit_weights(config.edit_weights, *runtime));
   VB_TRY(request.prompt_ids, runtime->tokenize(request));
   const bool has_text = runtime->capabilities().text.level != SupportLevel::unsupported;
   const std::vector<std::int32_t> prompt_ids = request.prompt_ids;
@@ -74,7 +80,7 @@ Result<int> run_generate(const GenerateConfig& config, Session& session) {
   VB_TRY(Generation done, collect(*stream, session.context(), live, timings));
   done.prompt_ids = prompt_ids;
   if (session.out().json()) {
-    VB_CHECK(session.out().print_json(to_json(done, has_text, timings), -1));
+    VB_CHECK(session.out().print_json(to_json(done, has_text, timings, *runtime), -1));
   } else if (has_text) {
     session.out().text("\n");
   } else {

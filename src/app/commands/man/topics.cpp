@@ -64,6 +64,8 @@ resid_post:0-3:payload@last    values of the last position, as a safetensors fil
 attn_pattern:2:payload         attention weights of layer 2, (heads, rows, rows)
 logprobs:top20                 the 20 most likely tokens at every position
 logits:payload@last            all logits of the last position
+weights:model.norm.weight:payload         a loaded weight, as the backend holds it: see `vauban man weights`
+weights:model.layers.*.mlp.*:summary      * and ? stand for any characters
 
 `vauban list sites` names the sites. What cannot be observed is listed under `missing` with its reason.
 )"},
@@ -82,6 +84,38 @@ manifest.json       SHA-256 of every other file
 
 The same `audit` command on the same folder resumes or renders again; other inputs are refused.
 `vauban verify RUN` recomputes every statistic from the stored rows and per-token scores, offline.
+)"},
+    {"weights", "looking at loaded weights, and editing them",
+     R"(--observe weights:GLOB:summary|payload     one artifact per tensor that the model holds, named as Hugging Face does
+
+A digest is SHA-256 of the values as f32, row-major, little-endian: equal for equal weights in every container and on every
+backend. Matrices are (out, in), y = x W^T; tables (V, D). GPT-2's files hold theirs turned round. A tied head is its table.
+
+--edit-weights FILE (trace, generate; audit: of the candidate)
+
+[[weight_edits]]
+tensor = "model.layers.*.mlp.down_proj.weight"   # a name, or * and ? as wildcards: every match is edited
+op = "project_out"
+side = "output"
+direction_file = "d.safetensors"                 # of `vauban measure`: the chosen layer's; or direction_tensor, direction
+
+op           new W                                        keys beside tensor and op
+scale        alpha W                                      alpha
+zero         0                                            -
+add_noise    W + sigma N                                  sigma, seed
+project_out  output: W - alpha d (d^T W)                  alpha (1), side (output), direction or direction_file,
+             input:  W - alpha (W d) d^T                  direction_sha256, direction_tensor
+add          W + alpha T                                  file, alpha (1), file_sha256, file_tensor
+set          T                                            file, file_sha256, file_tensor
+
+d is taken at unit length. `output` is the side that a layer writes (o_proj, down_proj), as long as W has rows; `input` the
+one that it reads. A table's rows are what it writes: there d belongs to the `input` side. With project_out on embedding,
+o_proj and down_proj of every layer a model writes nothing along d any more (Arditi et al. 2024).
+T has the shape of W. Without file_tensor each tensor of the file that `tensor` matches is used for the one of its name.
+
+Edits act in order on what the backend has loaded; files stay as they are. Edited tensors are held in f32. A record says what
+changed (digest before and after, largest and mean change); an edit that changed nothing is recorded as a no-op and listed
+under `missing`. The model's digest is another one while edits are active, and every trace lists them.
 )"},
 };
 

@@ -6,6 +6,7 @@
 #include "app/commands/trace/trace_config.h"
 #include "app/intervention_file.h"
 #include "app/open.h"
+#include "app/weight_edit_file.h"
 #include "base/json_file.h"
 #include "base/strings.h"
 #include "trace/artifact_store.h"
@@ -34,6 +35,11 @@ Result<TraceRequest> request_of(const TraceConfig& config, const Session& sessio
   return request;
 }
 
+Json weight_edits_of(const Trace& trace) {
+  const Json* edits = trace.parts().metadata.find("weight_edits");
+  return edits ? *edits : Json::array();
+}
+
 /// `trace` is the whole path, so that it can be opened from anywhere; `path` of an artifact is relative to --out.
 Json answer_of(const Trace& trace, const std::filesystem::path& file) {
   const Json whole = to_json(trace);
@@ -53,6 +59,7 @@ Json answer_of(const Trace& trace, const std::filesystem::path& file) {
                        {"trace", std::filesystem::absolute(file).lexically_normal().string()},
                        {"artifacts", std::move(artifacts)},
                        {"missing", *whole.find("missing")},
+                       {"weight_edits", weight_edits_of(trace)},
                        {"spans", *whole.find("spans")}});
 }
 
@@ -62,6 +69,9 @@ std::string plain(const Trace& trace, const std::string& out) {
     text += format("  span  {:<24}{:>12.3f} ms\n", span.span_id, span.profile ? span.profile->duration_s * 1e3 : 0.0);
   for (const TraceArtifact& artifact : trace.artifacts())
     text += format("  {:<20}{:<32}{}\n", to_string(artifact.kind), artifact.artifact_id, artifact.payload_path);
+  for (const Json& edit : weight_edits_of(trace).items())
+    text += format("  edit  {} of {}: {}, at most {:.3g} per value\n", edit.find("op")->as_string(), edit.find("tensor")->as_string(),
+                   edit.find("effect")->as_string(), edit.find("max_abs_change")->as_double());
   for (const Missing& missing : trace.missing())
     text += format("  missing {}{}: {}\n", to_string(missing.kind), missing.site ? format(" {}", to_string(*missing.site)) : "",
                    missing.reason);
@@ -88,6 +98,7 @@ Result<int> run_trace_command(const TraceCommandConfig& config, Session& session
 Result<int> run_trace(const TraceConfig& config, Session& session) {
   VB_TRY(const TraceRequest request, request_of(config, session));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
+  VB_CHECK(edit_weights(config.edit_weights, *runtime));
   VB_TRY(const std::unique_ptr<ArtifactStore> store, ArtifactStore::open(config.out));
   VB_TRY(const Trace observed, runtime->trace(request, store.get()));
   VB_TRY(const Trace trace, with_render_span(observed, session));
@@ -106,7 +117,7 @@ Command trace_command() {
       {"trace", "run a prompt and record what was observed",
        "SPEC is site:layers:form[@positions]. Layers count from 0: all, 3 or 0-3; sites without layers leave that part out. "
        "form is summary (default), payload (a safetensors file) or topN (logits and logprobs). positions is all, last, a-b "
-       "or decode; prompt rows come first. `vauban list sites` names the sites.\n\n"
+       "or decode; prompt rows come first. `vauban list sites` names the sites. weights:GLOB:form shows loaded weights.\n\n"
        "What was asked for and could not be observed is listed under `missing` with the reason."},
       run_trace_command);
 }

@@ -19,7 +19,7 @@ struct TraceConfig {
   PromptOptions prompt;
   SamplingOptions sampling{.max_tokens = 0};
   std::vector<std::string> observe, leave_out;
-  std::optional<std::string> intervene;
+  std::optional<std::string> intervene, edit_weights;
   bool fail_on_missing = false;
 };
 
@@ -28,8 +28,9 @@ inline void fields(TraceConfig& c, FieldVisitor& f) {
   fields(c.prompt, f);
   fields(c.sampling, f);
   f("observe", c.observe, {.help = "SPEC[,SPEC]: site:layers:form[@positions], e.g. resid_post:all:summary, "
-                                   "attn_pattern:0-3:payload@last, logprobs:top20"});
+                                   "attn_pattern:0-3:payload@last, logprobs:top20, weights:GLOB:summary"});
   f("intervene", c.intervene, {.help = "TOML file with [[interventions]]", .metavar = "FILE", .file = true, .is_name = names_embedded_interventions});
+  f("edit_weights", c.edit_weights, {.help = "TOML file with [[weight_edits]]: see `vauban man weights`", .metavar = "FILE", .file = true});
   f("leave_out", c.leave_out, {.help = "stages to leave out; the trace says so", .choices = {"observe", "decode", "score", "emit"}});
   f("fail_on_missing", c.fail_on_missing, {.help = "exit 3 when something asked for was not observed"});
   f("out", c.out, {.help = "folder for trace.json and artifacts/", .required = true, .metavar = "DIR", .file = true});
