@@ -40,6 +40,7 @@ std::string layer_of_include(const std::string& target) {
   static const std::map<std::string, std::string> public_headers{
       {"result.h", "base"},   {"json.h", "base"},  {"primitive.h", "ops_contract"}, {"site.h", "trace"},
       {"trace.h", "trace"},   {"runtime.h", "runtime"}, {"claim.h", "claim"},
+      {"weight_edit.h", "trace"},
   };
   const std::size_t slash = target.find('/');
   if (slash == std::string::npos) return "";
