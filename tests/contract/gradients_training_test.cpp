@@ -251,6 +251,40 @@ TEST_P(Training, AChoiceWithoutDoubtHasFiniteGradients) {
   expect_clean();
 }
 
+TEST_P(Training, AnAlmostCertainTargetKeepsTheDigitsOfItsGradient) {
+  // p = 1 / (1 + e^-12): what is left of it, 6.1e-6, is far below the rounding of p in bf16.
+  const Weight w = parameter(machine_, {2, 1}, {6.0, -6.0});
+  Tensor dw = gradients_.zeros({2, 1});
+  const std::vector<std::int32_t> targets{0};
+  const std::vector<double> coefficients{-1.0};
+  const HeadResult result = gradients_.head(activation(ops_, {1, 1}, {1.0}), w, 0.0, targets, coefficients, &dw);
+  const double rest = 1.0 / (1.0 + std::exp(12.0));
+  const double bound = 1e-7 + 2.0 * std::sqrt(GetParam().bound) * rest;  // 1e-7: f32 sums that are near 1
+  EXPECT_NEAR(result.logprobs[0], std::log1p(-rest), bound);
+  EXPECT_NEAR(to_f64(dw)[0], -rest, bound);
+  EXPECT_NEAR(to_f64(dw)[1], rest, bound);
+  EXPECT_NEAR(to_f64(result.dx)[0], -12.0 * rest, 12.0 * bound);
+  expect_clean();
+}
+
+TEST_P(Training, AHopelessTargetLeavesTheOtherRowsAsTheyAre) {
+  // The second row's target is e^-600 as likely as the other token; the first row is the example worked out by hand.
+  const Weight w = parameter(machine_, {2, 2}, {std::log(3.0), -300.0, 0.0, 300.0});
+  const Tensor x = activation(ops_, {2, 2}, {1.0, 0.0, 0.0, 1.0});
+  Tensor dw = gradients_.zeros({2, 2});
+  const std::vector<std::int32_t> targets{0, 0};
+  const std::vector<double> coefficients{-1.0, -1.0};
+  const HeadResult result = gradients_.head(x, w, 0.0, targets, coefficients, &dw);
+  const double bound = std::max(1e-6, std::sqrt(GetParam().bound));
+  EXPECT_NEAR(result.logprobs[0], std::log(0.75), bound);
+  EXPECT_NEAR(result.logprobs[1], -600.0, 1e-3);
+  EXPECT_NEAR(to_f64(dw)[0], -0.25, bound);
+  EXPECT_NEAR(to_f64(dw)[1], -1.0, bound);
+  EXPECT_NEAR(to_f64(dw)[3], 1.0, bound);
+  EXPECT_NEAR(to_f64(result.dx)[3], 600.0, 4.0);
+  expect_clean();
+}
+
 TEST_P(Training, ATargetOutsideTheVocabularyIsTheUsersFault) {
   const Weight w = parameter(machine_, {4, 2}, normals(8, 1));
   for (const std::int32_t target : {4, -1}) {

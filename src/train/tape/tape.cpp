@@ -74,10 +74,14 @@ void Tape::parameters_changed() {
   for (const Parameter& p : parameters_) gradients_.parameter_changed(p.weight);
 }
 
-void Tape::zero_gradients() {
-  for (Parameter& p : parameters_)
-    std::memset(p.gradient.data(), 0,
-                static_cast<std::size_t>(p.gradient.shape().elements()) * (info(p.gradient.dtype()).bits / 8));
+void Tape::zero_gradients(ThreadPool& pool) {
+  constexpr std::size_t kWorthAThread = 64 << 10;  // bytes
+  for (Parameter& p : parameters_) {
+    const std::size_t size = static_cast<std::size_t>(p.gradient.shape().elements()) * (info(p.gradient.dtype()).bits / 8);
+    pool.parallel_for(size, kWorthAThread, [&](std::size_t begin, std::size_t end) {
+      std::memset(p.gradient.data() + begin, 0, end - begin);
+    });
+  }
 }
 
 // ---- the record of a step

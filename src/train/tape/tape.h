@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "model/tap.h"
 #include "ops/gradients.h"
 #include "ops/ops.h"
@@ -49,7 +50,7 @@ class Tape final : public Ops {
 
   std::span<Parameter> parameters() { return parameters_; }
   void parameters_changed();
-  void zero_gradients();
+  void zero_gradients(ThreadPool& pool);
 
   // ---- a step
 

@@ -138,6 +138,8 @@ Rounded CpuTrainingOps::rounded(const Tensor& x) {
 }
 
 Rounded CpuTrainingOps::decode(const Weight& weight) {
+  if (weight.tensor.dtype() == DType::f32)
+    return round_rows(weight.tensor.as<float>(), weight.shape.rows(), weight.shape.width());
   const WeightMatrix rows = matrix(weight);
   const std::int64_t n = weight.shape.rows(), width = weight.shape.width();
   Rounded out{.type = type_, .values = {}, .width = width};

@@ -15,6 +15,7 @@
 namespace vauban::cpu {
 
 class CpuGradients;
+struct HeadCall;  // head.cpp
 
 /// Operand values in the type of the products, rows of `width`; holds its memory.
 struct Rounded {
@@ -114,6 +115,8 @@ class CpuGradients final : public Gradients {
  private:
   bool accept(Result<void> check, std::initializer_list<const Tensor*> inputs, const Tensor& out);
   bool accept_gradient(std::string_view op, const Tensor* gradient, const Shape& shape);
+  bool head_in_one_pass(const HeadCall& call, std::int64_t first, std::int64_t count, HeadResult& result);
+  void head_over_logits(const HeadCall& call, std::int64_t first, std::int64_t rows, HeadResult& result);
   void add_partials(const Tensor& partials, std::int64_t blocks, std::int64_t width, Tensor& into);
 
   CpuTrainingOps& ops_;
