@@ -218,7 +218,7 @@ Result<StepReport> Run::step() {
   StepReport report{.step = progress_.step + 1, .total_steps = total_, .epoch = order_->epoch()};
   std::vector<std::vector<std::size_t>> micro_batches;
   for (std::int64_t i = 0; i < config_.accumulation; ++i) micro_batches.push_back(order_->next());
-  trained_->tape().zero_gradients(context_.pool);
+  trained_->tape().zero_gradients();
   VB_TRY(report.loss, accumulate(micro_batches, report));
   VB_CHECK(move(report));
   ++progress_.step;

@@ -139,6 +139,38 @@ TEST_P(Training, ARateThatIsNoProbabilityIsRefused) {
   }
 }
 
+// ---- cleared gradients ----
+
+TEST_P(Training, AClearedGradientIsZeroWhicheverOperationComesFirst) {
+  const Tensor dy = some({4, kOut}, 3), x = some({4, kIn}, 4), row = some({4, kIn}, 5);
+  const std::vector<std::int32_t> ids{0, 3, 3, 6};
+  const std::vector<double> coefficients{-1.0, -0.5, 0.25, -1.0};
+  const Weight w = parameter(machine_, {kOut, kIn}, normals(kOut * kIn, 6)), norm = parameter(machine_, {kIn}, normals(kIn, 7));
+  const auto product = [&](Tensor& dw) { gradients_.linear_weight_backward(dy, x, dw); };
+  const auto head = [&](Tensor& dw) { gradients_.head(x, w, 0.0, ids, coefficients, &dw); };
+  const auto lookup = [&](Tensor& dw) { gradients_.embed_backward(row, ids, dw); };
+  const auto scale = [&](Tensor& dw) { gradients_.rms_norm_backward(row, x, norm, 1e-5, &dw); };
+  const auto shift = [&](Tensor& dw) { gradients_.bias_backward(row, dw); };
+  const auto nothing = [](Tensor&) {};
+  const Shape matrix{kOut, kIn}, vector{kIn};
+  const std::vector<std::pair<Shape, std::vector<std::function<void(Tensor&)>>>> orders{
+      {matrix, {product, product}}, {matrix, {head, lookup}}, {matrix, {lookup, head}},
+      {matrix, {head, head}},       {vector, {scale, scale}}, {vector, {shift, shift}},
+      {matrix, {nothing}}};
+  for (std::size_t i = 0; i < orders.size(); ++i) {
+    const auto& [shape, calls] = orders[i];
+    Tensor fresh = gradients_.zeros(shape), used = gradients_.zeros(shape);
+    const Tensor junk = some(shape, 9);
+    std::memcpy(used.data(), junk.data(), static_cast<std::size_t>(shape.elements()) * (info(used.dtype()).bits / 8));
+    gradients_.clear(used);
+    for (const auto& call : calls) call(fresh), call(used);
+    expect_clean();
+    EXPECT_LE(nmse(to_f64(used), to_f64(fresh)), 1e-12) << "order " << i;
+    if (calls.size() == 1) EXPECT_EQ(to_f64(used), to_f64(fresh)) << "order " << i;
+    ops_.begin_step();
+  }
+}
+
 // ---- attention ----
 
 TEST_P(Training, AttentionIsThatOfTheForwardPassOverPages) {

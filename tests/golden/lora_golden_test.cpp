@@ -193,7 +193,7 @@ TEST_P(LoraGolden, TenStepsEqualTorch) {
   const std::vector<Document> documents = documents_of(golden_);
   std::vector<double> losses;
   for (int step = 0; step < 10; ++step) {
-    bench.tape->zero_gradients(bench.context->pool);
+    bench.tape->zero_gradients();
     const Result<double> loss = bench.backward(documents);
     VB_ASSERT_OK(loss);
     losses.push_back(*loss);

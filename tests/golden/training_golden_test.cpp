@@ -131,7 +131,7 @@ std::vector<double> train(TrainingBench& bench, std::span<const Document> docume
   std::vector<double> losses;
   const std::vector<ParameterSlot> slots = slots_of(bench);
   for (int step = 0; optimizer && step < steps; ++step) {
-    bench.tape().zero_gradients(bench.context().pool);
+    bench.tape().zero_gradients();
     const Result<double> loss = bench.backward(documents);
     if (!loss) break;
     losses.push_back(*loss);

@@ -1,7 +1,6 @@
 #include "train/tape/tape.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace vauban {
@@ -74,14 +73,8 @@ void Tape::parameters_changed() {
   for (const Parameter& p : parameters_) gradients_.parameter_changed(p.weight);
 }
 
-void Tape::zero_gradients(ThreadPool& pool) {
-  constexpr std::size_t kWorthAThread = 64 << 10;  // bytes
-  for (Parameter& p : parameters_) {
-    const std::size_t size = static_cast<std::size_t>(p.gradient.shape().elements()) * (info(p.gradient.dtype()).bits / 8);
-    pool.parallel_for(size, kWorthAThread, [&](std::size_t begin, std::size_t end) {
-      std::memset(p.gradient.data() + begin, 0, end - begin);
-    });
-  }
+void Tape::zero_gradients() {
+  for (Parameter& p : parameters_) gradients_.clear(p.gradient);
 }
 
 // ---- the record of a step

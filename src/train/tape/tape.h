@@ -20,7 +20,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/thread_pool.h"
 #include "model/tap.h"
 #include "ops/gradients.h"
 #include "ops/ops.h"
@@ -50,7 +49,7 @@ class Tape final : public Ops {
 
   std::span<Parameter> parameters() { return parameters_; }
   void parameters_changed();
-  void zero_gradients(ThreadPool& pool);
+  void zero_gradients();  ///< before a step, which it counts for: they may be read once that has ended
 
   // ---- a step
 

@@ -56,7 +56,7 @@ HeadResult CpuGradients::head(const Tensor& x, const Weight& weight, double soft
     check = internal("head: {} rows, {} targets, {} coefficients", rows, targets.size(), coefficients.size());
   const Tensor& out = backward ? result.dx : x;
   if (!ops_.accept(std::move(check)) || out.empty() || x.dtype() != DType::f32 ||
-      !accept_gradient("head", backward ? dw : nullptr, weight.shape))
+      !accept_gradient("head", backward ? dw : nullptr, weight.shape, Write::whole))
     return result;
 
   const HeadCall call{x, ops_.rounded(weight), ops_.rounded(x), softcap, targets, coefficients, dw};
@@ -129,7 +129,8 @@ bool CpuGradients::head_in_one_pass(const HeadCall& h, std::int64_t first, std::
     }
   });
   if (!h.dw) return true;
-  ops_.multiply(vocabulary, width, count, e, e.transposed(), scaled.plain(), h.dw->as<float>(), width, true);
+  ops_.multiply(vocabulary, width, count, e, e.transposed(), scaled.plain(), h.dw->as<float>(), width,
+                accumulates(*h.dw));
   for (std::size_t i = 0; i < others.size(); ++i) {
     const std::int64_t row = first + static_cast<std::int64_t>(i);
     ops_.train_.accumulate_scaled(h.x_row(row), static_cast<float>(factor(i) * others[i]),
@@ -171,7 +172,8 @@ void CpuGradients::head_over_logits(const HeadCall& h, std::int64_t begin_row, s
     ops_.multiply(count, width, vocabulary, d, d.plain(), h.w.plain(), result.dx.as<float>() + first * width, width,
                   false);
     if (h.dw)
-      ops_.multiply(vocabulary, width, count, d, d.transposed(), h.input.plain(first), h.dw->as<float>(), width, true);
+      ops_.multiply(vocabulary, width, count, d, d.transposed(), h.input.plain(first), h.dw->as<float>(), width,
+                    accumulates(*h.dw));
   }
 }
 

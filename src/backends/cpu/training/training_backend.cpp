@@ -87,6 +87,7 @@ void CpuTrainingOps::begin_step() {
 
 Result<void> CpuTrainingOps::end_step() {
   recent_[0] = recent_[1] = {};
+  gradients_->end_step();
   if (!memory_.guards_intact()) accept(internal("backend 'cpu': a training kernel wrote outside its output"));
   return CpuOps::end_step();
 }

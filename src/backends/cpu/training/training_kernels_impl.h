@@ -181,6 +181,20 @@ VB_INLINE u16x16 round_number_bf16(const f32x16& value) {
   return __builtin_convertvector((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, u16x16);
 }
 
+/// For results that are read again only when the caches have long seen others: past them where the target can.
+VB_INLINE void store_past_cache(std::uint16_t* to, const u16x16& value) {
+#if defined(__AVX512F__)
+  if (reinterpret_cast<std::uintptr_t>(to) % sizeof value == 0)
+    return _mm256_stream_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(value));
+#endif
+  __builtin_memcpy(to, &value, sizeof value);
+}
+VB_INLINE void end_stores_past_cache() {
+#if defined(__AVX512F__)
+  _mm_sfence();
+#endif
+}
+
 float exp_to_bf16(const float* x, float shift, std::uint16_t* out, std::size_t n) {
   f32x16 totals[2] = {};
   std::size_t i = 0;
@@ -188,9 +202,9 @@ float exp_to_bf16(const float* x, float shift, std::uint16_t* out, std::size_t n
     for (std::size_t half = 0; half < 2; ++half) {
       const f32x16 e = exp_between(load(x + i + half * kLanes) - shift);
       totals[half] += e;
-      const u16x16 rounded = round_number_bf16(e);
-      __builtin_memcpy(out + i + half * kLanes, &rounded, sizeof rounded);
+      store_past_cache(out + i + half * kLanes, round_number_bf16(e));
     }
+  end_stores_past_cache();
   for (; i < n; i += kLanes) {
     const std::size_t rest = n - i < kLanes ? n - i : kLanes;
     float values[kLanes] = {};
