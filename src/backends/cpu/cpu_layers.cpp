@@ -145,8 +145,12 @@ Tensor CpuOps::columns(const Tensor& x, std::int64_t begin, std::int64_t count) 
   Tensor out = make(with_width(x.shape(), count));
   if (!accept(check_columns(x, begin, count), {&x}, out)) return out;
   const std::int64_t width = x.shape().width();
-  for (std::int64_t t = 0; t < x.shape().rows(); ++t)
-    std::copy_n(x.as<float>() + t * width + begin, count, out.as<float>() + t * count);
+  const float* in = x.as<float>() + begin;
+  float* to = out.as<float>();
+  parallel(x.shape().rows(), count * kCopyCost, [&](std::size_t first, std::size_t last) {
+    for (auto t = static_cast<std::int64_t>(first); t < static_cast<std::int64_t>(last); ++t)
+      std::copy_n(in + t * width, count, to + t * count);
+  });
   return out;
 }
 
@@ -167,8 +171,12 @@ Tensor CpuOps::select_rows(const Tensor& x, std::span<const std::int32_t> rows) 
   if (!accept(check_indices(ErrorCode::internal, "row", rows, x.shape()[0]), {&x}, out)) return out;
   if (rows.empty()) return out;
   const std::int64_t size = x.shape().elements() / x.shape()[0];
-  for (std::size_t t = 0; t < rows.size(); ++t)
-    std::copy_n(x.as<float>() + rows[t] * size, size, out.as<float>() + static_cast<std::int64_t>(t) * size);
+  const float* in = x.as<float>();
+  float* to = out.as<float>();
+  parallel(std::ssize(rows), size * kCopyCost, [&](std::size_t first, std::size_t last) {
+    for (std::size_t t = first; t < last; ++t)
+      std::copy_n(in + rows[t] * size, size, to + static_cast<std::int64_t>(t) * size);
+  });
   return out;
 }
 

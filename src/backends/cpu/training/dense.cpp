@@ -58,7 +58,7 @@ void CpuGradients::parameter_changed(const Weight& parameter) { ops_.weights_.er
 
 Tensor CpuGradients::zeros(const Shape& shape) {
   Tensor out = ops_.make(shape);
-  if (!out.empty() && !ops_.rehearsing_) std::fill_n(out.as<float>(), shape.elements(), 0.0f);
+  if (!out.empty()) fill_zero(out);
   return out;
 }
 
@@ -137,8 +137,12 @@ Tensor CpuGradients::columns_backward(const Tensor& dy, std::int64_t begin, std:
   Tensor dx = zeros(with_width(dy.shape(), width));
   const std::int64_t count = dy.shape().width();
   if (!accept(check_columns(dx, begin, count), {&dy}, dx)) return dx;
-  for (std::int64_t t = 0; t < dy.shape().rows(); ++t)
-    std::copy_n(dy.as<float>() + t * count, count, dx.as<float>() + t * width + begin);
+  const float* from = dy.as<float>();
+  float* to = dx.as<float>() + begin;
+  ops_.parallel(dy.shape().rows(), count, [&](std::size_t first, std::size_t last) {
+    for (auto t = static_cast<std::int64_t>(first); t < static_cast<std::int64_t>(last); ++t)
+      std::copy_n(from + t * count, count, to + t * width);
+  });
   return dx;
 }
 
