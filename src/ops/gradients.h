@@ -58,6 +58,9 @@ class Gradients {
   /// Says that the values of a parameter were written: copies in a lower precision are stale.
   virtual void parameter_changed(const Weight& parameter) = 0;
   virtual Tensor zeros(const Shape& shape) = 0;  ///< lives until its last reference goes, across steps
+  /// Makes a parameter's gradient zero, by the end of the step at the latest; until then only methods of this interface may
+  /// read it. The default zeroes host memory at once; a backend may let the first sum overwrite what is there.
+  virtual void clear(Tensor& gradient);
   virtual Tensor scaled(const Tensor& x, double factor) = 0;
 
   /// As Ops::dropout with an explicit mask; its own backward. An element is kept when its draw is not below `rate`.

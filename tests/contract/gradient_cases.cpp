@@ -160,6 +160,7 @@ void add_attention(Cases& cases) {
       {"Softcap", 4, 2, 6, 0, 1.5, {9}},         {"Everything", 6, 2, 6, 4, 2.0, {6, 1, 9}},
       {"OneRow", 2, 1, 6, 0, 0.0, {1}},          {"NoRow", 2, 1, 6, 0, 0.0, {}},
       {"ManyRows", 2, 1, 16, 0, 0.0, {150, 21}}, {"ManyRowsWindow", 2, 1, 6, 40, 0.0, {150, 21}},
+      {"WideHeads", 4, 2, 40, 0, 0.0, {70, 33}}, {"WideHeadsWindow", 2, 1, 40, 21, 2.0, {70}},
   };
   for (const AttentionCase& a : list) {
     const AttentionArgs args{.heads = a.heads,
@@ -213,11 +214,14 @@ Tensor as_tensor(const std::vector<double>& values) {
 }
 
 void add_head(Cases& cases) {
+  // The last is of several tiles in both directions.
+  std::vector<std::pair<std::int64_t, std::int64_t>> sizes{{140, 1301}};
+  for (const std::int64_t rows : kRows) sizes.insert(sizes.end() - 1, {rows, kVocabulary});
   for (const double cap : {0.0, 3.0})
-    for (const std::int64_t rows : kRows) {
-      const std::vector<std::int32_t> targets = spread_ids(rows, kVocabulary);
+    for (const auto& [rows, vocabulary] : sizes) {
+      const std::vector<std::int32_t> targets = spread_ids(rows, vocabulary);
       const std::string suffix = rows_name(cap == 0.0 ? "" : "Softcap", rows);
-      const std::vector<Shape> x{{rows, kWidth}}, w{{kVocabulary, kWidth}};
+      const std::vector<Shape> x{{rows, kWidth}}, w{{vocabulary, kWidth}};
       cases.push_back({.name = "head" + suffix,
                        .x = x,
                        .w = w,

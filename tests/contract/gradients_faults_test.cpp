@@ -17,6 +17,7 @@ class Passing : public Gradients {
   }
   void parameter_changed(const Weight& parameter) override { inner_.parameter_changed(parameter); }
   Tensor zeros(const Shape& shape) override { return inner_.zeros(shape); }
+  void clear(Tensor& gradient) override { inner_.clear(gradient); }
   Tensor scaled(const Tensor& x, double factor) override { return inner_.scaled(x, factor); }
   Tensor masked(const Tensor& x, double rate, const DropoutKey& key) override { return inner_.masked(x, rate, key); }
   void embed_backward(const Tensor& dy, std::span<const std::int32_t> ids, Tensor& dtable) override {

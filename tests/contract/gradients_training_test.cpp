@@ -139,6 +139,38 @@ TEST_P(Training, ARateThatIsNoProbabilityIsRefused) {
   }
 }
 
+// ---- cleared gradients ----
+
+TEST_P(Training, AClearedGradientIsZeroWhicheverOperationComesFirst) {
+  const Tensor dy = some({4, kOut}, 3), x = some({4, kIn}, 4), row = some({4, kIn}, 5);
+  const std::vector<std::int32_t> ids{0, 3, 3, 6};
+  const std::vector<double> coefficients{-1.0, -0.5, 0.25, -1.0};
+  const Weight w = parameter(machine_, {kOut, kIn}, normals(kOut * kIn, 6)), norm = parameter(machine_, {kIn}, normals(kIn, 7));
+  const auto product = [&](Tensor& dw) { gradients_.linear_weight_backward(dy, x, dw); };
+  const auto head = [&](Tensor& dw) { gradients_.head(x, w, 0.0, ids, coefficients, &dw); };
+  const auto lookup = [&](Tensor& dw) { gradients_.embed_backward(row, ids, dw); };
+  const auto scale = [&](Tensor& dw) { gradients_.rms_norm_backward(row, x, norm, 1e-5, &dw); };
+  const auto shift = [&](Tensor& dw) { gradients_.bias_backward(row, dw); };
+  const auto nothing = [](Tensor&) {};
+  const Shape matrix{kOut, kIn}, vector{kIn};
+  const std::vector<std::pair<Shape, std::vector<std::function<void(Tensor&)>>>> orders{
+      {matrix, {product, product}}, {matrix, {head, lookup}}, {matrix, {lookup, head}},
+      {matrix, {head, head}},       {vector, {scale, scale}}, {vector, {shift, shift}},
+      {matrix, {nothing}}};
+  for (std::size_t i = 0; i < orders.size(); ++i) {
+    const auto& [shape, calls] = orders[i];
+    Tensor fresh = gradients_.zeros(shape), used = gradients_.zeros(shape);
+    const Tensor junk = some(shape, 9);
+    std::memcpy(used.data(), junk.data(), static_cast<std::size_t>(shape.elements()) * (info(used.dtype()).bits / 8));
+    gradients_.clear(used);
+    for (const auto& call : calls) call(fresh), call(used);
+    expect_clean();
+    EXPECT_LE(nmse(to_f64(used), to_f64(fresh)), 1e-12) << "order " << i;
+    if (calls.size() == 1) EXPECT_EQ(to_f64(used), to_f64(fresh)) << "order " << i;
+    ops_.begin_step();
+  }
+}
+
 // ---- attention ----
 
 TEST_P(Training, AttentionIsThatOfTheForwardPassOverPages) {
@@ -248,6 +280,40 @@ TEST_P(Training, AChoiceWithoutDoubtHasFiniteGradients) {
   EXPECT_EQ(result.logprobs[0], 0.0);
   EXPECT_NEAR(result.logprobs[1], -800.0, 1e-3);
   EXPECT_NEAR(to_f64(result.dx)[1], 400.0, 2.0);
+  expect_clean();
+}
+
+TEST_P(Training, AnAlmostCertainTargetKeepsTheDigitsOfItsGradient) {
+  // p = 1 / (1 + e^-12): what is left of it, 6.1e-6, is far below the rounding of p in bf16.
+  const Weight w = parameter(machine_, {2, 1}, {6.0, -6.0});
+  Tensor dw = gradients_.zeros({2, 1});
+  const std::vector<std::int32_t> targets{0};
+  const std::vector<double> coefficients{-1.0};
+  const HeadResult result = gradients_.head(activation(ops_, {1, 1}, {1.0}), w, 0.0, targets, coefficients, &dw);
+  const double rest = 1.0 / (1.0 + std::exp(12.0));
+  const double bound = 1e-7 + 2.0 * std::sqrt(GetParam().bound) * rest;  // 1e-7: f32 sums that are near 1
+  EXPECT_NEAR(result.logprobs[0], std::log1p(-rest), bound);
+  EXPECT_NEAR(to_f64(dw)[0], -rest, bound);
+  EXPECT_NEAR(to_f64(dw)[1], rest, bound);
+  EXPECT_NEAR(to_f64(result.dx)[0], -12.0 * rest, 12.0 * bound);
+  expect_clean();
+}
+
+TEST_P(Training, AHopelessTargetLeavesTheOtherRowsAsTheyAre) {
+  // The second row's target is e^-600 as likely as the other token; the first row is the example worked out by hand.
+  const Weight w = parameter(machine_, {2, 2}, {std::log(3.0), -300.0, 0.0, 300.0});
+  const Tensor x = activation(ops_, {2, 2}, {1.0, 0.0, 0.0, 1.0});
+  Tensor dw = gradients_.zeros({2, 2});
+  const std::vector<std::int32_t> targets{0, 0};
+  const std::vector<double> coefficients{-1.0, -1.0};
+  const HeadResult result = gradients_.head(x, w, 0.0, targets, coefficients, &dw);
+  const double bound = std::max(1e-6, std::sqrt(GetParam().bound));
+  EXPECT_NEAR(result.logprobs[0], std::log(0.75), bound);
+  EXPECT_NEAR(result.logprobs[1], -600.0, 1e-3);
+  EXPECT_NEAR(to_f64(dw)[0], -0.25, bound);
+  EXPECT_NEAR(to_f64(dw)[1], -1.0, bound);
+  EXPECT_NEAR(to_f64(dw)[3], 1.0, bound);
+  EXPECT_NEAR(to_f64(result.dx)[3], 600.0, 4.0);
   expect_clean();
 }
 

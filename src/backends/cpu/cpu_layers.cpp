@@ -26,18 +26,13 @@ GateKind gate_kind(Activation activation) {
   return GateKind::silu;
 }
 
-/// Turns one head in place of `out`; `turns` holds (pairs, {cos, sin}).
-void turn_head(const float* in, float* out, std::int64_t width, std::span<const float> turns, RopeLayout layout) {
-  const auto pairs = static_cast<std::int64_t>(turns.size() / 2);
-  const bool half = layout == RopeLayout::half;
-  const std::int64_t step = half ? 1 : 2, partner = half ? pairs : 1;
-  for (std::int64_t i = 0; i < pairs; ++i) {
-    const float c = turns[static_cast<std::size_t>(2 * i)], s = turns[static_cast<std::size_t>(2 * i + 1)];
-    const float a = in[i * step], b = in[i * step + partner];
-    out[i * step] = a * c - b * s;
-    out[i * step + partner] = a * s + b * c;
+/// Turns pairs of neighbours of one head; `turns` holds (pairs, {cos, sin}).
+void rotate_neighbours(const float* in, std::span<const float> turns, float* out) {
+  for (std::size_t i = 0; i < turns.size(); i += 2) {
+    const float c = turns[i], s = turns[i + 1], a = in[i], b = in[i + 1];
+    out[i] = a * c - b * s;
+    out[i + 1] = a * s + b * c;
   }
-  std::copy(in + 2 * pairs, in + width, out + 2 * pairs);
 }
 
 }  // namespace
@@ -113,7 +108,12 @@ Tensor CpuOps::rope(const Tensor& x, std::span<const std::int32_t> positions, co
   parallel(x.shape()[0] * heads, width * 2, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const std::size_t row = i / static_cast<std::size_t>(heads), at = i * static_cast<std::size_t>(width);
-      turn_head(in + at, to + at, width, turns.subspan(row * per_row, per_row), table.layout);
+      const std::span<const float> own = turns.subspan(row * per_row, per_row);
+      if (table.layout == RopeLayout::half)
+        kernels_.rotate_halves(in + at, own.data(), to + at, per_row / 2);
+      else
+        rotate_neighbours(in + at, own, to + at);
+      std::copy(in + at + per_row, in + at + width, to + at + per_row);
     }
   });
   return out;
@@ -145,8 +145,12 @@ Tensor CpuOps::columns(const Tensor& x, std::int64_t begin, std::int64_t count) 
   Tensor out = make(with_width(x.shape(), count));
   if (!accept(check_columns(x, begin, count), {&x}, out)) return out;
   const std::int64_t width = x.shape().width();
-  for (std::int64_t t = 0; t < x.shape().rows(); ++t)
-    std::copy_n(x.as<float>() + t * width + begin, count, out.as<float>() + t * count);
+  const float* in = x.as<float>() + begin;
+  float* to = out.as<float>();
+  parallel(x.shape().rows(), count * kCopyCost, [&](std::size_t first, std::size_t last) {
+    for (auto t = static_cast<std::int64_t>(first); t < static_cast<std::int64_t>(last); ++t)
+      std::copy_n(in + t * width, count, to + t * count);
+  });
   return out;
 }
 
@@ -167,8 +171,12 @@ Tensor CpuOps::select_rows(const Tensor& x, std::span<const std::int32_t> rows) 
   if (!accept(check_indices(ErrorCode::internal, "row", rows, x.shape()[0]), {&x}, out)) return out;
   if (rows.empty()) return out;
   const std::int64_t size = x.shape().elements() / x.shape()[0];
-  for (std::size_t t = 0; t < rows.size(); ++t)
-    std::copy_n(x.as<float>() + rows[t] * size, size, out.as<float>() + static_cast<std::int64_t>(t) * size);
+  const float* in = x.as<float>();
+  float* to = out.as<float>();
+  parallel(std::ssize(rows), size * kCopyCost, [&](std::size_t first, std::size_t last) {
+    for (std::size_t t = first; t < last; ++t)
+      std::copy_n(in + rows[t] * size, size, to + static_cast<std::int64_t>(t) * size);
+  });
   return out;
 }
 

@@ -41,6 +41,8 @@ struct Kernels {
   void (*add)(const float* a, const float* b, float* out, std::size_t n);
   /// out = a + scale * b
   void (*add_scaled)(const float* a, const float* b, float scale, float* out, std::size_t n);
+  /// Turns pairs (i, pairs + i) of one head; turns (pairs, {cos, sin}).
+  void (*rotate_halves)(const float* in, const float* turns, float* out, std::size_t pairs);
   /// x = cap * tanh(x / cap)
   void (*softcap)(float* x, float cap, std::size_t n);
   /// out[j] = scale * (q . keys[j]); keys (count, head_dim)

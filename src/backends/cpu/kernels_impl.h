@@ -309,6 +309,27 @@ void activate(GateKind kind, const float* x, float* out, std::size_t n) {
   }
 }
 
+void rotate_halves(const float* in, const float* turns, float* out, std::size_t pairs) {
+  typedef std::int32_t Lanes __attribute__((vector_size(64)));
+  const Lanes even{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30}, odd = even + 1;
+  std::size_t i = 0;
+  for (; i + kLanes <= pairs; i += kLanes) {
+    const f32x16 first = load(turns + 2 * i), second = load(turns + 2 * i + kLanes);
+    const f32x16 c = __builtin_shuffle(first, second, even), s = __builtin_shuffle(first, second, odd);
+    const f32x16 a = load(in + i), b = load(in + pairs + i);
+    store(out + i, a * c - b * s);
+    store(out + pairs + i, a * s + b * c);
+  }
+  if (i == pairs) return;
+  const std::size_t rest = pairs - i, some = 2 * rest < kLanes ? 2 * rest : kLanes;
+  const f32x16 first = load_first(turns + 2 * i, some & 15u), whole = some == kLanes ? load(turns + 2 * i) : first;
+  const f32x16 second = load_first(turns + 2 * i + some, 2 * rest - some);
+  const f32x16 c = __builtin_shuffle(whole, second, even), s = __builtin_shuffle(whole, second, odd);
+  const f32x16 a = load_first(in + i, rest), b = load_first(in + pairs + i, rest);
+  store_first(out + i, a * c - b * s, rest);
+  store_first(out + pairs + i, a * s + b * c, rest);
+}
+
 void softcap(float* x, float cap, std::size_t n) {
   map(x, x, x, n, [cap](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return tanh(v / cap) * cap; });
 }
@@ -351,5 +372,5 @@ void accumulate(const float* p, const float* values, std::size_t count, std::siz
   store_first(out + i, total, head_dim - i);
 }
 
-constexpr Kernels kTable{VB_TARGET_NAME, linear,     decode_row, rms_norm, layer_norm, activate,  gate,
-                         add,            add_scaled, softcap,    scores,   softmax,    accumulate};
+constexpr Kernels kTable{VB_TARGET_NAME, linear,        decode_row, rms_norm, layer_norm, activate, gate, add,
+                         add_scaled,     rotate_halves, softcap,    scores,   softmax,    accumulate};

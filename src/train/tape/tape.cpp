@@ -1,7 +1,6 @@
 #include "train/tape/tape.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace vauban {
@@ -75,9 +74,7 @@ void Tape::parameters_changed() {
 }
 
 void Tape::zero_gradients() {
-  for (Parameter& p : parameters_)
-    std::memset(p.gradient.data(), 0,
-                static_cast<std::size_t>(p.gradient.shape().elements()) * (info(p.gradient.dtype()).bits / 8));
+  for (Parameter& p : parameters_) gradients_.clear(p.gradient);
 }
 
 // ---- the record of a step

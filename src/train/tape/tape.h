@@ -49,7 +49,7 @@ class Tape final : public Ops {
 
   std::span<Parameter> parameters() { return parameters_; }
   void parameters_changed();
-  void zero_gradients();
+  void zero_gradients();  ///< before a step, which it counts for: they may be read once that has ended
 
   // ---- a step
 

@@ -11,12 +11,34 @@
 namespace vauban::cpu {
 namespace {
 
-constexpr std::int64_t kBlock = 64;  // query rows
+constexpr std::int64_t kBlock = 32;  // query rows
 
-/// Dense copies of one document's key head: row-major (keys, d) and transposed (d, keys).
+/// Dense copies of one document's key head: row-major (keys, d), and transposed (d, keys).
 struct Side {
   std::vector<float> rows, columns;
 };
+
+/// Memory of one thread's tasks, kept from task to task.
+struct Scratch {
+  Side keys, values;
+  std::vector<float> s, p, dp;  // (kBlock, keys)
+  std::vector<float> q, dz;     // (kBlock, d)
+
+  void make_room(std::int64_t keys_n, std::size_t d, bool backward) {
+    const auto block = static_cast<std::size_t>(kBlock * keys_n), rows = static_cast<std::size_t>(kBlock) * d;
+    if (s.size() < block) s.resize(block);
+    if (q.size() < rows) q.resize(rows);
+    if (!backward) return;
+    if (p.size() < block) p.resize(block), dp.resize(block);
+    if (dz.size() < rows) dz.resize(rows);
+  }
+};
+
+/// A head's rows lie a whole row of all heads apart, too far for the processor to guess the next.
+void prefetch(const float* row, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += 16) __builtin_prefetch(row + i);
+}
+constexpr std::size_t kRowsAhead = 8;
 
 struct Task {
   std::int64_t first, rows;  // of the document in the step
@@ -70,29 +92,61 @@ struct Shared {
   std::ptrdiff_t q_stride() const { return static_cast<std::ptrdiff_t>(args.heads) * args.head_dim; }
   std::ptrdiff_t k_stride() const { return static_cast<std::ptrdiff_t>(args.kv_heads) * args.head_dim; }
 
-  Side side(const float* from, const Task& task, bool want_rows, bool want_columns) const {
-    Side out;
-    const auto n = static_cast<std::size_t>(task.rows), stride = static_cast<std::size_t>(k_stride());
-    const float* head = from + task.first * k_stride() + task.kv_head * args.head_dim;
-    if (want_rows) {
-      out.rows.resize(n * d());
-      for (std::size_t j = 0; j < n; ++j) std::copy_n(head + j * stride, d(), out.rows.data() + j * d());
+  /// to (rows, d) = a head's rows times `factor`.
+  void gather(const float* head, std::ptrdiff_t stride, std::size_t rows, double factor, float* to) const {
+    std::fill_n(to, rows * d(), 0.0f);
+    for (std::size_t i = 0; i < rows; ++i) {
+      prefetch(head + static_cast<std::ptrdiff_t>(std::min(i + kRowsAhead, rows - 1)) * stride, d());
+      train.accumulate_scaled(head + static_cast<std::ptrdiff_t>(i) * stride, static_cast<float>(factor), to + i * d(), d());
     }
-    if (want_columns) {
-      out.columns.resize(n * d());
-      train.transpose(head, stride, n, d(), out.columns.data(), n);
-    }
-    return out;
   }
 
-  /// s (rows of the block, keys of the block): scaled and capped scores; the invisible ones are left as they come.
-  void scores(const float* q, const Side& keys, const Task& task, const Block& block, float* s) const {
+  /// The rows of the task's key head times `factor`, and, where asked, those of the tensor itself transposed.
+  void copy_side(const float* from, const Task& task, double factor, bool want_columns, Side& to) const {
+    const auto n = static_cast<std::size_t>(task.rows);
+    if (to.rows.size() < n * d()) to.rows.resize(n * d()), to.columns.resize(n * d());
+    const float* head = from + task.first * k_stride() + task.kv_head * args.head_dim;
+    gather(head, k_stride(), n, factor, to.rows.data());
+    if (want_columns) train.transpose(head, static_cast<std::size_t>(k_stride()), n, d(), to.columns.data(), n);
+  }
+
+  /// out (rows of the block, keys of the block) = x (rows, d) times the transposed side; beyond the keys that a group of
+  /// rows sees, whatever was there.
+  void products_with_keys(const float* x, const Side& side, const Task& task, const Block& block, float* out) const {
+    const auto n = static_cast<std::size_t>(block.keys());
+    for_groups(block, [&](std::size_t first, std::size_t rows, std::size_t keys) {
+      train.small_matmul({x + first * d(), static_cast<std::ptrdiff_t>(d()), 1}, side.columns.data() + block.key_begin,
+                         static_cast<std::size_t>(task.rows), out + first * n, n, rows, keys, d(), false);
+    });
+  }
+
+  /// out (rows of the block, d), rows q_stride apart = p (rows, keys of the block) times the side's rows.
+  void products_with_rows(const float* p, const Side& side, const Block& block, float* out) const {
+    const auto n = static_cast<std::size_t>(block.keys()), stride = static_cast<std::size_t>(q_stride());
+    for_groups(block, [&](std::size_t first, std::size_t rows, std::size_t keys) {
+      train.small_matmul({p + first * n, block.keys(), 1}, side.rows.data() + static_cast<std::size_t>(block.key_begin) * d(),
+                         d(), out + first * stride, stride, rows, d(), keys, false);
+    });
+  }
+
+  /// s (rows of the block, keys of the block): capped scores of scaled queries; the invisible ones are left as they come.
+  void scores(const float* scaled_q, const Side& keys, const Task& task, const Block& block, float* s) const {
     const auto n = static_cast<std::size_t>(block.keys()), rows = static_cast<std::size_t>(block.end - block.begin);
-    train.small_matmul({q, q_stride(), 1}, keys.columns.data() + block.key_begin, static_cast<std::size_t>(task.rows),
-                       s, n, rows, n, d(), false);
-    const auto scale = static_cast<float>(args.scale);
-    for (std::size_t i = 0; i < rows * n; ++i) s[i] *= scale;
+    products_with_keys(scaled_q, keys, task, block, s);
     if (args.softcap > 0.0) kernels.softcap(s, static_cast<float>(args.softcap), rows * n);
+  }
+
+  /// body(first row, rows, keys) for groups of neighbouring queries, with the keys that the last of them sees, in whole
+  /// vectors.
+  template <class Body>
+  void for_groups(const Block& block, const Body& body) const {
+    constexpr std::int64_t kGroup = 4;  // rows that small_matmul takes together
+    for (std::int64_t i = block.begin; i < block.end; i += kGroup) {
+      const std::int64_t rows = std::min(kGroup, block.end - i);
+      const std::size_t keys = (visible(i + rows - 1, block).end + 15) / 16 * 16;
+      body(static_cast<std::size_t>(i - block.begin), static_cast<std::size_t>(rows),
+           std::min(keys, static_cast<std::size_t>(block.keys())));
+    }
   }
 
   /// Visible keys of the query at `position`, relative to the block's first key.
@@ -124,32 +178,32 @@ TrainingAttention CpuGradients::attention(const Tensor& q, const Tensor& k, cons
   const float *from_q = q.as<float>(), *from_k = k.as<float>(), *from_v = v.as<float>();
   float *z = out.z.as<float>(), *lse = out.log_sum_exp.as<float>();
 
-  const auto run = [&](const Task& task) {
-    const Side keys = shared.side(from_k, task, false, true), values = shared.side(from_v, task, true, false);
-    std::vector<float> s(static_cast<std::size_t>(kBlock * task.rows));
+  const auto run = [&](const Task& task, Scratch& mine) {
+    mine.make_room(task.rows, shared.d(), false);
+    shared.copy_side(from_k, task, 1.0, true, mine.keys);
+    shared.copy_side(from_v, task, 1.0, false, mine.values);
+    float *s = mine.s.data(), *block_q = mine.q.data();
     for (std::int64_t head = task.kv_head * shared.group(); head < (task.kv_head + 1) * shared.group(); ++head)
       for (std::int64_t begin = 0; begin < task.rows; begin += kBlock) {
         const Block block = block_at(begin, task.rows, args.window);
         const auto n = static_cast<std::size_t>(block.keys());
         const std::ptrdiff_t at = (task.first + begin) * shared.q_stride() + head * args.head_dim;
-        shared.scores(from_q + at, keys, task, block, s.data());
+        shared.gather(from_q + at, shared.q_stride(), static_cast<std::size_t>(block.end - begin), args.scale, block_q);
+        shared.scores(block_q, mine.keys, task, block, s);
         for (std::int64_t i = begin; i < block.end; ++i) {
-          float* p = s.data() + static_cast<std::size_t>(i - begin) * n;
+          float* p = s + static_cast<std::size_t>(i - begin) * n;
           const Shared::Range seen = shared.visible(i, block);
-          const double log_sum = ops_.train_.log_sum_exp(p + seen.begin, seen.end - seen.begin);
-          lse[(task.first + i) * args.heads + head] = static_cast<float>(log_sum);
-          ops_.train_.exp_minus(p + seen.begin, static_cast<float>(log_sum), p + seen.begin, seen.end - seen.begin);
+          lse[(task.first + i) * args.heads + head] =
+              ops_.train_.softmax_with_log_sum(p + seen.begin, seen.end - seen.begin);
           mask(p, seen, n);
         }
-        ops_.train_.small_matmul({s.data(), block.keys(), 1},
-                                 values.rows.data() + static_cast<std::size_t>(block.key_begin) * shared.d(),
-                                 shared.d(), z + at, static_cast<std::size_t>(shared.q_stride()),
-                                 static_cast<std::size_t>(block.end - begin), shared.d(), n, false);
+        shared.products_with_rows(s, mine.values, block, z + at);
       }
   };
   const std::int64_t per_task = q.shape().elements() / std::max<std::int64_t>(1, std::ssize(tasks)) * 256;
   ops_.parallel(std::ssize(tasks), per_task, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t t = begin; t < end; ++t) run(tasks[t]);
+    Scratch mine;
+    for (std::size_t t = begin; t < end; ++t) run(tasks[t], mine);
   });
   return out;
 }
@@ -172,32 +226,31 @@ AttentionGradients CpuGradients::attention_backward(const Tensor& dz, const Tens
   const auto q_stride = static_cast<std::size_t>(shared.q_stride()), k_stride = static_cast<std::size_t>(shared.k_stride());
   const std::size_t d = shared.d();
 
-  const auto run = [&](const Task& task) {
-    const Side keys = shared.side(from_k, task, true, true), values = shared.side(from_v, task, false, true);
-    const auto room = static_cast<std::size_t>(kBlock * task.rows);
-    std::vector<float> s(room), p(room), dp(room), packed(static_cast<std::size_t>(kBlock) * d * 2);
-    float *block_q = packed.data(), *block_dz = packed.data() + static_cast<std::size_t>(kBlock) * d;
+  const auto run = [&](const Task& task, Scratch& mine) {
+    mine.make_room(task.rows, d, true);
+    shared.copy_side(from_k, task, args.scale, true, mine.keys);
+    shared.copy_side(from_v, task, 1.0, true, mine.values);
+    float *s = mine.s.data(), *p = mine.p.data(), *dp = mine.dp.data();
+    float *block_q = mine.q.data(), *block_dz = mine.dz.data();
     for (std::int64_t head = task.kv_head * shared.group(); head < (task.kv_head + 1) * shared.group(); ++head)
       for (std::int64_t begin = 0; begin < task.rows; begin += kBlock) {
         const Block block = block_at(begin, task.rows, args.window);
         const auto n = static_cast<std::size_t>(block.keys()), rows = static_cast<std::size_t>(block.end - begin);
         const std::ptrdiff_t at = (task.first + begin) * shared.q_stride() + head * args.head_dim;
-        for (std::size_t i = 0; i < rows; ++i) {
-          std::copy_n(from_q + at + static_cast<std::ptrdiff_t>(i * q_stride), d, block_q + i * d);
-          std::copy_n(from_dz + at + static_cast<std::ptrdiff_t>(i * q_stride), d, block_dz + i * d);
-        }
-        shared.scores(from_q + at, keys, task, block, s.data());
-        const auto width = static_cast<std::ptrdiff_t>(d);
-        ops_.train_.small_matmul({block_dz, width, 1}, values.columns.data() + block.key_begin,
-                                 static_cast<std::size_t>(task.rows), dp.data(), n, rows, n, d, false);
+        shared.gather(from_q + at, shared.q_stride(), rows, args.scale, block_q);
+        shared.gather(from_dz + at, shared.q_stride(), rows, 1.0, block_dz);
+        shared.scores(block_q, mine.keys, task, block, s);
+        shared.products_with_keys(block_dz, mine.values, task, block, dp);
         for (std::size_t i = 0; i < rows; ++i) {
           const Shared::Range seen = shared.visible(begin + static_cast<std::int64_t>(i), block);
-          float *s_row = s.data() + i * n, *p_row = p.data() + i * n, *dp_row = dp.data() + i * n;
+          float *s_row = s + i * n, *p_row = p + i * n, *dp_row = dp + i * n;
           const std::size_t count = seen.end - seen.begin;
           const float log_sum = lse[(task.first + begin + static_cast<std::int64_t>(i)) * args.heads + head];
-          const float along = ops_.train_.dot(block_dz + i * d, z + at + static_cast<std::ptrdiff_t>(i * q_stride), d);
+          const float* z_row = z + at + static_cast<std::ptrdiff_t>(i * q_stride);
+          prefetch(z_row + (std::min(i + kRowsAhead, rows - 1) - i) * q_stride, d);
+          const float along = ops_.train_.dot(block_dz + i * d, z_row, d);
           ops_.train_.exp_minus(s_row + seen.begin, log_sum, p_row + seen.begin, count);
-          ops_.train_.softmax_backward(p_row + seen.begin, s_row + seen.begin, along, static_cast<float>(args.scale),
+          ops_.train_.softmax_backward(p_row + seen.begin, s_row + seen.begin, along,
                                        static_cast<float>(args.softcap), dp_row + seen.begin, count);
           mask(p_row, seen, n);
           mask(dp_row, seen, n);
@@ -205,16 +258,15 @@ AttentionGradients CpuGradients::attention_backward(const Tensor& dz, const Tens
         const std::size_t key_at = static_cast<std::size_t>(task.first + block.key_begin) * k_stride +
                                    static_cast<std::size_t>(task.kv_head) * d;
         const auto keys_n = static_cast<std::ptrdiff_t>(n);
-        ops_.train_.small_matmul({dp.data(), keys_n, 1},
-                                 keys.rows.data() + static_cast<std::size_t>(block.key_begin) * d, d, dq + at, q_stride,
-                                 rows, d, n, false);
-        ops_.train_.small_matmul({dp.data(), 1, keys_n}, block_q, d, dk + key_at, k_stride, n, d, rows, true);
-        ops_.train_.small_matmul({p.data(), 1, keys_n}, block_dz, d, dv + key_at, k_stride, n, d, rows, true);
+        shared.products_with_rows(dp, mine.keys, block, dq + at);
+        ops_.train_.small_matmul({dp, 1, keys_n}, block_q, d, dk + key_at, k_stride, n, d, rows, true);
+        ops_.train_.small_matmul({p, 1, keys_n}, block_dz, d, dv + key_at, k_stride, n, d, rows, true);
       }
   };
   const std::int64_t per_task = q.shape().elements() / std::max<std::int64_t>(1, std::ssize(tasks)) * 512;
   ops_.parallel(std::ssize(tasks), per_task, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t t = begin; t < end; ++t) run(tasks[t]);
+    Scratch mine;
+    for (std::size_t t = begin; t < end; ++t) run(tasks[t], mine);
   });
   return out;
 }

@@ -14,10 +14,30 @@ bool CpuGradients::accept(Result<void> check, std::initializer_list<const Tensor
   return ops_.accept(std::move(check), inputs, out);
 }
 
-bool CpuGradients::accept_gradient(std::string_view op, const Tensor* gradient, const Shape& shape) {
-  if (!gradient || (gradient->dtype() == DType::f32 && gradient->shape() == shape && !gradient->empty())) return true;
+bool CpuGradients::accept_gradient(std::string_view op, const Tensor* gradient, const Shape& shape, Write write) {
+  if (!gradient) return true;
+  if (gradient->dtype() == DType::f32 && gradient->shape() == shape && !gradient->empty()) {
+    if (write == Write::part && !accumulates(*gradient)) fill_zero(*gradient);
+    return true;
+  }
   return ops_.accept(internal("{}: expected a gradient in f32 of {}, found {} of {}", op, shape.to_string(),
                               to_string(gradient->dtype()), gradient->shape().to_string()));
+}
+
+void CpuGradients::fill_zero(const Tensor& gradient) {
+  float* values = gradient.as<float>();
+  ops_.parallel(gradient.shape().elements(), 1,
+                [&](std::size_t begin, std::size_t end) { std::fill(values + begin, values + end, 0.0f); });
+}
+
+/// Gradients of products, nearly all of the memory, are then written once instead of zeroed, read and written.
+void CpuGradients::clear(Tensor& gradient) {
+  if (!gradient.empty()) cleared_[gradient.storage()] = gradient;
+}
+
+void CpuGradients::end_step() {
+  for (const auto& [storage, gradient] : cleared_) fill_zero(gradient);
+  cleared_.clear();
 }
 
 Result<Weight> CpuGradients::make_parameter(std::string name, const TensorView& initial) {
@@ -38,7 +58,7 @@ void CpuGradients::parameter_changed(const Weight& parameter) { ops_.weights_.er
 
 Tensor CpuGradients::zeros(const Shape& shape) {
   Tensor out = ops_.make(shape);
-  if (!out.empty() && !ops_.rehearsing_) std::fill_n(out.as<float>(), shape.elements(), 0.0f);
+  if (!out.empty()) fill_zero(out);
   return out;
 }
 
@@ -103,21 +123,26 @@ Tensor CpuGradients::linear_input_backward(const Tensor& dy, const Weight& weigh
 
 void CpuGradients::linear_weight_backward(const Tensor& dy, const Tensor& x, Tensor& dw) {
   const std::int64_t n_out = dy.shape().width(), n_in = x.shape().width(), rows = x.shape().rows();
-  if (!accept_gradient("linear", &dw, {n_out, n_in})) return;
+  if (!accept_gradient("linear", &dw, {n_out, n_in}, Write::whole)) return;
   if (!ops_.accept(dy.shape().rows() == rows ? ok() : internal("linear backward: {} rows and {} rows",
                                                                dy.shape().rows(), rows)))
     return;
   const Rounded left = ops_.rounded(dy), right = ops_.rounded(x);
   if (left.values.empty() || right.values.empty()) return;
-  ops_.multiply(n_out, n_in, rows, left, left.transposed(), right.plain(), dw.as<float>(), n_in, true);
+  ops_.multiply(n_out, n_in, rows, left, left.transposed(), right.plain(), dw.as<float>(), n_in,
+                accumulates(dw));
 }
 
 Tensor CpuGradients::columns_backward(const Tensor& dy, std::int64_t begin, std::int64_t width) {
   Tensor dx = zeros(with_width(dy.shape(), width));
   const std::int64_t count = dy.shape().width();
   if (!accept(check_columns(dx, begin, count), {&dy}, dx)) return dx;
-  for (std::int64_t t = 0; t < dy.shape().rows(); ++t)
-    std::copy_n(dy.as<float>() + t * count, count, dx.as<float>() + t * width + begin);
+  const float* from = dy.as<float>();
+  float* to = dx.as<float>() + begin;
+  ops_.parallel(dy.shape().rows(), count, [&](std::size_t first, std::size_t last) {
+    for (auto t = static_cast<std::int64_t>(first); t < static_cast<std::int64_t>(last); ++t)
+      std::copy_n(from + t * count, count, to + t * width);
+  });
   return dx;
 }
 

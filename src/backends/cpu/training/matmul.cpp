@@ -16,19 +16,31 @@ namespace {
 
 using dnnl::memory;
 
+/// A product cut into tiles of at most rows x columns. Neighbours in the order of their numbers, which threads work on at
+/// the same time, share their part of the larger operand.
 struct Tiling {
-  std::int64_t rows, columns;  // of one tile
+  std::int64_t m, n, rows, columns;
+
+  std::int64_t down() const { return (m + rows - 1) / rows; }
+  std::int64_t across() const { return (n + columns - 1) / columns; }
+  std::int64_t count() const { return down() * across(); }
+  Tile tile(std::int64_t number) const {
+    const std::int64_t row = (m > n ? number / across() : number % down()) * rows;
+    const std::int64_t column = (m > n ? number % across() : number / down()) * columns;
+    return {row, column, std::min(rows, m - row), std::min(columns, n - column)};
+  }
 };
 
 /// Tiles as large as leaves eight of them, so that two to eight threads share the work evenly.
-Tiling tiling_of(std::int64_t m, std::int64_t n) {
-  Tiling tile{std::min<std::int64_t>(m, 256), std::min<std::int64_t>(n, 768)};
-  const auto count = [&] { return ((m + tile.rows - 1) / tile.rows) * ((n + tile.columns - 1) / tile.columns); };
-  while (count() < 8 && (tile.rows > 64 || tile.columns > 96)) {
-    if (tile.rows > 64 && tile.rows * 2 >= tile.columns)
-      tile.rows = std::max<std::int64_t>(64, tile.rows / 2);
+Tiling tiling_of(std::int64_t m, std::int64_t n, std::int64_t k) {
+  // A tall tile packs B less often, which is what counts where B is long.
+  const std::int64_t least_rows = k > 4096 ? 256 : 64, eighth = ((m + 7) / 8 + 15) / 16 * 16;
+  Tiling tile{m, n, std::min(m, std::clamp<std::int64_t>(eighth, least_rows, 256)), std::min<std::int64_t>(n, 768)};
+  while (tile.count() < 8 && (tile.rows > least_rows || tile.columns > 96)) {
+    if (tile.rows > least_rows && tile.rows * 2 >= tile.columns)
+      tile.rows = std::max<std::int64_t>(least_rows, tile.rows / 2);
     else if (tile.columns > 96)
-      tile.columns = std::max<std::int64_t>(96, (tile.columns / 2 + 31) / 32 * 32);
+      tile.columns = std::max<std::int64_t>(96, (tile.columns / 2 + 15) / 16 * 16);
     else
       break;
   }
@@ -67,6 +79,19 @@ Product compile(const dnnl::engine& engine, const Key& key) {
   return p;
 }
 
+std::size_t size_of(MatmulType type) { return type == MatmulType::bf16 ? 2 : 4; }
+
+const std::byte* row_of(const Operand& x, std::int64_t row, MatmulType type) {
+  return static_cast<const std::byte*>(x.data) + row * x.row_stride * static_cast<std::int64_t>(size_of(type));
+}
+const std::byte* column_of(const Operand& x, std::int64_t column, MatmulType type) {
+  return static_cast<const std::byte*>(x.data) + column * x.column_stride * static_cast<std::int64_t>(size_of(type));
+}
+
+void* aligned(std::vector<std::byte>& room) {
+  return room.data() + (64 - reinterpret_cast<std::uintptr_t>(room.data()) % 64) % 64;
+}
+
 }  // namespace
 
 struct Matmul::State {
@@ -101,16 +126,34 @@ struct Matmul::State {
     scratch.push_back(std::move(used));
   }
 
+  /// body(tile) for every tile, on the pool's threads; what the first failure says.
+  template <class Body>
+  Result<void> for_each(const Tiling& tiling, std::int64_t k, const Body& body) {
+    constexpr std::size_t kMostProducts = 4096;
+    if (products.size() > kMostProducts) products.clear();
+    std::mutex failure_mutex;
+    std::string failure;
+    pool.parallel_for(static_cast<std::size_t>(tiling.count()), 1, [&](std::size_t begin, std::size_t end) {
+      for (auto t = static_cast<std::int64_t>(begin); t < static_cast<std::int64_t>(end); ++t) try {
+          body(tiling.tile(t));
+        } catch (const std::exception& e) {
+          const std::lock_guard lock(failure_mutex);
+          failure = e.what();
+        }
+    });
+    if (!failure.empty()) return internal("oneDNN: {} (product of {} x {} x {})", failure, tiling.m, tiling.n, k);
+    return ok();
+  }
+
   void run(const Key& key, const std::byte* a, const std::byte* b, float* c) {
     omp_set_num_threads(1);  // of this thread's own parallel regions: the tiles are the parallelism
     const Product& p = product(key);
     std::vector<std::byte> room = take_scratch(p.scratch.get_size());
-    void* aligned = room.data() + (64 - reinterpret_cast<std::uintptr_t>(room.data()) % 64) % 64;
     dnnl::stream stream(engine);
     p.primitive.execute(stream, {{DNNL_ARG_SRC, memory(p.a, engine, const_cast<std::byte*>(a))},
                                  {DNNL_ARG_WEIGHTS, memory(p.b, engine, const_cast<std::byte*>(b))},
                                  {DNNL_ARG_DST, memory(p.c, engine, c)},
-                                 {DNNL_ARG_SCRATCHPAD, memory(p.scratch, engine, aligned)}});
+                                 {DNNL_ARG_SCRATCHPAD, memory(p.scratch, engine, aligned(room))}});
     stream.wait();
     give_back(std::move(room));
   }
@@ -121,31 +164,25 @@ Matmul::~Matmul() = default;
 
 Result<void> Matmul::multiply(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
                               const Operand& b, float* c, std::int64_t c_stride, bool accumulate) {
-  const Tiling tile = tiling_of(m, n);
-  const std::int64_t tile_rows = (m + tile.rows - 1) / tile.rows, tile_columns = (n + tile.columns - 1) / tile.columns;
-  const std::int64_t element = type == MatmulType::bf16 ? 2 : 4;
-  const auto *left = static_cast<const std::byte*>(a.data), *right = static_cast<const std::byte*>(b.data);
-  constexpr std::size_t kMostProducts = 4096;
-  if (state_->products.size() > kMostProducts) state_->products.clear();
-
-  std::mutex failure_mutex;
-  std::string failure;
-  state_->pool.parallel_for(static_cast<std::size_t>(tile_rows * tile_columns), 1, [&](std::size_t begin, std::size_t end) {
-    for (auto t = static_cast<std::int64_t>(begin); t < static_cast<std::int64_t>(end); ++t) {
-      const std::int64_t i = t % tile_rows * tile.rows, j = t / tile_rows * tile.columns;
-      const Key key{std::min(tile.rows, m - i), std::min(tile.columns, n - j), k, a.row_stride, a.column_stride,
-                    b.row_stride, b.column_stride, c_stride, type == MatmulType::bf16, accumulate};
-      try {
-        state_->run(key, left + element * i * a.row_stride, right + element * j * b.column_stride,
-                    c + i * c_stride + j);
-      } catch (const std::exception& e) {
-        const std::lock_guard lock(failure_mutex);
-        failure = e.what();
-      }
-    }
+  return state_->for_each(tiling_of(m, n, k), k, [&](const Tile& tile) {
+    const Key key{tile.rows,    tile.columns,    k,        a.row_stride,             a.column_stride,
+                  b.row_stride, b.column_stride, c_stride, type == MatmulType::bf16, accumulate};
+    state_->run(key, row_of(a, tile.row, type), column_of(b, tile.column, type), c + tile.row * c_stride + tile.column);
   });
-  if (!failure.empty()) return internal("oneDNN: {} (product of {} x {} x {})", failure, m, n, k);
-  return ok();
+}
+
+Result<void> Matmul::for_tiles(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
+                               const Operand& b, const std::function<void(const Tile&, float* values)>& use) {
+  const Tiling tiling{m, n, std::min(m, kTileRows), std::min(n, kTileColumns)};
+  return state_->for_each(tiling, k, [&](const Tile& tile) {
+    const Key key{tile.rows,    tile.columns,    k,            a.row_stride,             a.column_stride,
+                  b.row_stride, b.column_stride, tile.columns, type == MatmulType::bf16, false};
+    std::vector<std::byte> room = state_->take_scratch(static_cast<std::size_t>(tiling.rows * tiling.columns) * sizeof(float));
+    auto* values = static_cast<float*>(aligned(room));
+    state_->run(key, row_of(a, tile.row, type), column_of(b, tile.column, type), values);
+    use(tile, values);
+    state_->give_back(std::move(room));
+  });
 }
 
 bool Matmul::has_fast_bf16() {

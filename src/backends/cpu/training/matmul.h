@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/result.h"
@@ -22,6 +23,11 @@ struct Operand {
   std::int64_t row_stride, column_stride;
 };
 
+/// Rows [row, row + rows) and columns [column, column + columns) of a product.
+struct Tile {
+  std::int64_t row, column, rows, columns;
+};
+
 class Matmul {
  public:
   explicit Matmul(ThreadPool& pool);
@@ -31,6 +37,14 @@ class Matmul {
   /// Errors: internal, with oneDNN's message.
   Result<void> multiply(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
                         const Operand& b, float* c, std::int64_t c_stride, bool accumulate);
+
+  /// Tiles of at most this size are what for_tiles hands out.
+  static constexpr std::int64_t kTileRows = 256, kTileColumns = 640;
+
+  /// The product of multiply(), which is nowhere stored: each tile is handed to `use` while it lies in the thread's own
+  /// cache, `values` (rows, columns) without gaps, free to be written. `use` runs on several threads.
+  Result<void> for_tiles(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
+                         const Operand& b, const std::function<void(const Tile&, float* values)>& use);
 
   /// Whether the processor multiplies bf16 faster than f32.
   static bool has_fast_bf16();

@@ -1,5 +1,7 @@
 #include "backends/cpu/training/tensor_pool.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -19,10 +21,20 @@ std::size_t block_size(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-std::byte* take_from_system(std::size_t size) {
-  return static_cast<std::byte*>(::operator new (size, std::align_val_t{TensorPool::kAlignment}, std::nothrow));
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+std::align_val_t alignment_of(std::size_t size) {
+  return std::align_val_t{size >= kHugePage ? kHugePage : TensorPool::kAlignment};
 }
-void give_to_system(std::byte* memory) { ::operator delete (memory, std::align_val_t{TensorPool::kAlignment}); }
+
+/// Large blocks ask for huge pages: a product walks rows that lie pages apart. Only pages that are whole in the block can
+/// be huge, so none of it costs memory; where the system refuses, ordinary pages serve.
+std::byte* take_from_system(std::size_t size) {
+  auto* memory = static_cast<std::byte*>(::operator new (size, alignment_of(size), std::nothrow));
+  if (memory && size >= kHugePage) ::madvise(memory, size / kHugePage * kHugePage, MADV_HUGEPAGE);
+  return memory;
+}
+void give_to_system(std::byte* memory, std::size_t size) { ::operator delete (memory, alignment_of(size)); }
 
 }  // namespace
 
@@ -33,7 +45,7 @@ struct TensorPool::State {
 
   ~State() {
     for (auto& [size, blocks] : free)
-      for (std::byte* block : blocks) give_to_system(block);
+      for (std::byte* block : blocks) give_to_system(block, size);
   }
 
   std::byte* take(std::size_t size) {

@@ -87,6 +87,7 @@ void CpuTrainingOps::begin_step() {
 
 Result<void> CpuTrainingOps::end_step() {
   recent_[0] = recent_[1] = {};
+  gradients_->end_step();
   if (!memory_.guards_intact()) accept(internal("backend 'cpu': a training kernel wrote outside its output"));
   return CpuOps::end_step();
 }
@@ -138,6 +139,8 @@ Rounded CpuTrainingOps::rounded(const Tensor& x) {
 }
 
 Rounded CpuTrainingOps::decode(const Weight& weight) {
+  if (weight.tensor.dtype() == DType::f32)
+    return round_rows(weight.tensor.as<float>(), weight.shape.rows(), weight.shape.width());
   const WeightMatrix rows = matrix(weight);
   const std::int64_t n = weight.shape.rows(), width = weight.shape.width();
   Rounded out{.type = type_, .values = {}, .width = width};

@@ -15,6 +15,7 @@
 namespace vauban::cpu {
 
 class CpuGradients;
+struct HeadCall;  // head.cpp
 
 /// Operand values in the type of the products, rows of `width`; holds its memory.
 struct Rounded {
@@ -83,6 +84,7 @@ class CpuGradients final : public Gradients {
   Result<Weight> make_parameter(std::string name, const TensorView& initial) override;
   void parameter_changed(const Weight& parameter) override;
   Tensor zeros(const Shape& shape) override;
+  void clear(Tensor& gradient) override;
   Tensor scaled(const Tensor& x, double factor) override;
   Tensor masked(const Tensor& x, double rate, const DropoutKey& key) override;
   void embed_backward(const Tensor& dy, std::span<const std::int32_t> ids, Tensor& dtable) override;
@@ -113,10 +115,21 @@ class CpuGradients final : public Gradients {
 
  private:
   bool accept(Result<void> check, std::initializer_list<const Tensor*> inputs, const Tensor& out);
-  bool accept_gradient(std::string_view op, const Tensor* gradient, const Shape& shape);
+  /// Also makes a cleared gradient zero, unless the caller asks `accumulates`.
+  enum class Write { part, whole };
+  bool accept_gradient(std::string_view op, const Tensor* gradient, const Shape& shape, Write write = Write::part);
+  /// Whether a sum goes on top of what `gradient` holds; false once after clear(): the caller then writes all of it.
+  bool accumulates(const Tensor& gradient) { return cleared_.erase(gradient.storage()) == 0; }
+  void fill_zero(const Tensor& gradient);
+  bool head_in_one_pass(const HeadCall& call, std::int64_t first, std::int64_t count, HeadResult& result);
+  void head_over_logits(const HeadCall& call, std::int64_t first, std::int64_t rows, HeadResult& result);
   void add_partials(const Tensor& partials, std::int64_t blocks, std::int64_t width, Tensor& into);
 
+  friend class CpuTrainingOps;
+  void end_step();  ///< zeroes what nothing was added to
+
   CpuTrainingOps& ops_;
+  std::map<const Storage*, Tensor> cleared_;  ///< gradients that are zero, whatever their memory holds
 };
 
 }  // namespace vauban::cpu

@@ -27,8 +27,14 @@ struct TrainingKernels {
   double (*log_sum_exp)(const float* x, std::size_t n);
   /// out = exp(x - shift)
   void (*exp_minus)(const float* x, float shift, float* out, std::size_t n);
-  /// ds = p * (dp - d) * scale, then, where cap > 0, times 1 - (s / cap)^2. In place in dp.
-  void (*softmax_backward)(const float* p, const float* s, float d, float scale, float cap, float* dp, std::size_t n);
+  /// x = softmax(x); returns its log sum exp. n > 0.
+  float (*softmax_with_log_sum)(float* x, std::size_t n);
+  /// ds = p * (dp - d), then, where cap > 0, times 1 - (s / cap)^2. In place in dp.
+  void (*softmax_backward)(const float* p, const float* s, float d, float cap, float* dp, std::size_t n);
+  /// out = bf16(exp(x - shift)), 0 below -87 and e^87 above 87; returns the sum of the exponentials, unrounded.
+  float (*exp_to_bf16)(const float* x, float shift, std::uint16_t* out, std::size_t n);
+  /// out = bf16(x * factor)
+  void (*scaled_to_bf16)(const float* x, float factor, std::uint16_t* out, std::size_t n);
   float (*dot)(const float* a, const float* b, std::size_t n);
   /// out += a * factor
   void (*accumulate_scaled)(const float* a, float factor, float* out, std::size_t n);

@@ -71,14 +71,40 @@ void small_matmul(const Strided& a, const float* b, std::size_t b_stride, float*
   for (; i < m; ++i) matmul_rows<1>(at(i), b, b_stride, c + i * c_stride, c_stride, n, k, accumulate);
 }
 
+/// Swaps the off-diagonal blocks of 2^Level lanes of two rows: sixteen rows, level by level, end up transposed.
+template <int Level>
+VB_INLINE void swap_blocks(f32x16 (&rows)[kLanes]) {
+  constexpr int kStep = 1 << Level;
+  typedef std::int32_t Lanes __attribute__((vector_size(64)));
+  Lanes low{}, high{};
+  for (int lane = 0; lane < 16; ++lane) {
+    const bool own = (lane & kStep) == 0;
+    low[lane] = own ? lane : lane - kStep + 16;
+    high[lane] = own ? lane + kStep : lane + 16;
+  }
+  for (int r = 0; r < 16; ++r) {
+    if (r & kStep) continue;
+    const f32x16 a = rows[r], b = rows[r + kStep];
+    rows[r] = __builtin_shuffle(a, b, low);
+    rows[r + kStep] = __builtin_shuffle(a, b, high);
+  }
+}
+
 void transpose(const float* in, std::size_t in_stride, std::size_t rows, std::size_t columns, float* out,
                std::size_t out_stride) {
-  constexpr std::size_t kBlock = 16;
-  for (std::size_t r = 0; r < rows; r += kBlock) {
-    const std::size_t r_end = rows - r < kBlock ? rows : r + kBlock;
-    for (std::size_t c = 0; c < columns; ++c)
-      for (std::size_t i = r; i < r_end; ++i) out[c * out_stride + i] = in[i * in_stride + c];
-  }
+  const std::size_t whole_rows = rows / kLanes * kLanes, whole_columns = columns / kLanes * kLanes;
+  for (std::size_t r = 0; r < whole_rows; r += kLanes)
+    for (std::size_t c = 0; c < whole_columns; c += kLanes) {
+      f32x16 block[kLanes];
+      for (std::size_t i = 0; i < kLanes; ++i) block[i] = load(in + (r + i) * in_stride + c);
+      swap_blocks<0>(block);
+      swap_blocks<1>(block);
+      swap_blocks<2>(block);
+      swap_blocks<3>(block);
+      for (std::size_t i = 0; i < kLanes; ++i) store(out + (c + i) * out_stride + r, block[i]);
+    }
+  for (std::size_t c = 0; c < columns; ++c)
+    for (std::size_t r = c < whole_columns ? whole_rows : 0; r < rows; ++r) out[c * out_stride + r] = in[r * in_stride + c];
 }
 
 // ---- precision ----
@@ -135,13 +161,95 @@ void exp_minus(const float* x, float shift, float* out, std::size_t n) {
   map(x, x, out, n, [shift](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return exp(v - shift); });
 }
 
-void softmax_backward(const float* p, const float* s, float d, float scale, float cap, float* dp, std::size_t n) {
-  map(p, dp, dp, n, [d, scale](const f32x16& a, const f32x16& b) VB_LAMBDA_INLINE { return a * (b - d) * scale; });
+/// e^x for bf16: within 2e-7 of it from -87 to 87; below 0, above e^87. NaN stays NaN.
+VB_INLINE f32x16 exp_between(const f32x16& wide) {
+  const f32x16 x = wide > 87.0f ? splat(87.0f) : wide;
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const f32x16 shifted = fma(x, splat(1.44269504088896340736f), splat(kRound));
+  const f32x16 n = shifted - kRound;
+  f32x16 r = fma(n, splat(-0.693359375f), x);
+  r = fma(n, splat(2.12194440054690583e-4f), r);
+  const f32x16 p = polynomial(r, {1.0f / 720.0f, 1.0f / 120.0f, 1.0f / 24.0f, 1.0f / 6.0f, 0.5f});
+  const f32x16 e = fma(p * r, r, r) + 1.0f;  // 0.70 to 1.42: n may be added to its exponent
+  const f32x16 scaled = bits_as<f32x16>(bits_as<u32x16>(e) + (bits_as<u32x16>(shifted) << 23));
+  return wide < -87.0f ? f32x16{} : scaled;
+}
+
+/// What round_bf16 does, where NaN's own bits do not matter.
+VB_INLINE u16x16 round_number_bf16(const f32x16& value) {
+  const u32x16 bits = bits_as<u32x16>(value);
+  return __builtin_convertvector((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, u16x16);
+}
+
+/// For results that are read again only when the caches have long seen others: past them where the target can.
+VB_INLINE void store_past_cache(std::uint16_t* to, const u16x16& value) {
+#if defined(__AVX512F__)
+  if (reinterpret_cast<std::uintptr_t>(to) % sizeof value == 0)
+    return _mm256_stream_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(value));
+#endif
+  __builtin_memcpy(to, &value, sizeof value);
+}
+VB_INLINE void end_stores_past_cache() {
+#if defined(__AVX512F__)
+  _mm_sfence();
+#endif
+}
+
+float exp_to_bf16(const float* x, float shift, std::uint16_t* out, std::size_t n) {
+  f32x16 totals[2] = {};
+  std::size_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes)
+    for (std::size_t half = 0; half < 2; ++half) {
+      const f32x16 e = exp_between(load(x + i + half * kLanes) - shift);
+      totals[half] += e;
+      store_past_cache(out + i + half * kLanes, round_number_bf16(e));
+    }
+  end_stores_past_cache();
+  for (; i < n; i += kLanes) {
+    const std::size_t rest = n - i < kLanes ? n - i : kLanes;
+    float values[kLanes] = {};
+    __builtin_memcpy(values, x + i, rest * sizeof(float));
+    f32x16 e{};
+    store_first(values, exp_between(load(values) - shift), rest);
+    __builtin_memcpy(&e, values, rest * sizeof(float));
+    totals[0] += e;
+    const u16x16 rounded = round_number_bf16(e);
+    __builtin_memcpy(out + i, &rounded, rest * sizeof(std::uint16_t));
+  }
+  return sum(totals[0] + totals[1]);
+}
+
+void scaled_to_bf16(const float* x, float factor, std::uint16_t* out, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store_bf16(out + i, load(x + i) * factor, kLanes);
+  if (i < n) store_bf16(out + i, load_first(x + i, n - i) * factor, n - i);
+}
+
+void softmax_backward(const float* p, const float* s, float d, float cap, float* dp, std::size_t n) {
+  map(p, dp, dp, n, [d](const f32x16& a, const f32x16& b) VB_LAMBDA_INLINE { return a * (b - d); });
   if (cap <= 0.0f) return;
   map(s, dp, dp, n, [cap](const f32x16& v, const f32x16& g) VB_LAMBDA_INLINE {
     const f32x16 t = v / cap;
     return g * (1.0f - t * t);
   });
+}
+
+float softmax_with_log_sum(float* x, std::size_t n) {
+  const float top = largest(x, n);
+  f32x16 total{};
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const f32x16 e = exp(load(x + i) - top);
+    store(x + i, e);
+    total += e;
+  }
+  if (i < n) {
+    store_first(x + i, exp(load_first(x + i, n - i) - top), n - i);
+    total += load_first(x + i, n - i);
+  }
+  const float whole = sum(total), by = 1.0f / whole;
+  map(x, x, x, n, [by](const f32x16& e, const f32x16&) VB_LAMBDA_INLINE { return e * by; });
+  return static_cast<float>(static_cast<double>(top) + __builtin_log(static_cast<double>(whole)));
 }
 
 float dot_product(const float* a, const float* b, std::size_t n) { return dot(a, b, n); }
@@ -307,6 +415,7 @@ void head_backward(float* logits, double log_sum, float coefficient, std::size_t
 }
 
 constexpr TrainingKernels kTrainingTable{small_matmul,      transpose,           to_bf16,       log_sum_exp,
-                                         exp_minus,         softmax_backward,    dot_product,   accumulate_scaled,
+                                         exp_minus,         softmax_with_log_sum, softmax_backward, exp_to_bf16, scaled_to_bf16,
+                                         dot_product,       accumulate_scaled,
                                          rms_norm_backward, layer_norm_backward, gate_backward, activate_backward,
                                          head_backward};
