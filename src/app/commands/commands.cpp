@@ -21,6 +21,7 @@
   X(measure)               \
   X(merge_adapter)         \
   X(probe)                 \
+  X(profile)               \
   X(quantize)              \
   X(report)                \
   X(run)                   \

@@ -79,6 +79,7 @@ class LocalRuntime final : public Runtime {
   ModelIdentity loaded_identity_;  ///< without edits
   LoadedWeights weights_;
   Capability capability_;
+  OpCounters load_work_;  ///< taken when it was made, so that the first pass does not pay for loading
   bool load_reported_ = false;
 };
 

@@ -99,6 +99,7 @@ void TraceBuilder::load() {
   StageCost cost;
   cost.add_seconds(setting_.model.load_seconds);
   cost.note_memory(setting_.model.network->weight_bytes());
+  cost.add_work(setting_.load);
   span("load", cost);
 }
 
@@ -161,10 +162,8 @@ Result<void> TraceBuilder::observations() {
   for (TraceArtifact& artifact : recording.artifacts)
     (artifact.kind == ArtifactKind::logprobs ? logprob_artifacts_ : seen).push_back(std::move(artifact));
   if (seen.empty()) return ok();
-  StageCost observe;
-  observe.add_seconds(run_.observed.observe_s);
-  observe.add_bytes(run_.observed.observed_values * static_cast<std::int64_t>(sizeof(float)), 0);
-  const Span at = span("observe", observe);
+  run_.observe.add_bytes(run_.observed.observed_values * static_cast<std::int64_t>(sizeof(float)), 0);
+  const Span at = span("observe", run_.observe);
   for (TraceArtifact& artifact : seen) produce(at, std::move(artifact));
   return ok();
 }
@@ -190,9 +189,7 @@ Result<void> TraceBuilder::interventions() {
   if (run_.observed.effects.empty() && wants(ArtifactKind::metric))
     miss(ArtifactKind::metric, "projections are those of interventions, and the request has none");
   if (run_.observed.effects.empty()) return ok();
-  StageCost intervene;
-  intervene.add_seconds(run_.observed.intervene_s);
-  const Span at = span("intervene", intervene);
+  const Span at = span("intervene", run_.intervene);
   const std::string_view dtype = to_string(setting_.ops.activation_dtype());
   Json no_ops = Json::array();
   for (std::size_t i = 0; i < run_.observed.effects.size(); ++i) {

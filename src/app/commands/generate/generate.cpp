@@ -7,6 +7,7 @@
 #include "app/prompt_options.h"
 #include "app/weight_edit_file.h"
 #include "trace/weight_edit_json.h"
+#include "trace/trace_json.h"
 
 namespace vauban {
 namespace {
@@ -16,6 +17,7 @@ struct GenerateConfig {
   PromptOptions prompt;
   SamplingOptions sampling;
   std::optional<std::string> edit_weights;
+  std::vector<std::string> profile;
   CommonOptions common;
 };
 
@@ -24,6 +26,8 @@ void fields(GenerateConfig& c, FieldVisitor& f) {
   fields(c.prompt, f);
   fields(c.sampling, f);
   f("edit_weights", c.edit_weights, {.help = "TOML file with [[weight_edits]]: see `vauban man weights`", .metavar = "FILE", .file = true});
+  f("profile", c.profile,
+    {.help = "STAGES[,STAGES] or all: also tell what each stage cost; the text then comes at once, at the end", .metavar = "STAGES"});
   fields(c.common, f);
 }
 
@@ -65,6 +69,59 @@ Json to_json(const Generation& done, bool has_text, const Timings& timings, cons
                                                  {"decode_s", timings.decode_s}})}});
 }
 
+const Json* metadata_of(const Trace& trace, std::string_view artifact_id, std::string_view key) {
+  const TraceArtifact* artifact = trace.find(artifact_id);
+  return artifact ? artifact->metadata.find(key) : nullptr;
+}
+
+/// The same answer as a stream's, from a trace.
+Generation generation_of(const Trace& trace) {
+  Generation done{.trace_id = trace.id()};
+  if (const Json* ids = metadata_of(trace, "generated_tokens", "ids"))
+    for (const Json& id : ids->items()) done.ids.push_back(static_cast<std::int32_t>(id.as_int()));
+  if (const Json* text = metadata_of(trace, "text", "text")) done.text = text->as_string();
+  const Json* finish = metadata_of(trace, "generated_tokens", "finish_reason");
+  done.finish_reason = finish ? finish->as_string() : "length";
+  return done;
+}
+
+Timings timings_of(const Trace& trace) {
+  Timings timings;
+  for (const TraceSpan& span : trace.spans()) {
+    if (span.name == "prefill") timings.prefill_s += span.profile->duration_s;
+    if (span.name == "decode") timings.decode_s += span.profile->duration_s;
+  }
+  return timings;
+}
+
+void note_profile(const Trace& trace, Output& out) {
+  for (const TraceSpan& span : trace.spans()) {
+    const StageProfile& profile = *span.profile;
+    std::string line = format("{:<10}{:>12.3f} ms", span.name, profile.duration_s * 1e3);
+    if (profile.token_count) line += format("  {} tokens", *profile.token_count);
+    if (profile.device_s) line += format("  {:.3f} ms on the device", *profile.device_s * 1e3);
+    if (profile.host_peak_bytes) line += format("  host peak {:.1f} MiB", static_cast<double>(*profile.host_peak_bytes) / (1 << 20));
+    out.note(line);
+  }
+}
+
+/// With --profile the answer comes from a trace, since only a trace has profiles.
+Result<int> run_profiled(TraceRequest request, Runtime& runtime, bool has_text, Session& session) {
+  VB_TRY(const Trace trace, runtime.trace(request));
+  Generation done = generation_of(trace);
+  done.prompt_ids = request.prompt_ids;
+  if (session.out().json()) {
+    Json answer = to_json(done, has_text, timings_of(trace)), profiles = Json::array();
+    for (const TraceSpan& span : trace.spans()) profiles.push_back(to_json(*span.profile));
+    answer["profile"] = std::move(profiles);
+    VB_CHECK(session.out().print_json(answer, -1));
+    return 0;
+  }
+  session.out().text(has_text ? done.text + "\n" : format("{}\n", Json(done.ids).dump().value_or("")));
+  note_profile(trace, session.out());
+  return 0;
+}
+
 Result<int> run_generate(const GenerateConfig& config, Session& session) {
   VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, config.common.seed)));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
@@ -74,6 +131,8 @@ Result<int> run_generate(const GenerateConfig& config, Session& session) {
   const std::vector<std::int32_t> prompt_ids = request.prompt_ids;
   request.input_text.clear();
   request.apply_chat_template = false;
+  VB_TRY(request.profile, to_profile(config.profile));
+  if (!request.profile.empty()) return run_profiled(std::move(request), *runtime, has_text, session);
   Timings timings;
   VB_TRY(const std::unique_ptr<StepStream> stream, runtime->generate({&request, 1}));
   Output* live = session.out().json() || !has_text ? nullptr : &session.out();

@@ -35,6 +35,7 @@ Result<TraceRequest> request_of(const TraceConfig& config, const Session& sessio
     if (!asked) request.want.push_back({.kind = ArtifactKind::metric});  // what the edits met belongs to the record
   }
   request.leave_out = config.leave_out;
+  VB_TRY(request.profile, to_profile(config.profile));
   return request;
 }
 
