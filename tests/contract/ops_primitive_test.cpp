@@ -149,7 +149,7 @@ TEST_P(PrimitiveContract, MatchesTheFormulaOnRandomRows) {
   EXPECT_LE(nmse(to_f64(result.output), expected), 1e-14);
   // Six products deep per lane and five additions across, in f32; |h| is about sqrt(172).
   EXPECT_NEAR(result.before.at(0), projection,
-              GetParam().primitive == PrimitivePath::simd ? 1e-6 * std::sqrt(172.0) : 1e-12);
+              primitive_in_f64(GetParam()) ? 1e-12 : 1e-6 * std::sqrt(172.0));
 }
 
 TEST_P(PrimitiveContract, NonFiniteActivationsAreReportedNotRepaired) {
