@@ -34,7 +34,7 @@ constexpr ProfileField kFields[] = {
      "peak resident memory of the process during the steps: the kernel's mark is reset before each. Volatile"},
     {"step_duration_s", "s", true, "batch prefill observe intervene decode score",
      "one sample of the stage's duration for each step of the engine"},
-    {"kernel_path", "", false, kPasses, "which code ran: `cpu/avx512 f32`"},
+    {"kernel_path", "", false, kPasses, "which code ran: `cpu/avx512 f32`; with `primitive/scalar`, `primitive/simd` or `primitive/simd-experimental` where activations were edited"},
     {"notes", "", false, kAll, "sentences"},
     {"metadata", "", false, kAll, "object; empty in files of ours"},
 };

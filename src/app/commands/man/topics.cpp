@@ -49,6 +49,9 @@ offset            h + alpha d, d as it is (control vectors); from a measured dir
 
 conditional: gate_file (of steer: --gate) is the direction file of the gate, where it is not the direction's own.
 
+--primitive scalar|simd chooses the code that computes this on the cpu backend: f64 loops, or f32 vector kernels. The default,
+auto, takes the kernels only where their recorded gate passed; a trace's kernel_path says which ran.
+
 Edits act in prefill and in decoding. The record holds the projections before and after and the size of the change; an
 edit that changed nothing is recorded as a no-op.
 )"},
