@@ -12,10 +12,10 @@
 #include "local_session.h"
 #include "model/edits/weight_op.h"
 #include "runtime/replay/replay_runtime.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 #include "tensor/quant/format.h"
-#include "tested_backends.h"
 
 namespace vauban {
 namespace {
@@ -64,7 +64,6 @@ std::string bytes_digest(const std::vector<float>& values) { return sha256_hex(s
 class RuntimeWeights : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    VB_NEED_BACKEND(GetParam());
     VB_ASSERT_OK(test::write_tiny_model(folder_.path(), model_));
     session_ = open(folder_.path());
     ASSERT_NE(session_, nullptr);
@@ -107,7 +106,7 @@ class RuntimeWeights : public testing::TestWithParam<std::string> {
   test::TempDir folder_;
   std::unique_ptr<LocalSession> session_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeWeights, testing::ValuesIn(test::tested_backends()),
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeWeights, testing::ValuesIn(test::backends_here()),
                          [](const auto& tested) { return tested.param; });
 
 // ---- snapshots
@@ -485,8 +484,7 @@ TEST(RuntimeWeightsOfAll, BackendsAgreeOnDigestsAndRecords) {
   test::TempDir folder;
   VB_ASSERT_OK(test::write_tiny_model(folder.path()));
   std::vector<std::string> seen;
-  for (const std::string& backend : test::tested_backends()) {
-    if (!test::why_no_backend(backend).empty()) continue;
+  for (const std::string& backend : test::backends_here()) {
     const auto session = LocalSession::open(folder.path(), backend);
     VB_ASSERT_OK(session);
     WeightEdit noise = edit_of("model.layers.*.mlp.*", "add_noise");
