@@ -36,7 +36,7 @@ Result<std::unique_ptr<Runtime>> open_runtime(const std::string& model, Session&
   VB_TRY(const ModelSource source, open_source(model));
   const std::string& device = options.device.empty() ? common.device : options.device;
   VB_TRY(std::unique_ptr<Ops> ops, make_backend(options.backend.empty() ? common.backend : options.backend, session.context(),
-                                                {.device = device, .numerics = common.numerics}));
+                                                {.device = device, .numerics = common.numerics, .primitive = common.primitive}));
   VB_TRY(std::unique_ptr<Model> loaded, Model::load(source, *ops, session.context()));
   LocalOptions local{.numerics = numerics, .requested_device = device};
   if (common.memory > 0) local.kv_memory_bytes = common.memory;

@@ -26,7 +26,9 @@ Result<std::unique_ptr<Ops>> make_reference(const Context& context, const Backen
 }
 
 Result<std::unique_ptr<Ops>> make_cpu(const Context& context, const BackendOptions& options) {
-  return make_cpu_backend(context, options.device);
+  if (options.primitive == "auto") return make_cpu_backend(context, options.device);
+  const bool simd = options.primitive == to_string(PrimitivePath::simd);
+  return make_cpu_backend(context, options.device, simd ? PrimitivePath::simd : PrimitivePath::scalar);
 }
 
 Result<std::unique_ptr<Ops>> make_cpu_training(const Context& context, std::string_view device,
@@ -58,6 +60,7 @@ const std::array kBackends{
                  .summary = "plain loops in f64: the specification",
                  .devices = {"cpu"},
                  .numerics = {"exact"},
+                 .primitives = {},
                  .make = make_reference,
                  .make_training = make_reference_training,
                  .make_rehearsal = nullptr},
@@ -65,6 +68,7 @@ const std::array kBackends{
                  .summary = "f32 vector kernels on packed weights, bits independent of batch and threads",
                  .devices = {"cpu"},
                  .numerics = {"exact"},
+                 .primitives = {"scalar", "simd"},
                  .make = make_cpu,
                  .make_training = make_cpu_training,
                  .make_rehearsal = make_cpu_rehearsal},
@@ -100,6 +104,16 @@ Result<void> check_numerics(const BackendEntry& entry, std::string_view numerics
                    format("it has: {}; see `vauban man numerics`", join(known, ", ")));
 }
 
+Result<void> check_primitive(const BackendEntry& entry, std::string_view path) {
+  if (path == "auto" || std::ranges::find(entry.primitives, path) != entry.primitives.end()) return ok();
+  if (entry.primitives.empty())
+    return with_hint(unsupported("backend '{}' has one path for the activation primitive, found '{}'", entry.id, path),
+                     "leave --primitive out");
+  const std::vector<std::string> known(entry.primitives.begin(), entry.primitives.end());
+  return unsupported("backend '{}' has no path '{}' for the activation primitive; it has: auto, {}", entry.id, path,
+                     join(known, ", "));
+}
+
 /// The first of the named devices that is there.
 Result<std::unique_ptr<Ops>> make_on_first(const BackendEntry& entry, const Context& context,
                                            const BackendOptions& options) {
@@ -119,6 +133,7 @@ Result<std::unique_ptr<Ops>> make_on_first(const BackendEntry& entry, const Cont
 Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, const BackendOptions& options) {
   VB_TRY(const BackendEntry* entry, find_backend(id));
   VB_CHECK(check_numerics(*entry, options.numerics));
+  VB_CHECK(check_primitive(*entry, options.primitive));
   if (options.device.find(',') != std::string::npos) return make_on_first(*entry, context, options);
   return entry->make(context, options);
 }

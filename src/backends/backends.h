@@ -16,6 +16,8 @@ struct BackendOptions {
   /// "cuda:1"; or a list, "cuda,cpu": the first that is there. Empty: the backend's first.
   std::string device;
   std::string numerics = "exact";  ///< "exact", "native", "fast"
+  /// Code path of the activation primitive: "auto" (the backend's default), or one of BackendEntry::primitives.
+  std::string primitive = "auto";
 };
 
 struct BackendEntry {
@@ -23,6 +25,7 @@ struct BackendEntry {
   std::string_view summary;
   std::vector<std::string_view> devices;   ///< kinds that it can run on where the machine has them
   std::vector<std::string_view> numerics;  ///< that make() accepts
+  std::vector<std::string_view> primitives;  ///< paths of the activation primitive, where there is a choice
   /// `options.device` is one name. Errors: unsupported for an absent device or instruction set, and where a module that
   /// is loaded on demand is not there.
   Result<std::unique_ptr<Ops>> (*make)(const Context& context, const BackendOptions& options);
@@ -34,7 +37,7 @@ struct BackendEntry {
 };
 
 std::span<const BackendEntry> all_backends();
-/// Errors: not_found with the known ids; unsupported for numerics that the backend lacks, or, with what every named
+/// Errors: not_found with the known ids; unsupported for numerics or a primitive path that the backend lacks, or, with what every named
 /// device answered, when none of them is there. Only a named list falls back from one device to another.
 Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, const BackendOptions& options = {});
 

@@ -34,6 +34,13 @@ enum class Direction { forward, backward };
 std::span<const Op> all_ops();
 std::string_view to_string(Op op);
 
+/// Receives the projections of one row after the other (ops/projection_summary.h).
+class ProjectionSink {
+ public:
+  virtual ~ProjectionSink() = default;
+  virtual void add(std::span<const double> projections) = 0;  ///< (n), of the next row
+};
+
 enum class Activation { silu, gelu_tanh, gelu_erf, relu };
 
 enum class RopeLayout {
@@ -116,6 +123,13 @@ class Ops {
 
   /// The activation primitive on `rows` of x (T, D). `primitive` has passed validate_primitive for D.
   virtual PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) = 0;
+
+  /// Projections of `rows` of x (T, D) on `directions` (n, D) as they are, handed to `sink` in the order of `rows`.
+  /// The default reads x to the host and computes in f64. Errors (before the first row is handed on): invalid_input for
+  /// directions that are not finite or not n rows of D; internal for rows outside x. NaN or Inf in x: invalid_input
+  /// naming the row, after the rows before it.
+  virtual Result<void> project(const Tensor& x, std::span<const double> directions, std::span<const std::int32_t> rows,
+                               ProjectionSink& sink);
 
   virtual OpCounters take_counters() = 0;
   /// Turns on what costs: the device is synchronised around every step, and OpCounters::device_s is filled in. On a host

@@ -1,9 +1,12 @@
 #include "ops/primitive_rows.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <vector>
+
+#include "tensor/quant/format.h"
 
 namespace vauban {
 namespace {
@@ -58,7 +61,7 @@ double factor_slope(const Primitive& primitive, PrimitiveMode mode, double p) {
 
 template <class T>
 bool all_finite(const T* row, std::size_t width) {
-  return std::all_of(row, row + width, [](T value) { return std::isfinite(value); });
+  return std::all_of(row, row + width, [](T value) { return std::isfinite(static_cast<double>(value)); });
 }
 
 template <class T>
@@ -119,6 +122,22 @@ class Rows {
 
 }  // namespace
 
+/// Through f32 rounded to odd, so that the second rounding decides as if it were the only one (Boldo and Melquiond 2008).
+Bf16::Bf16(double value) {
+  const auto nearest = static_cast<float>(value);
+  if (static_cast<double>(nearest) == value || std::isnan(value)) {
+    bits = f32_to_bf16(nearest);
+    return;
+  }
+  auto pattern = std::bit_cast<std::uint32_t>(nearest);
+  if (std::abs(static_cast<double>(nearest)) > std::abs(value)) --pattern;
+  bits = f32_to_bf16(std::bit_cast<float>(pattern | 1u));
+}
+
+Bf16::operator double() const { return static_cast<double>(bf16_to_f32(bits)); }
+
+double primitive_factor(const Primitive& primitive, double p) { return factor(primitive, effective_mode(primitive), p); }
+
 bool can_change(const Primitive& primitive) {
   const PrimitiveMode mode = effective_mode(primitive);
   return primitive.alpha != 0.0 && mode != PrimitiveMode::project && mode != PrimitiveMode::subspace_project;
@@ -158,6 +177,8 @@ template void primitive_backward_rows<double>(const Primitive&, const double*, c
                                               std::span<const std::int32_t>);
 template std::int64_t apply_primitive_rows<float>(const Primitive&, const float*, float*, std::int64_t,
                                                   std::span<const std::int32_t>, PrimitiveResult&);
+template std::int64_t apply_primitive_rows<Bf16>(const Primitive&, const Bf16*, Bf16*, std::int64_t,
+                                                 std::span<const std::int32_t>, PrimitiveResult&);
 template std::int64_t apply_primitive_rows<double>(const Primitive&, const double*, double*, std::int64_t,
                                                    std::span<const std::int32_t>, PrimitiveResult&);
 

@@ -1,7 +1,8 @@
 /// The activation primitive on rows in host memory: the default that host backends share.
 ///
-/// All arithmetic is f64 whatever the activation's type; the new row is rounded once, when it is written. A device
-/// backend may replace this with its own kernel if it passes tests/contract/ops_contract_test.cpp.
+/// All arithmetic is f64 whatever the activation's type; the new row is rounded once, when it is written. A backend may
+/// replace this with its own kernel if it passes tests/contract (ops_primitive_test.cpp, primitive_modes_test.cpp), and
+/// make it its default through a recorded gate (docs/gates/).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,14 @@
 #include "vauban/primitive.h"
 
 namespace vauban {
+
+/// An element in bf16 storage.
+struct Bf16 {
+  std::uint16_t bits = 0;
+  Bf16() = default;
+  explicit Bf16(double value);  ///< one rounding, to nearest even
+  explicit operator double() const;
+};
 
 inline bool is_subspace(PrimitiveMode mode) {
   return mode == PrimitiveMode::subspace_project || mode == PrimitiveMode::subspace_remove ||
@@ -24,6 +33,9 @@ inline PrimitiveMode effective_mode(const Primitive& primitive) {
 
 /// Whether this primitive can change an activation at all (alpha 0 and the project modes cannot).
 bool can_change(const Primitive& primitive);
+
+/// How far a row with projection `p` moves along a direction: h' = h + sum_r factor(p_r) d_r. An open gate is assumed.
+double primitive_factor(const Primitive& primitive, double p);
 
 /// Evaluates `primitive` on the rows `rows` of `input` (any number of rows of `width` values) and writes changed rows
 /// to `output`, which holds a copy of `input`; an unchanged row is not written. Fills before, after, delta_norm and
@@ -44,6 +56,8 @@ extern template void primitive_backward_rows<double>(const Primitive&, const dou
                                                      std::int64_t, std::span<const std::int32_t>);
 extern template std::int64_t apply_primitive_rows<float>(const Primitive&, const float*, float*, std::int64_t,
                                                          std::span<const std::int32_t>, PrimitiveResult&);
+extern template std::int64_t apply_primitive_rows<Bf16>(const Primitive&, const Bf16*, Bf16*, std::int64_t,
+                                                        std::span<const std::int32_t>, PrimitiveResult&);
 extern template std::int64_t apply_primitive_rows<double>(const Primitive&, const double*, double*, std::int64_t,
                                                           std::span<const std::int32_t>, PrimitiveResult&);
 

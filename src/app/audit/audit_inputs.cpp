@@ -99,6 +99,7 @@ Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common
                        {"candidate_tokenizer", digest_or_null(candidate.tokenizer)},
                        {"backend", common.backend},
                        {"numerics", common.numerics},
+                       {"primitive", common.primitive},
                        {"sampling", sampling_json(config.sampling, common.seed)},
                        {"samples", config.samples},
                        {"scorers", Json(suite.suite.scorers)},

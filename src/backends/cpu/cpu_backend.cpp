@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu_target.h"
+#include "backends/cpu/primitive_gate.h"
 #include "ops/checks.h"
 
 namespace vauban {
@@ -62,8 +63,12 @@ Result<Tensor> widen_vector(std::string_view name, const TensorView& view) {
 
 }  // namespace
 
-CpuOps::CpuOps(ThreadPool& pool, const Kernels& kernels)
-    : pool_(pool), kernels_(kernels), scratch_taken_(new std::atomic_flag[static_cast<std::size_t>(pool.size())]) {}
+CpuOps::CpuOps(ThreadPool& pool, const Kernels& kernels, std::optional<PrimitivePath> primitive)
+    : pool_(pool),
+      kernels_(kernels),
+      target_(target_of(kernels)),
+      primitive_path_(primitive ? *primitive : default_primitive_path(target_)),
+      scratch_taken_(new std::atomic_flag[static_cast<std::size_t>(pool.size())]) {}
 
 bool CpuOps::supports(Op, Direction direction) const { return direction == Direction::forward; }
 
@@ -102,7 +107,9 @@ OpCounters CpuOps::take_counters() {
       counters_.kernel_path += ' ';
       counters_.kernel_path += to_string(entry.dtype);
     }
+  if (primitive_ran_) counters_.kernel_path += format(" primitive/{}", primitive_label(primitive_path_, target_));
   weight_types_used_ = 0;
+  primitive_ran_ = false;
   return std::exchange(counters_, {});
 }
 
@@ -144,13 +151,15 @@ WeightMatrix CpuOps::matrix(const Weight& weight) {
 
 }  // namespace cpu
 
-Result<std::unique_ptr<Ops>> make_cpu_ops(const Context& context, std::optional<CpuTarget> target) {
+Result<std::unique_ptr<Ops>> make_cpu_ops(const Context& context, std::optional<CpuTarget> target,
+                                          std::optional<PrimitivePath> primitive) {
   VB_TRY(const cpu::Kernels* kernels, cpu::kernels_for(target.value_or(available_cpu_targets().back())));
-  return std::make_unique<cpu::CpuOps>(context.pool, *kernels);
+  return std::make_unique<cpu::CpuOps>(context.pool, *kernels, primitive);
 }
 
-Result<std::unique_ptr<Ops>> make_cpu_backend(const Context& context, std::string_view device) {
-  if (device.empty() || device == "cpu" || device == "cpu:0") return make_cpu_ops(context);
+Result<std::unique_ptr<Ops>> make_cpu_backend(const Context& context, std::string_view device,
+                                              std::optional<PrimitivePath> primitive) {
+  if (device.empty() || device == "cpu" || device == "cpu:0") return make_cpu_ops(context, {}, primitive);
   return unsupported("backend 'cpu' runs on 'cpu:0' only, found device '{}'", device);
 }
 

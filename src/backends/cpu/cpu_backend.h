@@ -8,6 +8,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backends/cpu/arena.h"
@@ -20,7 +21,8 @@ namespace vauban::cpu {
 
 class CpuOps : public Ops {
  public:
-  CpuOps(ThreadPool& pool, const Kernels& kernels);
+  /// Without a path: what the recorded gate allows.
+  CpuOps(ThreadPool& pool, const Kernels& kernels, std::optional<PrimitivePath> primitive = {});
 
   std::string_view backend() const override { return "cpu"; }
   std::string_view device_kind() const override { return "cpu"; }
@@ -52,6 +54,9 @@ class CpuOps : public Ops {
   Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
+
+  Result<void> project(const Tensor& x, std::span<const double> directions, std::span<const std::int32_t> rows,
+                       ProjectionSink& sink) override;
 
   OpCounters take_counters() override;
 
@@ -87,6 +92,9 @@ class CpuOps : public Ops {
 
   ThreadPool& pool_;
   const Kernels& kernels_;
+  CpuTarget target_;
+  PrimitivePath primitive_path_;
+  bool primitive_ran_ = false;  // since the last take_counters()
   Arena arena_;
   RopeCache rope_cache_;
   std::unique_ptr<std::atomic_flag[]> scratch_taken_;  // one per thread of the pool

@@ -20,10 +20,16 @@ std::string_view to_string(CpuTarget target);
 /// Targets that this build has and this processor can run, slowest first. Never empty.
 std::vector<CpuTarget> available_cpu_targets();
 
-/// Without a target: the fastest that is available. Errors: unsupported for a target that is not.
-/// The pool of `context` must outlive the result.
-Result<std::unique_ptr<Ops>> make_cpu_ops(const Context& context, std::optional<CpuTarget> target = {});
+/// What computes the activation primitive: loops in f64 (ops/primitive_rows.h), or vector kernels in f32 (primitive.h).
+enum class PrimitivePath { scalar, simd };
+std::string_view to_string(PrimitivePath path);
+
+/// Without a target: the fastest that is available. Without a path: what the recorded gate allows (primitive_gate.h).
+/// Errors: unsupported for a target that is not available. The pool of `context` must outlive the result.
+Result<std::unique_ptr<Ops>> make_cpu_ops(const Context& context, std::optional<CpuTarget> target = {},
+                                          std::optional<PrimitivePath> primitive = {});
 /// For the list of backends. Errors: unsupported for a device other than "cpu:0".
-Result<std::unique_ptr<Ops>> make_cpu_backend(const Context& context, std::string_view device);
+Result<std::unique_ptr<Ops>> make_cpu_backend(const Context& context, std::string_view device,
+                                              std::optional<PrimitivePath> primitive = {});
 
 }  // namespace vauban

@@ -29,13 +29,14 @@ struct TargetEntry {
   CpuTarget target;
   std::string_view name;
   const cpu::Kernels* (*kernels)();
+  const cpu::PrimitiveKernels* (*primitive)();
   bool (*runs)();
 };
 
 constexpr std::array kTargets{
-    TargetEntry{CpuTarget::portable, "portable", cpu::portable_kernels, runs_always},
-    TargetEntry{CpuTarget::avx2, "avx2", cpu::avx2_kernels, runs_avx2},
-    TargetEntry{CpuTarget::avx512, "avx512", cpu::avx512_kernels, runs_avx512},
+    TargetEntry{CpuTarget::portable, "portable", cpu::portable_kernels, cpu::portable_primitive_kernels, runs_always},
+    TargetEntry{CpuTarget::avx2, "avx2", cpu::avx2_kernels, cpu::avx2_primitive_kernels, runs_avx2},
+    TargetEntry{CpuTarget::avx512, "avx512", cpu::avx512_kernels, cpu::avx512_primitive_kernels, runs_avx512},
 };
 
 const TargetEntry& entry_of(CpuTarget target) { return kTargets[static_cast<std::size_t>(target)]; }
@@ -51,6 +52,14 @@ std::vector<CpuTarget> available_cpu_targets() {
     if (is_available(entry)) available.push_back(entry.target);
   return available;
 }
+
+CpuTarget cpu::target_of(const Kernels& kernels) {
+  for (const TargetEntry& entry : kTargets)
+    if (entry.kernels() == &kernels) return entry.target;
+  return CpuTarget::portable;
+}
+
+const cpu::PrimitiveKernels& cpu::primitive_kernels_of(CpuTarget target) { return *entry_of(target).primitive(); }
 
 Result<const cpu::Kernels*> cpu::kernels_for(CpuTarget target) {
   const TargetEntry& entry = entry_of(target);

@@ -44,6 +44,7 @@ CommonOptions merged(const RunConfig& file, const Session& outer) {
   if (outer.was_given("backend")) options.backend = flags.backend;
   if (outer.was_given("device")) options.device = flags.device;
   if (outer.was_given("numerics")) options.numerics = flags.numerics;
+  if (outer.was_given("primitive")) options.primitive = flags.primitive;
   if (outer.was_given("seed")) options.seed = flags.seed;
   if (outer.was_given("memory")) options.memory = flags.memory;
   if (outer.was_given("json")) options.json = flags.json;
