@@ -26,6 +26,7 @@ struct Executor {
   std::string name;
   std::string backend;
   std::optional<CpuTarget> target;
+  std::optional<PrimitivePath> primitive = {};  ///< of the cpu backend; none: its default
 };
 
 inline std::vector<Executor> all_executors() {
@@ -36,6 +37,15 @@ inline std::vector<Executor> all_executors() {
     executors.push_back({"cpu_" + std::string(to_string(target)), "cpu", target});
   return executors;
 }
+/// The same, with both paths of the cpu backend's activation primitive: the scalar one is the same on every target.
+inline std::vector<Executor> primitive_executors() {
+  std::vector<Executor> executors{{"cpu_scalar", "cpu", CpuTarget::portable, PrimitivePath::scalar}};
+  for (Executor executor : all_executors()) {
+    if (executor.target) executor.primitive = PrimitivePath::simd, executor.name += "_simd";
+    executors.push_back(std::move(executor));
+  }
+  return executors;
+}
 inline std::string executor_name(const testing::TestParamInfo<Executor>& info) { return info.param.name; }
 inline void PrintTo(const Executor& executor, std::ostream* out) { *out << executor.name; }
 
@@ -43,7 +53,8 @@ inline void PrintTo(const Executor& executor, std::ostream* out) { *out << execu
 class Bench {
  public:
   explicit Bench(const Executor& executor, int threads = 1) : pool_(threads) {
-    auto made = executor.target ? make_cpu_ops(context_, executor.target) : make_backend(executor.backend, context_);
+    auto made = executor.target ? make_cpu_ops(context_, executor.target, executor.primitive)
+                                : make_backend(executor.backend, context_);
     if (!made) ADD_FAILURE() << describe(made.error());
     ops_ = std::move(made).value();
     ops_->begin_step();

@@ -11,6 +11,7 @@
 #include <new>
 #include <vector>
 
+#include "backends/cpu/cpu_ops.h"
 #include "ops/primitive_rows.h"
 
 namespace vauban {
