@@ -23,7 +23,8 @@ Result<Timing> time_torch(Ops& ops, const Case& c, int samples) {
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 251) / 251.0f - 0.5f;
   std::vector<std::int32_t> rows;
   for (std::int64_t row = 0; row < c.rows; ++row) rows.push_back(static_cast<std::int32_t>(row));
-  VB_TRY(const Weight table, ops.load_weight("rows", {DType::f32, {c.rows, c.width}, std::as_bytes(std::span(values))}, nullptr));
+  VB_TRY(const Weight table,
+         ops.load_weight("rows", {DType::f32, {c.rows, c.width}, std::as_bytes(std::span(values))}, nullptr));
   Primitive p{.mode = c.mode, .direction = {}, .alpha = 0.7};
   for (std::int64_t i = 0; i < c.width; ++i) p.direction.push_back(static_cast<double>(i % 7) - 3.0);
   VB_TRY(p, validate_primitive(p, c.width));
@@ -43,7 +44,8 @@ Result<void> run(const std::string& out, int threads, int samples) {
   const double read_gb_s = read_bandwidth_gb_s(pool, std::size_t{256} << 20, samples);
   const double cached_gb_s = read_bandwidth_gb_s(pool, std::size_t{256} << 10, samples);
   const auto torch = open_torch(context);
-  std::printf("read bandwidth, %d threads: %.1f GB/s from memory, %.1f GB/s from cache\n\n", pool.size(), read_gb_s, cached_gb_s);
+  std::printf("read bandwidth, %d threads: %.1f GB/s from memory, %.1f GB/s from cache\n\n", pool.size(), read_gb_s,
+              cached_gb_s);
   std::printf("%-32s %10s %10s %8s %8s %9s\n", "case", "scalar", "simd", "simd/mem", "faster", torch ? "torch" : "");
   Json rows = Json::array();
   for (const Case& c : all_cases({PrimitiveMode::project, PrimitiveMode::subtract, PrimitiveMode::subspace_remove})) {
@@ -62,8 +64,8 @@ Result<void> run(const std::string& out, int threads, int samples) {
       torch_column = format("{:.1f}", c.bytes() / timing.median_s() / 1e9);
     }
     const double simd = c.bytes() / timed.simd.median_s() / 1e9, scalar = c.bytes() / timed.scalar.median_s() / 1e9;
-    std::printf("%-32s %8.1f %10.1f %9.2f %7.1fx %9s\n", c.name().c_str(), scalar, simd, simd / read_gb_s, simd / scalar,
-                torch_column.c_str());
+    std::printf("%-32s %8.1f %10.1f %9.2f %7.1fx %9s\n", c.name().c_str(), scalar, simd, simd / read_gb_s,
+                simd / scalar, torch_column.c_str());
     rows.push_back(std::move(row));
   }
   return write_json_file(out, Json::object({{"date", iso8601(clock.utc())},
@@ -84,7 +86,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: primitive_bench OUT.json [THREADS] [SAMPLES]\n");
     return 2;
   }
-  const auto done = vauban::bench::run(argv[1], argc > 2 ? std::atoi(argv[2]) : 0, argc > 3 ? std::max(3, std::atoi(argv[3])) : 11);
+  const auto done =
+      vauban::bench::run(argv[1], argc > 2 ? std::atoi(argv[2]) : 0, argc > 3 ? std::max(3, std::atoi(argv[3])) : 11);
   if (done) return 0;
   std::fprintf(stderr, "%s\n", vauban::describe(done.error()).c_str());
   return 3;

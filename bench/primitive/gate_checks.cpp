@@ -24,11 +24,10 @@ std::string_view status(bool good) { return good ? "pass" : "fail"; }
 
 // ---- torch_equality ----
 
-constexpr PrimitiveMode kModes[] = {PrimitiveMode::project,         PrimitiveMode::subtract,
-                                    PrimitiveMode::add,             PrimitiveMode::subspace_project,
-                                    PrimitiveMode::subspace_remove, PrimitiveMode::subspace_add,
-                                    PrimitiveMode::clamp,           PrimitiveMode::conditional,
-                                    PrimitiveMode::offset};
+constexpr PrimitiveMode kModes[] = {
+    PrimitiveMode::project,         PrimitiveMode::subtract,     PrimitiveMode::add,   PrimitiveMode::subspace_project,
+    PrimitiveMode::subspace_remove, PrimitiveMode::subspace_add, PrimitiveMode::clamp, PrimitiveMode::conditional,
+    PrimitiveMode::offset};
 constexpr double kBound = 1e-5;  // of |h| |d|: two f32 sums over up to 2049 products, in different orders
 constexpr std::int64_t kRows = 17;
 
@@ -86,11 +85,13 @@ double worst(const std::vector<double>& a, const std::vector<double>& b, double 
 double distance(const Answer& a, const Answer& b, const Problem& problem) {
   double d = 0.0;
   for (std::int64_t i = 0; i < problem.width; ++i)
-    d += problem.primitive.direction[static_cast<std::size_t>(i)] * problem.primitive.direction[static_cast<std::size_t>(i)];
+    d += problem.primitive.direction[static_cast<std::size_t>(i)] *
+         problem.primitive.direction[static_cast<std::size_t>(i)];
   const double h = std::sqrt(static_cast<double>(problem.width)), scale = h * std::max(1.0, std::sqrt(d));
   if (a.result.gates_open != b.result.gates_open) return INFINITY;
   return std::max({worst(a.output, b.output, scale), worst(a.result.before, b.result.before, scale),
-                   worst(a.result.after, b.result.after, scale), worst(a.result.delta_norm, b.result.delta_norm, scale)});
+                   worst(a.result.after, b.result.after, scale),
+                   worst(a.result.delta_norm, b.result.delta_norm, scale)});
 }
 
 Result<Json> compare_on(Ops& torch, const Context& context) {
@@ -163,8 +164,9 @@ Result<std::vector<TraceRequest>> observed_requests() {
   std::vector<TraceRequest> requests;
   for (std::size_t i = 0; i < prompts.size() && requests.size() < 8; i += prompts.size() / 8) {
     TraceRequest request = request_of(prompts[i], edits, 12);
-    request.want = {{.kind = ArtifactKind::activation, .site = Site::resid_post, .positions = {}, .form = Form::summary},
-                    {.kind = ArtifactKind::logprobs, .site = Site::logprobs, .positions = {}, .form = Form::top_k, .top_k = 5}};
+    request.want = {
+        {.kind = ArtifactKind::activation, .site = Site::resid_post, .positions = {}, .form = Form::summary},
+        {.kind = ArtifactKind::logprobs, .site = Site::logprobs, .positions = {}, .form = Form::top_k, .top_k = 5}};
     requests.push_back(std::move(request));
   }
   return requests;
@@ -182,7 +184,8 @@ double numeric_distance(const Json& a, const Json& b) {
       if (const Json* other = b.find(key)) largest = std::max(largest, numeric_distance(value, *other));
   } else if (a.is_array() && b.is_array()) {
     if (a.size() != b.size()) return INFINITY;
-    for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, numeric_distance(a.items()[i], b.items()[i]));
+    for (std::size_t i = 0; i < a.size(); ++i)
+      largest = std::max(largest, numeric_distance(a.items()[i], b.items()[i]));
   }
   return largest;
 }
@@ -211,7 +214,8 @@ bool effects_agree(const Trace& a, const Trace& b) {
   return !a.artifacts_by_kind(ArtifactKind::intervention_result).empty();
 }
 
-/// A document without its measurements: numbers become 0, digests and kernel paths their kind; keys, ids and lists stay.
+/// A document without its measurements: numbers become 0, digests and kernel paths their kind; keys, ids and lists
+/// stay.
 Json skeleton(const Json& value, std::string_view key = {}) {
   if (value.is_number()) return 0;
   if (value.is_string()) {
@@ -243,7 +247,8 @@ std::string first_difference(const Json& a, const Json& b, const std::string& pl
   }
   if (a.is_array() && b.is_array() && a.size() == b.size()) {
     for (std::size_t i = 0; i < a.size(); ++i)
-      if (auto found = first_difference(a.items()[i], b.items()[i], format("{}/{}", place, i)); !found.empty()) return found;
+      if (auto found = first_difference(a.items()[i], b.items()[i], format("{}/{}", place, i)); !found.empty())
+        return found;
     return "";
   }
   return a.dump().value_or("?") == b.dump().value_or("!") ? "" : place.empty() ? "/" : place;
@@ -276,7 +281,8 @@ Result<Json> check_trace_config(const GateOptions& options) {
   bool same_tokens = true, effects = true;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     worst_effect = std::max(worst_effect, effect_distance(before.traces[i], after.traces[i]));
-    same_tokens = same_tokens && before.rows[i].output_ids == after.rows[i].output_ids && !before.rows[i].output_ids.empty();
+    same_tokens =
+        same_tokens && before.rows[i].output_ids == after.rows[i].output_ids && !before.rows[i].output_ids.empty();
     effects = effects && effects_agree(before.traces[i], after.traces[i]);
   }
   return Json::object({{"status", status(same_tokens && effects && worst_effect <= kEffectBound)},

@@ -63,7 +63,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto passed = vauban::bench::write_record(
-      argv[1], {.threads = argc > 2 ? std::atoi(argv[2]) : 0, .samples = argc > 3 ? std::max(3, std::atoi(argv[3])) : 11});
+      argv[1],
+      {.threads = argc > 2 ? std::atoi(argv[2]) : 0, .samples = argc > 3 ? std::max(3, std::atoi(argv[3])) : 11});
   if (!passed) {
     std::fprintf(stderr, "%s\n", vauban::describe(passed.error()).c_str());
     return 3;

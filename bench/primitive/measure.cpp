@@ -24,15 +24,17 @@ double seconds(const std::function<void()>& call, int repetitions) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / repetitions;
 }
 
-int repetitions_for(double once_s) { return static_cast<int>(std::clamp(200e-6 / std::max(once_s, 1e-9), 1.0, 1000.0)); }
+int repetitions_for(double once_s) {
+  return static_cast<int>(std::clamp(200e-6 / std::max(once_s, 1e-9), 1.0, 1000.0));
+}
 
 /// Rows, room for the output, and one primitive on all of them.
 class Rows {
  public:
   explicit Rows(const Case& c)
       : size_(static_cast<std::size_t>(c.rows * c.width) * (c.type == cpu::RowType::f32 ? 4 : 2)),
-        in_(new(std::align_val_t{64}) std::byte[size_]),
-        out_(new(std::align_val_t{64}) std::byte[size_]()),
+        in_(new (std::align_val_t{64}) std::byte[size_]),
+        out_(new (std::align_val_t{64}) std::byte[size_]()),
         view_{.type = c.type, .input = in_.get(), .output = out_.get(), .count = c.rows, .width = c.width} {
     Rng rng(7, static_cast<std::uint64_t>(c.width));
     std::vector<float> pool(4093);
@@ -56,7 +58,8 @@ class Rows {
   }
   void simd(ThreadPool& pool) {
     PrimitiveResult result;
-    cpu::apply_primitive(cpu::primitive_kernels_of(available_cpu_targets().back()), pool, primitive_, view_, rows_, result);
+    cpu::apply_primitive(cpu::primitive_kernels_of(available_cpu_targets().back()), pool, primitive_, view_, rows_,
+                         result);
   }
 
  private:
@@ -132,7 +135,8 @@ PathTimings time_paths(const Case& c, ThreadPool& pool, int samples) {
   Rows rows(c);
   const std::function<void()> scalar = [&] { rows.scalar(); }, simd = [&] { rows.simd(pool); };
   simd();
-  const int scalar_repetitions = repetitions_for(seconds(scalar, 1)), simd_repetitions = repetitions_for(seconds(simd, 1));
+  const int scalar_repetitions = repetitions_for(seconds(scalar, 1)),
+            simd_repetitions = repetitions_for(seconds(simd, 1));
   PathTimings out;
   for (int i = 0; i < samples; ++i) {
     out.scalar.sorted_s.push_back(seconds(scalar, scalar_repetitions));

@@ -1,4 +1,5 @@
-/// Speed of the activation primitive: bytes that it must read and write, over time, against what this machine's memory can do.
+/// Speed of the activation primitive: bytes that it must read and write, over time, against what this machine's memory
+/// can do.
 #pragma once
 
 #include <functional>
@@ -12,8 +13,8 @@
 
 namespace vauban::bench {
 
-/// Seconds of `samples` timed calls after one that is not counted, sorted. A call shorter than 200 us is repeated inside its
-/// sample, and the sample is the mean of the repetitions.
+/// Seconds of `samples` timed calls after one that is not counted, sorted. A call shorter than 200 us is repeated
+/// inside its sample, and the sample is the mean of the repetitions.
 struct Timing {
   std::vector<double> sorted_s;
   double median_s() const;

@@ -52,6 +52,14 @@ TEST_F(Backends, NumericsThatABackendLacksAreRefusedByName) {
   EXPECT_THAT(made.error().message, testing::HasSubstr("'fast'"));
 }
 
+TEST_F(Backends, PrimitivePathsThatABackendLacksAreRefusedByName) {
+  const auto unknown = make_backend("cpu", context_, {.primitive = "fast"});
+  ASSERT_FALSE(unknown.has_value());
+  EXPECT_THAT(unknown.error().message, testing::AllOf(testing::HasSubstr("'fast'"), testing::HasSubstr("scalar, simd")));
+  EXPECT_FALSE(make_backend("reference", context_, {.primitive = "simd"}).has_value());
+  for (const char* path : {"auto", "scalar", "simd"}) VB_EXPECT_OK(make_backend("cpu", context_, {.primitive = path}));
+}
+
 TEST_F(Backends, AnUnknownIdIsAnErrorThatListsTheKnownOnes) {
   const auto made = make_backend("cuda", context_);
   ASSERT_FALSE(made.has_value());

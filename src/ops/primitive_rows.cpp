@@ -122,7 +122,7 @@ class Rows {
 
 }  // namespace
 
-/// Through f32 rounded to odd, so that the second rounding decides as if it were the only one (Boldo and Melquiond 2008).
+/// Through f32 rounded to odd, so that the second rounding decides as the only one would (Boldo and Melquiond 2008).
 Bf16::Bf16(double value) {
   const auto nearest = static_cast<float>(value);
   if (static_cast<double>(nearest) == value || std::isnan(value)) {
@@ -136,7 +136,9 @@ Bf16::Bf16(double value) {
 
 Bf16::operator double() const { return static_cast<double>(bf16_to_f32(bits)); }
 
-double primitive_factor(const Primitive& primitive, double p) { return factor(primitive, effective_mode(primitive), p); }
+double primitive_factor(const Primitive& primitive, double p) {
+  return factor(primitive, effective_mode(primitive), p);
+}
 
 bool can_change(const Primitive& primitive) {
   const PrimitiveMode mode = effective_mode(primitive);

@@ -47,8 +47,8 @@ class DoseSink final : public ProjectionSink {
   DoseSink(const Primitive& primitive, std::span<const double> alphas, std::int64_t width)
       : primitive_(primitive), directions_(static_cast<std::size_t>(primitive.basis_rows)) {
     for (std::size_t r = 0; r < directions_; ++r)
-      squares_.push_back(square_of(std::span(primitive.direction).subspan(r * static_cast<std::size_t>(width),
-                                                                          static_cast<std::size_t>(width))));
+      squares_.push_back(square_of(std::span(primitive.direction)
+                                       .subspan(r * static_cast<std::size_t>(width), static_cast<std::size_t>(width))));
     for (const double alpha : alphas) doses_.push_back({.alpha = alpha, .after = {}, .delta = {}, .gates_open = 0});
   }
 
@@ -85,7 +85,8 @@ Result<void> check_projection(const Tensor& x, std::span<const double> direction
   VB_CHECK(check_indices(ErrorCode::internal, "row", rows, x.shape().rows()));
   const auto width = static_cast<std::size_t>(x.shape().width());
   if (width == 0 || directions.empty() || directions.size() % width != 0)
-    return invalid_input("projection: expected directions of {} values each, found {} values", width, directions.size());
+    return invalid_input("projection: expected directions of {} values each, found {} values", width,
+                         directions.size());
   const auto bad = std::find_if(directions.begin(), directions.end(), [](double v) { return !std::isfinite(v); });
   if (bad == directions.end()) return ok();
   const auto index = static_cast<std::size_t>(bad - directions.begin());

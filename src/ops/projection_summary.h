@@ -1,16 +1,17 @@
 /// Batched projection summaries for sweeps: many directions (all layers', n random controls), or many strengths of one
 /// edit, from one pass over an activation; no row of projections is kept.
 ///
-/// For rows h_t of x (T, D) and directions d_n (N, D), taken as they are, over the T rows that are named, in that order:
+/// For rows h_t of x (T, D) and directions d_n (N, D), taken as they are, over the T rows that are named, in that
+/// order:
 ///   p[t][n] = h_t . d_n         mean_n = (sum_t p[t][n]) / T, summed in f64 in ascending t         min_n, max_n
 /// A dose a of a primitive takes the projections on its own direction or basis, and on its gate, and from them says, in
 /// f64 and without rounding to the activation's type, what the edit of strength a would leave behind:
 ///   f[t][r] = g_t factor_a(p[t][r])      after[t][r] = p[t][r] + f[t][r] |d_r|^2      delta[t] = |sum_r f[t][r] d_r|
 /// (trace-contract section 7; a basis is orthonormal, so that delta = sqrt(sum_r f^2)).
 ///
-/// The reference computes p in f64. Another backend may compute it in f32 as its primitive does (Ops::project); then a gate
-/// whose projection lies within that rounding of tau may fall on the other side.
-/// Cost: 2 T D N flop; x is read once, the directions once per block of rows (cpu: 64 rows).
+/// The reference computes p in f64. Another backend may compute it in f32 as its primitive does (Ops::project); then a
+/// gate whose projection lies within that rounding of tau may fall on the other side. Cost: 2 T D N flop; x is read
+/// once, the directions once per block of rows (cpu: 64 rows).
 #pragma once
 
 #include <cstdint>

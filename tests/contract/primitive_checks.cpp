@@ -66,7 +66,8 @@ class Checker {
     std::int64_t open = 0;
     for (std::size_t row = 0; row < 6; ++row) {
       const auto named = std::find(kRows.begin(), kRows.end(), static_cast<std::int32_t>(row));
-      const std::span h(in.data() + row * in.size() / 6, in.size() / 6), to(out.data() + row * in.size() / 6, in.size() / 6);
+      const std::span h(in.data() + row * in.size() / 6, in.size() / 6),
+          to(out.data() + row * in.size() / 6, in.size() / 6);
       if (named == kRows.end())
         check_untouched(x, result.output, row);
       else

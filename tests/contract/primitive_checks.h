@@ -1,5 +1,6 @@
-/// What any implementation of the activation primitive must satisfy, as a list of what it violates: so that the same checks
-/// run on a backend, on f32 and bf16 rows, and on implementations with a planted fault (which must violate something).
+/// What any implementation of the activation primitive must satisfy, as a list of what it violates: so that the same
+/// checks run on a backend, on f32 and bf16 rows, and on implementations with a planted fault (which must violate
+/// something).
 ///
 /// Every expectation is computed here in f64 from the formulas of trace-contract section 7, not by the project's code.
 #pragma once

@@ -44,7 +44,8 @@ TEST_P(PrimitiveModes, SubtractLeavesNoComponentAndIsIdempotent) {
     for (const Mode mode : {Mode::subtract, Mode::subspace_remove}) {
       const Primitive p = primitive_of(mode, width, 1.0);
       const PrimitiveResult once = bench_->primitive(x, p, rows), twice = bench_->primitive(once.output, p, rows);
-      for (const double left : once.after) EXPECT_LE(std::abs(left), 1e-5 * 3.0 * std::sqrt(static_cast<double>(width)));
+      for (const double left : once.after)
+        EXPECT_LE(std::abs(left), 1e-5 * 3.0 * std::sqrt(static_cast<double>(width)));
       EXPECT_LE(nmse(to_f64(twice.output), to_f64(once.output)), 1e-13);  // one more rounding to f32
     }
   }
@@ -65,7 +66,8 @@ TEST_P(PrimitiveModes, AddThenSubtractFollowsTheClosedForm) {
 
 TEST_P(PrimitiveModes, ARandomDirectionIsAControl) {
   // Rows lie mostly along d; removing d empties that component, removing a random direction r leaves p_d - p_r (r . d).
-  const Primitive along = primitive_of(Mode::subtract, 896, 1.0, 80), random = primitive_of(Mode::subtract, 896, 1.0, 90);
+  const Primitive along = primitive_of(Mode::subtract, 896, 1.0, 80),
+                  random = primitive_of(Mode::subtract, 896, 1.0, 90);
   std::vector<double> h = normals(4 * 896, 73);
   for (std::size_t i = 0; i < h.size(); ++i) h[i] = static_cast<float>(h[i] + 40.0 * along.direction[i % 896]);
   const std::vector<std::int32_t> rows{0, 1, 2, 3};
@@ -143,7 +145,7 @@ TEST_P(PrimitiveModes, BitsDoNotDependOnThreadsOrOnTheOtherRows) {
 /// The reference with something wrong about it.
 struct Mutant {
   std::string name;
-  std::function<void(Primitive&)> before;                                       ///< changes what is asked
+  std::function<void(Primitive&)> before;                                              ///< changes what is asked
   std::function<void(const Tensor& x, PrimitiveResult&)> after = [](auto&, auto&) {};  ///< changes what came out
 };
 
@@ -161,7 +163,10 @@ std::vector<Mutant> mutants() {
       {"alpha is not used", [](Primitive& p) { p.alpha = p.alpha == 0.0 ? 0.0 : 1.0; }},
       {"alpha 0 is not used", [](Primitive& p) { p.alpha = p.alpha == 0.0 ? 1.0 : p.alpha; }},
       {"gate opens at its threshold", [](Primitive& p) { p.tau = std::nextafter(p.tau, -1e300); }},
-      {"the gate is its own direction", [](Primitive& p) { if (p.mode == Mode::conditional) p.gate = p.direction; }},
+      {"the gate is its own direction",
+       [](Primitive& p) {
+         if (p.mode == Mode::conditional) p.gate = p.direction;
+       }},
       {"clamp forgets its lower bound", [](Primitive& p) { p.lo = -1e30; }},
       {"one basis row is forgotten",
        [](Primitive& p) {

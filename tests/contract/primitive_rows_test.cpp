@@ -1,4 +1,6 @@
 /// The vector kernels on rows in memory (backends/cpu/primitive.h): any address, any magnitude, each target.
+#include "ops/primitive_rows.h"
+
 #include <bit>
 #include <gmock/gmock.h>
 
@@ -6,7 +8,6 @@
 #include "backends/cpu/primitive.h"
 #include "base/result.h"
 #include "contract/primitive_checks.h"
-#include "ops/primitive_rows.h"
 
 namespace vauban::test {
 namespace {

@@ -1,9 +1,10 @@
 /// Batched projection summaries and doses (ops/projection_summary.h) on every executor.
+#include "ops/projection_summary.h"
+
 #include <gmock/gmock.h>
 
 #include "base/result.h"
 #include "contract/primitive_checks.h"
-#include "ops/projection_summary.h"
 #include "support/test_data.h"
 
 namespace vauban::test {
@@ -72,7 +73,8 @@ TEST_P(ProjectionSummaries, AgreeWithThePrimitiveBitByBitAndDoNotDependOnThreads
   const std::vector<std::int32_t> rows = all_rows(139);
   const PrimitiveResult seen = bench_->primitive(x, p, rows);
   Bench many(GetParam(), 4);
-  const auto one = summarise_projections(*bench_, x, p.direction, rows), four = summarise_projections(*many, x, p.direction, rows);
+  const auto one = summarise_projections(*bench_, x, p.direction, rows),
+             four = summarise_projections(*many, x, p.direction, rows);
   VB_ASSERT_OK(one);
   VB_ASSERT_OK(four);
   for (std::size_t n = 0; n < 3; ++n) {
@@ -92,8 +94,8 @@ TEST_P(ProjectionSummaries, ADoseSaysWhatTheEditOfThatStrengthDoes) {
   const std::vector<double> alphas{0.0, 0.25, 1.0, 2.0, -1.0};
   const Tensor x = activation(*bench_, {9, 897}, normals(9 * 897, 115));
   const std::vector<std::int32_t> rows{0, 1, 2, 4, 5, 8};
-  for (const Mode mode : {Mode::subtract, Mode::add, Mode::clamp, Mode::conditional, Mode::offset, Mode::subspace_remove,
-                          Mode::project}) {
+  for (const Mode mode : {Mode::subtract, Mode::add, Mode::clamp, Mode::conditional, Mode::offset,
+                          Mode::subspace_remove, Mode::project}) {
     Primitive p = primitive_of(mode, 897, 1.0);
     const auto doses = summarise_doses(*bench_, x, p, alphas, rows);
     VB_ASSERT_OK(doses);

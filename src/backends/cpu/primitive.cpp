@@ -43,7 +43,7 @@ bool vector_fits_f32(std::span<const double> vector) {
 class Directions {
  public:
   explicit Directions(std::size_t values)
-      : memory_(static_cast<float*>(::operator new(values * sizeof(float) + 1, std::align_val_t{64}))) {}
+      : memory_(static_cast<float*>(::operator new (values * sizeof(float) + 1, std::align_val_t{64}))) {}
   void append(std::span<const double> values) {
     std::transform(values.begin(), values.end(), memory_.get() + size_, [](double v) { return static_cast<float>(v); });
     size_ += values.size();
@@ -52,7 +52,7 @@ class Directions {
 
  private:
   struct Free {
-    void operator()(float* memory) const { ::operator delete(memory, std::align_val_t{64}); }
+    void operator()(float* memory) const { ::operator delete (memory, std::align_val_t{64}); }
   };
   std::unique_ptr<float, Free> memory_;
   std::size_t size_ = 0;
@@ -108,8 +108,7 @@ std::int64_t scalar_rows(const Primitive& primitive, const PrimitiveRows& x, std
   std::int64_t bad = -1;
   for (const std::int32_t row : rows) {
     const std::size_t offset = static_cast<std::size_t>(row) * row_bytes;
-    const bool good =
-        exact_row<T>(primitive, x.input + offset, output ? output + offset : nullptr, x.width, result);
+    const bool good = exact_row<T>(primitive, x.input + offset, output ? output + offset : nullptr, x.width, result);
     if (!good && bad < 0) bad = row;
   }
   return bad;
@@ -266,7 +265,8 @@ std::int64_t apply_primitive_scalar(const Primitive& primitive, const PrimitiveR
 }
 
 Result<void> project_rows(const PrimitiveKernels& kernels, ThreadPool& pool, const PrimitiveRows& x,
-                          std::span<const double> directions, std::span<const std::int32_t> rows, ProjectionSink& sink) {
+                          std::span<const double> directions, std::span<const std::int32_t> rows,
+                          ProjectionSink& sink) {
   constexpr std::size_t kBlock = 64, kShare = 8;  // rows whose projections are kept; rows that one thread takes
   const auto width = static_cast<std::size_t>(x.width);
   const std::size_t count = directions.size() / width, row_bytes = width * element_bytes(x.type);
@@ -289,8 +289,9 @@ Result<void> project_rows(const PrimitiveKernels& kernels, ThreadPool& pool, con
     for (std::size_t i = 0; i < here; ++i) {
       const float* row = p.data() + i * count;
       if (!std::all_of(row, row + count, [](float value) { return std::isfinite(value); }))
-        return invalid_input("projection: the activation of row {} holds NaN or Inf, or a projection of it overflows f32",
-                             rows[first + i]);
+        return invalid_input(
+            "projection: the activation of row {} holds NaN or Inf, or a projection of it overflows f32",
+            rows[first + i]);
       std::copy_n(row, count, wide.begin());
       sink.add(wide);
     }

@@ -27,9 +27,8 @@ std::string open_check(const Json& record) {
 bool judged(const Json& record, CpuTarget target) {
   const Json* targets = record.find("targets");
   if (!targets || !targets->is_array()) return false;
-  return std::ranges::any_of(targets->items(), [&](const Json& name) {
-    return name.is_string() && name.as_string() == to_string(target);
-  });
+  return std::ranges::any_of(
+      targets->items(), [&](const Json& name) { return name.is_string() && name.as_string() == to_string(target); });
 }
 
 std::string why_not(const PrimitiveGateBuild& build, CpuTarget target) {

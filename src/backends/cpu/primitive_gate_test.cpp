@@ -27,8 +27,8 @@ Json passing_record() {
 
 PrimitiveGateVerdict judged(const Json& record, CpuTarget target = CpuTarget::avx2) {
   const std::string text = record.dump().value();
-  return judge_primitive_gate({.record = text, .sources_sha256 = "abc", .sources = {}, .flags = {}, .architecture = "x86_64"},
-                              target);
+  return judge_primitive_gate(
+      {.record = text, .sources_sha256 = "abc", .sources = {}, .flags = {}, .architecture = "x86_64"}, target);
 }
 
 TEST(PrimitiveGate, ARecordInWhichEverythingPassedMakesTheKernelsTheDefault) {
@@ -71,9 +71,10 @@ TEST(PrimitiveGate, AnotherMachineOrTargetWasNotJudged) {
 TEST(PrimitiveGate, WithoutAReadableRecordTheScalarPathStays) {
   EXPECT_FALSE(judge_primitive_gate({}, CpuTarget::avx2).passed);
   for (const char* text : {"{", "[]", "null", "{}", "{\"checks\": []}"})
-    EXPECT_FALSE(judge_primitive_gate({.record = text, .sources_sha256 = "", .sources = {}, .flags = {}, .architecture = ""},
-                                      CpuTarget::avx2)
-                     .passed)
+    EXPECT_FALSE(
+        judge_primitive_gate({.record = text, .sources_sha256 = "", .sources = {}, .flags = {}, .architecture = ""},
+                             CpuTarget::avx2)
+            .passed)
         << text;
 }
 
@@ -143,7 +144,8 @@ TEST_F(DefaultPath, IsWhatTheRecordAllows) {
 TEST_F(DefaultPath, GivesWayToTheOneThatIsAskedFor) {
   EXPECT_THAT(kernel_path({.primitive = "scalar"}), HasSubstr("primitive/scalar"));
   const bool passed = judge_primitive_gate(primitive_gate_build(), available_cpu_targets().back()).passed;
-  EXPECT_THAT(kernel_path({.primitive = "simd"}), testing::EndsWith(passed ? "primitive/simd" : "primitive/simd-experimental"));
+  EXPECT_THAT(kernel_path({.primitive = "simd"}),
+              testing::EndsWith(passed ? "primitive/simd" : "primitive/simd-experimental"));
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
-/// The hot loops of the activation primitive. They are compiled once per instruction set from primitive_impl.h, in files
-/// of their own: the recorded gate (primitive_gate.h) judges these sources and no others.
+/// The hot loops of the activation primitive. They are compiled once per instruction set from primitive_impl.h, in
+/// files of their own: the recorded gate (primitive_gate.h) judges these sources and no others.
 ///
-/// kernels.h has the rules for such files, and the order of a dot product: sixteen lanes times two accumulators (even and
-/// odd groups of sixteen), then even + odd, then halves of 8, 4, 2, 1. It does not depend on the number of rows or of
-/// directions. avx512 and avx2 give the same bits; portable rounds a multiply-add twice.
+/// kernels.h has the rules for such files, and the order of a dot product: sixteen lanes times two accumulators (even
+/// and odd groups of sixteen), then even + odd, then halves of 8, 4, 2, 1. It does not depend on the number of rows or
+/// of directions. avx512 and avx2 give the same bits; portable rounds a multiply-add twice.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,8 @@ struct PrimitiveKernels {
   /// One NaN or Inf in x[r] makes each of its products NaN or Inf.
   void (*project)(RowType type, const std::byte* x, std::size_t rows, std::size_t width, const float* directions,
                   std::size_t count, float* p);
-  /// One row: out = x + sum_r factors[r] directions[r]; then, of the row as it was stored, after[r] = out . directions[r].
-  /// Returns the sum of (out - x)^2. count >= 1; out does not overlap x.
+  /// One row: out = x + sum_r factors[r] directions[r]; then, of the row as it was stored, after[r] = out .
+  /// directions[r]. Returns the sum of (out - x)^2. count >= 1; out does not overlap x.
   float (*edit)(RowType type, const std::byte* x, std::byte* out, std::size_t width, const float* directions,
                 const float* factors, std::size_t count, float* after);
 };

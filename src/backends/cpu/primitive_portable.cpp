@@ -1,7 +1,6 @@
 /// The activation primitive for portable. Whatever the compiler makes for the base instruction set.
 #include "backends/cpu/primitive_kernels.h"
 
-
 #define VB_ROWS 1
 #define VB_DIRECTIONS 1
 #define VB_TARGET_NAME "portable"

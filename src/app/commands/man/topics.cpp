@@ -47,6 +47,9 @@ conditional       inner_mode where h . gate > tau, else h
 offset            h + alpha d, d as it is (control vectors); from a measured direction file alpha norm d: alpha counts
                   differences between the two groups of prompts that were measured
 
+--primitive scalar|simd chooses the code that computes this on the cpu backend: f64 loops, or f32 vector kernels. The default,
+auto, takes the kernels only where their recorded gate passed; a trace's kernel_path says which ran.
+
 Edits act in prefill and in decoding. The record holds the projections before and after and the size of the change; an
 edit that changed nothing is recorded as a no-op.
 )"},
