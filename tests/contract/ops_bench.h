@@ -46,6 +46,10 @@ inline std::vector<Executor> primitive_executors() {
   }
   return executors;
 }
+/// Whether its primitive sums in f64; others are held to the bounds of f32 sums.
+inline bool primitive_in_f64(const Executor& executor) {
+  return executor.backend == "reference" || executor.primitive == PrimitivePath::scalar;
+}
 inline std::string executor_name(const testing::TestParamInfo<Executor>& info) { return info.param.name; }
 inline void PrintTo(const Executor& executor, std::ostream* out) { *out << executor.name; }
 

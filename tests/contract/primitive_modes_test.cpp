@@ -20,8 +20,9 @@ ApplyPrimitive apply_with(Ops& ops) {
 class PrimitiveModes : public testing::TestWithParam<Executor> {
  protected:
   Bench bench_{GetParam()};
-  bool is_simd() const { return GetParam().primitive == PrimitivePath::simd; }
-  PrimitiveBounds bounds(DType storage) const { return is_simd() ? f32_bounds(storage) : exact_bounds(storage); }
+  PrimitiveBounds bounds(DType storage) const {
+    return primitive_in_f64(GetParam()) ? exact_bounds(storage) : f32_bounds(storage);
+  }
 };
 INSTANTIATE_TEST_SUITE_P(Executors, PrimitiveModes, testing::ValuesIn(primitive_executors()), executor_name);
 

@@ -15,7 +15,7 @@ using Mode = PrimitiveMode;
 class ProjectionSummaries : public testing::TestWithParam<Executor> {
  protected:
   Bench bench_{GetParam()};
-  double slack() const { return GetParam().primitive == PrimitivePath::simd ? 2e-6 : 1e-13; }
+  double slack() const { return primitive_in_f64(GetParam()) ? 1e-13 : 2e-6; }
 };
 INSTANTIATE_TEST_SUITE_P(Executors, ProjectionSummaries, testing::ValuesIn(primitive_executors()), executor_name);
 
@@ -119,6 +119,21 @@ TEST_P(ProjectionSummaries, ADoseSaysWhatTheEditOfThatStrengthDoes) {
       EXPECT_NEAR(dose.after.max, *high, bound) << to_string(mode) << " " << alphas[a];
       EXPECT_NEAR(dose.delta.max, longest, bound) << to_string(mode) << " " << alphas[a];
     }
+  }
+}
+
+TEST_P(ProjectionSummaries, TakeDirectionsOfAnyLength) {
+  const Tensor x = activation(*bench_, {2, 33}, normals(2 * 33, 118));
+  for (const double scale : {1e-300, 1e-42, 1e42, 1e300}) {
+    std::vector<double> d = normals(2 * 33, 119);
+    const std::vector<std::int32_t> rows{0, 1};
+    const auto plain = summarise_projections(*bench_, x, d, rows);
+    for (std::size_t i = 33; i < d.size(); ++i) d[i] *= scale;  // the second of two
+    const auto scaled = summarise_projections(*bench_, x, d, rows);
+    VB_ASSERT_OK(plain);
+    VB_ASSERT_OK(scaled);
+    EXPECT_NEAR((*scaled)[0].mean, (*plain)[0].mean, slack() * 66.0);
+    EXPECT_NEAR((*scaled)[1].max / scale, (*plain)[1].max, slack() * 66.0);
   }
 }
 

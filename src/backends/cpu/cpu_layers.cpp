@@ -220,7 +220,9 @@ Result<void> CpuOps::project(const Tensor& x, std::span<const double> directions
                            .output = nullptr,
                            .count = x.shape().rows(),
                            .width = x.shape().width()};
-  return project_rows(primitive_kernels_of(target_), pool_, view, directions, rows, sink);
+  Result<void> done = project_rows(primitive_kernels_of(target_), pool_, view, directions, rows, sink);
+  const bool needs_f64 = !done && done.error().code == ErrorCode::unsupported;
+  return needs_f64 ? Ops::project(x, directions, rows, sink) : done;
 }
 
 }  // namespace vauban::cpu

@@ -32,23 +32,20 @@ bool fits_f32(double value) {
                           magnitude <= static_cast<double>(std::numeric_limits<float>::max()));
 }
 
-/// The largest elements decide what a vector does; small ones may round to zero.
-bool vector_fits_f32(std::span<const double> vector) {
-  double largest = 0.0;
-  for (const double value : vector) largest = std::max(largest, std::abs(value));
-  return fits_f32(largest);
-}
-
 /// f32 copies of vectors of one width, at the start of a cache line.
 class Directions {
  public:
   explicit Directions(std::size_t values)
       : memory_(static_cast<float*>(::operator new (values * sizeof(float) + 1, std::align_val_t{64}))) {}
-  void append(std::span<const double> values) {
-    std::transform(values.begin(), values.end(), memory_.get() + size_, [](double v) { return static_cast<float>(v); });
+  void append(const PrimitiveKernels& kernels, std::span<const double> values) {
+    if (values.empty()) return;
+    const float largest = kernels.narrow(values.data(), memory_.get() + size_, values.size());
+    fit_ = fit_ && largest >= kSmallest && largest <= std::numeric_limits<float>::max();
     size_ += values.size();
   }
   const float* data() const { return memory_.get(); }
+  /// The largest element of each decides; small ones may round to zero.
+  bool fit_f32() const { return fit_; }
 
  private:
   struct Free {
@@ -56,6 +53,7 @@ class Directions {
   };
   std::unique_ptr<float, Free> memory_;
   std::size_t size_ = 0;
+  bool fit_ = true;
 };
 
 /// The smallest index that was noted.
@@ -142,15 +140,14 @@ class Application {
         result_(result),
         changes_(can_change(primitive)),
         gated_(primitive.mode == PrimitiveMode::conditional),
-        in_f64_(!vector_fits_f32(primitive.direction) || !vector_fits_f32(primitive.gate)),
         count_(static_cast<std::size_t>(primitive.basis_rows)),
         width_(static_cast<std::size_t>(x.width)),
         row_bytes_(width_ * element_bytes(x.type)),
         plan_(x.count, rows),
         open_(rows.size()),
         directions_((count_ + 1) * width_) {
-    directions_.append(primitive.direction);
-    directions_.append(primitive.gate);
+    directions_.append(kernels, primitive.direction);
+    directions_.append(kernels, primitive.gate);
     result_.before.assign(rows.size() * count_, 0.0);
     result_.after.assign(rows.size() * count_, 0.0);
     result_.delta_norm.assign(rows.size(), 0.0);
@@ -178,7 +175,7 @@ class Application {
       return;
     }
     const auto i = static_cast<std::size_t>(slot);
-    if (in_f64_ || !fast(i, in, out, scratch)) exact(i, in, out);
+    if (!directions_.fit_f32() || !fast(i, in, out, scratch)) exact(i, in, out);
   }
 
   /// False, with nothing decided, where f32 cannot be trusted with this row.
@@ -240,7 +237,7 @@ class Application {
   const PrimitiveRows& x_;
   std::span<const std::int32_t> rows_;
   PrimitiveResult& result_;
-  bool changes_, gated_, in_f64_;
+  bool changes_, gated_;
   std::size_t count_, width_, row_bytes_;
   Plan plan_;
   std::vector<std::uint8_t> open_;
@@ -271,7 +268,8 @@ Result<void> project_rows(const PrimitiveKernels& kernels, ThreadPool& pool, con
   const auto width = static_cast<std::size_t>(x.width);
   const std::size_t count = directions.size() / width, row_bytes = width * element_bytes(x.type);
   Directions narrow(directions.size());
-  narrow.append(directions);
+  for (std::size_t n = 0; n < count; ++n) narrow.append(kernels, directions.subspan(n * width, width));
+  if (!narrow.fit_f32()) return unsupported("projection: the size of a direction does not fit f32");
   std::vector<float> p(std::min(kBlock, rows.size()) * count);
   std::vector<double> wide(count);
   for (std::size_t first = 0; first < rows.size(); first += kBlock) {

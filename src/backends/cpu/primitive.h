@@ -45,8 +45,8 @@ std::int64_t apply_primitive_scalar(const Primitive& primitive, const PrimitiveR
                                     std::span<const std::int32_t> rows, PrimitiveResult& result);
 
 /// Projections of `rows` on `directions` (n, D) as they are, handed to `sink` in order: Ops::project for rows in host
-/// memory. The same bits as `before` of apply_primitive. Errors: invalid_input naming the row that holds NaN or Inf, or
-/// whose projection does not fit f32.
+/// memory. The same bits as `before` of apply_primitive. Errors: unsupported, before the first row, for a direction whose
+/// size does not fit f32; invalid_input naming the row that holds NaN or Inf, or whose projection does not fit f32.
 Result<void> project_rows(const PrimitiveKernels& kernels, ThreadPool& pool, const PrimitiveRows& x,
                           std::span<const double> directions, std::span<const std::int32_t> rows, ProjectionSink& sink);
 

@@ -56,6 +56,32 @@ VB_INLINE f32x16 take(const float* from, std::size_t n) {
   return n == kLanes ? load(from) : F32Row::load_first(reinterpret_cast<const std::byte*>(from), n);
 }
 
+// ---- directions ----
+
+typedef double f64x16 __attribute__((vector_size(128)));
+
+VB_INLINE f32x16 magnitude(const f32x16& v) { return bits_as<f32x16>(bits_as<u32x16>(v) & 0x7fffffffu); }
+
+float narrow(const double* in, float* out, std::size_t n) {
+  f32x16 largest{};
+  std::size_t i = 0;
+  for (; i < n; i += kLanes) {
+    const std::size_t here = n - i < kLanes ? n - i : kLanes;
+    f64x16 wide{};
+    here == kLanes ? __builtin_memcpy(&wide, in + i, sizeof wide)
+                   : __builtin_memcpy(&wide, in + i, here * sizeof(double));
+    const f32x16 value = __builtin_convertvector(wide, f32x16), size = magnitude(value);
+    if (here == kLanes)
+      store(out + i, value);
+    else
+      __builtin_memcpy(out + i, &value, here * sizeof(float));
+    largest = largest < size ? size : largest;
+  }
+  float top = 0.0f;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) top = top < largest[lane] ? largest[lane] : top;
+  return top;
+}
+
 // ---- projections ----
 
 /// One group of sixteen elements (n of them) at element i, of R rows and N directions.
@@ -190,4 +216,4 @@ float edit(RowType type, const std::byte* x, std::byte* out, std::size_t width, 
   return type == RowType::f32 ? edit_as<F32Row>(args, after) : edit_as<Bf16Row>(args, after);
 }
 
-constexpr PrimitiveKernels kPrimitiveTable{VB_TARGET_NAME, project, edit};
+constexpr PrimitiveKernels kPrimitiveTable{VB_TARGET_NAME, narrow, project, edit};

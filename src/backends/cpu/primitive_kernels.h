@@ -17,6 +17,9 @@ enum class RowType : std::uint8_t { f32, bf16 };
 struct PrimitiveKernels {
   const char* name;  ///< "avx512"
 
+  /// Rounds finite values to f32 and returns the largest magnitude among them: Inf where one does not fit.
+  float (*narrow)(const double* in, float* out, std::size_t n);
+
   /// p[r * count + n] = x[r] . directions[n].  x (rows, width) at any address, directions (count, width).
   /// One NaN or Inf in x[r] makes each of its products NaN or Inf.
   void (*project)(RowType type, const std::byte* x, std::size_t rows, std::size_t width, const float* directions,
