@@ -76,6 +76,16 @@ TEST_P(PrimitiveRowsTest, OddAddressesGiveTheSameBitsAsAlignedOnes) {
   }
 }
 
+TEST_P(PrimitiveRowsTest, HalfwayBf16ElementsGoToTheEvenOne) {
+  OddRows x(cpu::RowType::bf16, 1, 2, {1.0, 1.0 + 0x1p-7});
+  const Primitive p{.mode = Mode::offset, .direction = {0x1p-8, 0x1p-8}};
+  apply(x, validate_primitive(p, 2).value(), {0});
+  std::array<std::uint16_t, 2> got{};
+  const std::string bytes = x.output();
+  std::memcpy(got.data(), bytes.data(), sizeof got);
+  EXPECT_EQ(got, (std::array<std::uint16_t, 2>{0x3f80, 0x3f82}));
+}
+
 TEST_P(PrimitiveRowsTest, NothingIsWrittenWhereNothingCanChange) {
   OddRows x(cpu::RowType::f32, 2, 33, normals(66, 101));
   const std::string before = x.output();
