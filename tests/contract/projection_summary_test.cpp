@@ -67,6 +67,7 @@ TEST_P(ProjectionSummaries, ReadBf16RowsToo) {
 }
 
 TEST_P(ProjectionSummaries, AgreeWithThePrimitiveBitByBitAndDoNotDependOnThreads) {
+  if (!bench_->invariant_bits()) GTEST_SKIP() << "this backend promises closeness, not bits";
   const std::vector<double> h = normals(139 * 897, 114);
   Primitive p = primitive_of(Mode::subspace_project, 897, 1.0);
   const Tensor x = activation(*bench_, {139, 897}, h);
