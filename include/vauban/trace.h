@@ -125,6 +125,7 @@ struct TraceRequest {
   std::vector<Want> want;
   std::vector<Intervention> interventions;
   std::vector<std::string> leave_out;   ///< stages the configuration leaves out: "observe", "decode", "score", "emit"
+  std::vector<std::string> profile;     ///< stages whose profiles get what costs, too: trace/profile_fields.h
   Json metadata;
 };
 /// Errors: invalid_input naming field, expectation and finding.
@@ -137,6 +138,10 @@ struct StageProfile {
   std::optional<DeviceRef> device;
   std::optional<std::int64_t> memory_bytes, batch_size, token_count, input_bytes, output_bytes, queue_depth;
   std::int64_t host_device_copies = 0, sync_points = 0;
+  /// Only when the request asks for them: trace/profile_fields.h.
+  std::optional<double> device_s;
+  std::optional<std::int64_t> host_peak_bytes;
+  std::vector<double> step_duration_s;
   std::string kernel_path;  ///< which code ran: "cpu/avx512 f32"
   std::vector<std::string> notes;
 };
@@ -223,6 +228,7 @@ struct TraceProfileSummary {
   int profiled_spans = 0;
   std::optional<std::int64_t> token_count, batch_size, peak_memory_bytes, max_queue_depth;
   std::optional<double> tokens_per_second, prefill_tokens_per_second, decode_tokens_per_second;
+  std::optional<double> total_device_s;
   std::int64_t total_input_bytes = 0, total_output_bytes = 0, host_device_copies = 0, sync_points = 0;
 };
 TraceProfileSummary summarise(const Trace& trace);

@@ -3,6 +3,7 @@
 #include "app/open.h"
 #include "base/strings.h"
 #include "trace/observe_spec.h"
+#include "trace/profile_fields.h"
 
 namespace vauban {
 
@@ -26,6 +27,11 @@ Result<TraceRequest> to_request(const PromptOptions& prompt, Sampling sampling) 
 Result<std::vector<Want>> to_wants(const std::vector<std::string>& observe) {
   if (observe.empty()) return std::vector<Want>();
   return parse_observe(join(observe, ","));
+}
+
+Result<std::vector<std::string>> to_profile(const std::vector<std::string>& stages) {
+  VB_TRY(auto parsed, parse_profile_stages(join(stages, ",")), "in --profile");
+  return parsed;
 }
 
 }  // namespace vauban

@@ -54,4 +54,7 @@ Result<TraceRequest> to_request(const PromptOptions& prompt, Sampling sampling);
 /// `--observe`, given once or several times; nothing given, nothing wanted.
 Result<std::vector<Want>> to_wants(const std::vector<std::string>& observe);
 
+/// `--profile`, likewise. Errors: invalid_input for an unknown stage, with the known ones.
+Result<std::vector<std::string>> to_profile(const std::vector<std::string>& stages);
+
 }  // namespace vauban

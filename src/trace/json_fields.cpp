@@ -62,6 +62,12 @@ Result<std::optional<std::int64_t>> optional_int(const Json& object, std::string
   return std::optional(value);
 }
 
+Result<std::optional<double>> optional_double(const Json& object, std::string_view key) {
+  if (!present(object, key)) return std::optional<double>();
+  VB_TRY(const double value, object.get_double(key));
+  return std::optional(value);
+}
+
 Result<std::optional<std::string>> optional_text(const Json& object, std::string_view key) {
   if (!present(object, key)) return std::optional<std::string>();
   VB_TRY(std::string value, object.get_string(key));

@@ -25,6 +25,7 @@ Result<std::int64_t> int_or(const Json& object, std::string_view key, std::int64
 Result<double> double_or(const Json& object, std::string_view key, double fallback);
 Result<bool> bool_or(const Json& object, std::string_view key, bool fallback);
 Result<std::optional<std::int64_t>> optional_int(const Json& object, std::string_view key);
+Result<std::optional<double>> optional_double(const Json& object, std::string_view key);
 Result<std::optional<std::string>> optional_text(const Json& object, std::string_view key);
 /// Fits an int and is >= 0.
 Result<std::optional<int>> optional_layer(const Json& object, std::string_view key);

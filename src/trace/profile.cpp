@@ -28,6 +28,7 @@ std::optional<double> rate_of(const Trace& trace, std::string_view name) {
 void add(TraceProfileSummary& summary, const StageProfile& profile) {
   ++summary.profiled_spans;
   summary.total_duration_s += profile.duration_s;
+  if (profile.device_s) summary.total_device_s = summary.total_device_s.value_or(0) + *profile.device_s;
   summary.total_input_bytes += profile.input_bytes.value_or(0);
   summary.total_output_bytes += profile.output_bytes.value_or(0);
   summary.host_device_copies += profile.host_device_copies;

@@ -81,6 +81,7 @@ Json to_json(const Capability& c) {
 
 Json to_json(const TraceProfileSummary& s) {
   return Json::object({{"total_duration_s", s.total_duration_s},
+                       {"total_device_s", or_null(s.total_device_s)},
                        {"profiled_spans", s.profiled_spans},
                        {"token_count", or_null(s.token_count)},
                        {"batch_size", or_null(s.batch_size)},

@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "base/strings.h"
+#include "trace/profile_fields.h"
 #include "trace/vocabulary.h"
 #include "trace/wants.h"
 #include "vauban/trace.h"
@@ -140,6 +141,7 @@ Result<void> validate(const TraceRequest& request) {
   for (std::size_t i = 0; i < request.interventions.size(); ++i)
     VB_CHECK(check_intervention(request.interventions[i]), "in field 'interventions[{}]'", i);
   VB_CHECK(check_left_out(request.leave_out));
+  VB_CHECK(check_profile_stages(request.profile), "in field 'profile'");
   if (!request.metadata.is_null() && !request.metadata.is_object())
     return invalid_input("field 'metadata': expected an object, found {}", request.metadata.type_name());
   return ok();

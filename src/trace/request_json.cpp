@@ -191,8 +191,9 @@ Json list_of(const std::vector<T>& values, Json (*write)(const T&)) {
 
 }  // namespace
 
+/// `profile` is written only when it is not empty, so that stored requests keep their digests.
 Json to_json(const TraceRequest& request) {
-  return Json::object({{"trace_id", request.trace_id},
+  Json json = Json::object({{"trace_id", request.trace_id},
                        {"input_text", or_null(request.input_text)},
                        {"prompt_ids", Json(request.prompt_ids)},
                        {"apply_chat_template", request.apply_chat_template},
@@ -202,11 +203,13 @@ Json to_json(const TraceRequest& request) {
                        {"interventions", list_of(request.interventions, intervention_json)},
                        {"leave_out", Json(request.leave_out)},
                        {"metadata", object_of(request.metadata)}});
+  if (!request.profile.empty()) json["profile"] = Json(request.profile);
+  return json;
 }
 
 Result<TraceRequest> request_from_json(const Json& json) {
   VB_CHECK(only(json, {"trace_id", "input_text", "prompt_ids", "apply_chat_template", "add_special", "sampling", "want",
-                       "interventions", "leave_out", "metadata"}));
+                       "interventions", "leave_out", "profile", "metadata"}));
   TraceRequest request;
   VB_TRY(request.trace_id, json.get_string("trace_id"));
   VB_TRY(request.input_text, text_or(json, "input_text", ""));
@@ -219,6 +222,7 @@ Result<TraceRequest> request_from_json(const Json& json) {
   VB_TRY(request.want, each<Want>(json, "want", want_from));
   VB_TRY(request.interventions, each<Intervention>(json, "interventions", intervention_from));
   VB_TRY(request.leave_out, texts(json, "leave_out"));
+  VB_TRY(request.profile, texts(json, "profile"));
   VB_TRY(request.metadata, object_or_null(json, "metadata"));
   return request;
 }

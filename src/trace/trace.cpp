@@ -36,10 +36,16 @@ Result<void> check_counter(std::string_view field, std::int64_t value) {
   return corrupt("profile counter '{}': expected >= 0, found {}", field, value);
 }
 
+Result<void> check_seconds(std::string_view field, double value) {
+  if (std::isfinite(value) && value >= 0) return ok();
+  return corrupt("profile '{}': expected seconds >= 0, found {}", field, value);
+}
+
 Result<void> check_profile(const StageProfile& profile) {
   if (blank(profile.name)) return corrupt("profile: expected a name, found none");
-  if (!std::isfinite(profile.duration_s) || profile.duration_s < 0)
-    return corrupt("profile 'duration_s': expected seconds >= 0, found {}", profile.duration_s);
+  VB_CHECK(check_seconds("duration_s", profile.duration_s));
+  VB_CHECK(check_seconds("device_s", profile.device_s.value_or(0)));
+  for (const double seconds : profile.step_duration_s) VB_CHECK(check_seconds("step_duration_s", seconds));
   VB_CHECK(check_counter("memory_bytes", profile.memory_bytes.value_or(0)));
   VB_CHECK(check_counter("batch_size", profile.batch_size.value_or(0)));
   VB_CHECK(check_counter("token_count", profile.token_count.value_or(0)));
@@ -48,6 +54,7 @@ Result<void> check_profile(const StageProfile& profile) {
   VB_CHECK(check_counter("queue_depth", profile.queue_depth.value_or(0)));
   VB_CHECK(check_counter("host_device_copies", profile.host_device_copies));
   VB_CHECK(check_counter("sync_points", profile.sync_points));
+  VB_CHECK(check_counter("host_peak_bytes", profile.host_peak_bytes.value_or(0)));
   if (!profile.device) return ok();
   return check_device(*profile.device, "profile");
 }

@@ -25,8 +25,8 @@ Result<Missing> missing_from_json(const Json& json);
 /// metadata.absent_fields. The graph rules are checked.
 Result<Trace> trace_from_json(const Json& json);
 
-/// SHA-256 of the compact JSON without volatile values: model.path, memory_bytes, and every key that is duration_s or
-/// ends in _duration_s, _per_second or _utc.
+/// SHA-256 of the compact JSON without volatile values: model.path, memory_bytes, host_peak_bytes, device_s, and every key
+/// that is duration_s or ends in _duration_s, _per_second or _utc.
 /// Errors: invalid_input when the trace holds a number that JSON cannot (in a summary or metadata).
 Result<std::string> stable_digest(const Trace& trace);
 

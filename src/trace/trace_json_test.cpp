@@ -35,6 +35,9 @@ TraceParts rich_parts() {
   profile.queue_depth = 2;
   profile.host_device_copies = 5;
   profile.sync_points = 6;
+  profile.device_s = 0.125;
+  profile.host_peak_bytes = 4096;
+  profile.step_duration_s = {0.5, 0.25};
   profile.kernel_path = "cpu/avx512 f32";
   profile.notes = {"cold"};
   parts.spans[1].metadata = Json::object({{"pass", 0}});

@@ -32,7 +32,8 @@ Result<DeviceRef> device_from(const Json& json) {
 Result<StageProfile> profile_from(const Json& json) {
   VB_CHECK(only(
       json, {"name", "duration_s", "device", "memory_bytes", "batch_size", "token_count", "input_bytes", "output_bytes",
-             "host_device_copies", "sync_points", "queue_depth", "kernel_path", "notes", "metadata"}));
+             "host_device_copies", "sync_points", "queue_depth", "device_s", "host_peak_bytes", "step_duration_s", "kernel_path",
+             "notes", "metadata"}));
   StageProfile profile;
   VB_TRY(profile.name, json.get_string("name"));
   VB_TRY(profile.duration_s, json.get_double("duration_s"));
@@ -47,6 +48,9 @@ Result<StageProfile> profile_from(const Json& json) {
   VB_TRY(profile.queue_depth, optional_int(json, "queue_depth"));
   VB_TRY(profile.host_device_copies, int_or(json, "host_device_copies", 0));
   VB_TRY(profile.sync_points, int_or(json, "sync_points", 0));
+  VB_TRY(profile.device_s, optional_double(json, "device_s"));
+  VB_TRY(profile.host_peak_bytes, optional_int(json, "host_peak_bytes"));
+  VB_TRY(profile.step_duration_s, doubles(json, "step_duration_s"));
   VB_TRY(profile.kernel_path, text_or(json, "kernel_path", ""));
   VB_TRY(profile.notes, texts(json, "notes"));
   return profile;

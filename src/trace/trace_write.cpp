@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/sha256.h"
 #include "trace/json_fields.h"
 #include "trace/trace_json.h"
@@ -27,8 +29,9 @@ Json model_json(const ModelIdentity& model) {
 }
 
 bool is_volatile(std::string_view key) {
-  return key == "duration_s" || key == "memory_bytes" || key.ends_with("_duration_s") || key.ends_with("_per_second") ||
-         key.ends_with("_utc");
+  constexpr std::string_view kNames[] = {"duration_s", "device_s", "memory_bytes", "host_peak_bytes"};
+  return std::ranges::find(kNames, key) != std::end(kNames) || key.ends_with("_duration_s") ||
+         key.ends_with("_per_second") || key.ends_with("_utc");
 }
 
 Json without_volatile(const Json& value) {
@@ -60,6 +63,9 @@ Json to_json(const StageProfile& profile) {
                        {"queue_depth", or_null(profile.queue_depth)},
                        {"host_device_copies", profile.host_device_copies},
                        {"sync_points", profile.sync_points},
+                       {"device_s", or_null(profile.device_s)},
+                       {"host_peak_bytes", or_null(profile.host_peak_bytes)},
+                       {"step_duration_s", Json(profile.step_duration_s)},
                        {"kernel_path", or_null(profile.kernel_path)},
                        {"notes", Json(profile.notes)},
                        {"metadata", Json::object()}});

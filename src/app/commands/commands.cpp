@@ -20,6 +20,7 @@
   X(man)                   \
   X(measure)               \
   X(merge_adapter)         \
+  X(profile)               \
   X(quantize)              \
   X(report)                \
   X(run)                   \

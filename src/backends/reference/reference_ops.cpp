@@ -55,6 +55,7 @@ Result<void> ReferenceOps::end_step() { return status_; }
 
 OpCounters ReferenceOps::take_counters() {
   counters_.kernel_path = "reference/f64";
+  counters_.memory_high_water_bytes = memory_->take();
   return std::exchange(counters_, {});
 }
 
@@ -62,8 +63,7 @@ Tensor ReferenceOps::make(const Shape& shape) {
   Tensor tensor = make_host_tensor(DType::f64, shape);
   const std::int64_t size = shape.elements() * static_cast<std::int64_t>(sizeof(double));
   counters_.bytes_written += size;
-  counters_.memory_high_water_bytes = std::max(counters_.memory_high_water_bytes, size);
-  return tensor;
+  return {DType::f64, shape, StorageRef(new MeteredStorage(std::move(tensor), size, memory_))};
 }
 
 bool ReferenceOps::accept(Result<void> check) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/reference/memory_meter.h"
 #include "base/context.h"
 #include "ops/ops.h"
 
@@ -73,6 +74,7 @@ class ReferenceOps final : public Ops {
 
   Result<void> status_;
   OpCounters counters_;
+  std::shared_ptr<MemoryMeter> memory_ = std::make_shared<MemoryMeter>();
   std::unique_ptr<ReferenceGradients> gradients_;
 };
 

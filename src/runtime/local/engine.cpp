@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/process_memory.h"
+
 namespace vauban {
 
 namespace {
@@ -80,6 +82,22 @@ Result<void> Engine::forward(const Batch& batch, const Tap& tap) {
   return ok();
 }
 
+bool Engine::is_profiled(const std::vector<StepShare>& shares) const {
+  return std::ranges::any_of(
+      shares, [&](const StepShare& share) { return sequences_[share.sequence]->is_profiled(share.prompt); });
+}
+
+void Engine::begin_profile(StepCost& cost) {
+  cost.profiled = true;
+  ops_.profile_device(true);
+  if (reset_peak_resident()) cost.host_peak_bytes = 0;
+}
+
+void Engine::end_profile(StepCost& cost) {
+  ops_.profile_device(false);
+  if (cost.host_peak_bytes) cost.host_peak_bytes = peak_resident_bytes();
+}
+
 Result<StepReport> Engine::step(StepTap* tap) {
   if (context_.cancel.cancelled()) {
     StepReport ended;
@@ -105,11 +123,14 @@ Result<StepReport> Engine::run(StepTap* tap) {
 
   std::vector<std::size_t> owners;
   for (const StepShare& share : report.shares) owners.push_back(share.sequence);
+  if (is_profiled(report.shares)) begin_profile(report.cost);
   const auto forward_start = context_.clock.monotonic();
   if (tap) tap->begin_batch(batch, owners);
   const NoTap nobody;
-  VB_CHECK(forward(batch, tap ? static_cast<const Tap&>(*tap) : nobody), "in a step of {} rows", batch.ids.size());
+  Result<void> passed = forward(batch, tap ? static_cast<const Tap&>(*tap) : nobody);
   report.cost.forward_s = seconds_since(forward_start);
+  if (report.cost.profiled) end_profile(report.cost);
+  VB_CHECK(std::move(passed), "in a step of {} rows", batch.ids.size());
   report.cost.counters = ops_.take_counters();
 
   std::size_t row = 0, share = 0;

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -55,6 +56,8 @@ struct StepCost {
   double score_s = 0;    ///< logprobs of the chosen tokens
   std::int64_t rows = 0, sequences = 0, waiting = 0;
   OpCounters counters;
+  bool profiled = false;  ///< a sequence of the step asked for it: the device was synchronised around the pass
+  std::optional<std::int64_t> host_peak_bytes;  ///< of a profiled step, where the system tells
 };
 
 struct StepReport {
@@ -87,7 +90,10 @@ class Engine {
   std::vector<StepShare> plan() const;
   Batch build(const std::vector<StepShare>& shares) const;
   Result<void> forward(const Batch& batch, const Tap& tap);
+  void begin_profile(StepCost& cost);
+  void end_profile(StepCost& cost);
   Result<StepReport> run(StepTap* tap);
+  bool is_profiled(const std::vector<StepShare>& shares) const;
   void finish_step(StepReport& report);
   void take_tokens(StepReport& report);
   double seconds_since(std::chrono::nanoseconds start) const;

@@ -68,7 +68,8 @@ LocalRuntime::LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> op
       ops_(std::move(ops)),
       model_(std::move(model)),
       kv_(std::move(kv)),
-      capability_(capability_of(*model_->architecture, *ops_, model_->tokenizer != nullptr)) {}
+      capability_(capability_of(*model_->architecture, *ops_, model_->tokenizer != nullptr)),
+      load_work_(ops_->take_counters()) {}
 
 Result<std::vector<std::int32_t>> LocalRuntime::tokenize(const TraceRequest& request) {
   if (!request.prompt_ids.empty()) {
@@ -97,7 +98,7 @@ Result<Trace> LocalRuntime::trace(const TraceRequest& request, PayloadSink* sink
 
 std::vector<Result<Trace>> LocalRuntime::trace_batch(std::span<const TraceRequest> requests, PayloadSink* sink) {
   TraceBatch batch({*model_, *ops_, *kv_, capability_, context_, sink, options_.numerics, options_.requested_device,
-                    options_.engine},
+                    options_.engine, load_work_},
                    make_engine(options_.engine));
   for (const TraceRequest& request : requests) batch.add(request, [&] { return tokenize(request); });
   if (!load_reported_) load_reported_ = batch.report_load();

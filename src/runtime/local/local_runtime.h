@@ -66,6 +66,7 @@ class LocalRuntime final : public Runtime {
   std::unique_ptr<Model> model_;
   std::shared_ptr<KvMemory> kv_;
   Capability capability_;
+  OpCounters load_work_;  ///< taken when it was made, so that the first pass does not pay for loading
   bool load_reported_ = false;
 };
 

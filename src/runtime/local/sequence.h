@@ -21,12 +21,18 @@ namespace vauban {
 enum class Finish { none, stop, length, eos, cancelled };
 std::string_view to_string(Finish finish);  ///< "" for none
 
+/// Passes of a request that are measured with what costs (trace/profile_fields.h).
+struct ProfiledPasses {
+  bool prefill = false, decode = false;
+};
+
 struct SequenceRequest {
   std::vector<std::int32_t> prompt;
   Sampling sampling;
   /// Positions whose logits the caller reads, beside those that are sampled from. Empty: none.
   std::function<bool(std::int64_t position)> wants_logits;
   bool logprobs = true;  ///< of the chosen tokens; costs a pass over the vocabulary per token
+  ProfiledPasses profile{};
 };
 
 /// One new token, or (without a token) a last event that only ends a sequence.
@@ -53,6 +59,7 @@ class Sequence {
   std::int32_t pending_rows() const { return static_cast<std::int32_t>(ids_.size()) - state_.length(); }
   bool in_prompt() const { return state_.length() < prompt_rows(); }
   bool needs_logits(std::int64_t position) const;
+  bool is_profiled(bool prompt) const { return prompt ? request_.profile.prefill : request_.profile.decode; }
   void advance(std::int32_t rows) { state_.advance(rows); }
 
   /// After a step that fed everything pending: draws the next token from `logits` (ignored when no token is wanted).

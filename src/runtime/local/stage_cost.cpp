@@ -16,9 +16,26 @@ void StageCost::add_bytes(std::int64_t in, std::int64_t out) {
   output_bytes_ = output_bytes_.value_or(0) + out;
 }
 
+void StageCost::end_step() {
+  if (detail_.samples && seconds_ > sampled_s_) samples_.push_back(seconds_ - sampled_s_);
+  sampled_s_ = seconds_;
+}
+
 void StageCost::note_batch(const StepCost& step) {
   keep_max(batch_, step.sequences);
   keep_max(queue_, step.waiting);
+}
+
+void StageCost::add_work(const OpCounters& counters) {
+  copies_ += counters.host_device_copies;
+  syncs_ += counters.sync_points;
+  if (counters.memory_high_water_bytes > 0) note_memory(counters.memory_high_water_bytes);
+}
+
+void StageCost::add_profiled(const StepCost& step, double share) {
+  if (!detail_.passes || !step.profiled) return;
+  device_s_ += step.counters.device_s * share;
+  if (step.host_peak_bytes) keep_max(host_peak_, *step.host_peak_bytes);
 }
 
 void StageCost::add_pass(const StepCost& step, std::int64_t rows, double pass_s) {
@@ -31,11 +48,10 @@ void StageCost::add_pass(const StepCost& step, std::int64_t rows, double pass_s)
   add_seconds(pass_s * share);
   add_tokens(rows);
   add_bytes(shared(step.counters.bytes_read), shared(step.counters.bytes_written));
-  copies_ += step.counters.host_device_copies;
-  syncs_ += step.counters.sync_points;
-  if (step.counters.memory_high_water_bytes > 0) note_memory(step.counters.memory_high_water_bytes);
+  add_work(step.counters);
   if (!step.counters.kernel_path.empty()) kernels_.insert(step.counters.kernel_path);
   note_batch(step);
+  add_profiled(step, share);
 }
 
 StageProfile StageCost::profile(std::string_view name, const DeviceRef& device) const {
@@ -51,8 +67,15 @@ StageProfile StageCost::profile(std::string_view name, const DeviceRef& device) 
   out.queue_depth = queue_;
   out.host_device_copies = copies_;
   out.sync_points = syncs_;
+  out.step_duration_s = samples_;
+  out.host_peak_bytes = host_peak_;
+  if (device_s_ > 0) out.device_s = device_s_;
   out.kernel_path = join({kernels_.begin(), kernels_.end()}, "; ");
   out.notes = notes_;
+  if (detail_.passes && steps_ > 0) {
+    if (!out.device_s) out.notes.push_back(format("device_s: {} reports no time of its own", device.label));
+    if (!host_peak_) out.notes.push_back("host_peak_bytes: this system does not let its mark be reset");
+  }
   if (steps_ > 0) out.notes.push_back(format("{} steps", steps_));
   if (shared_steps_ > 0)
     out.notes.push_back(format("{} of them shared with other requests: time and bytes divided by rows", shared_steps_));

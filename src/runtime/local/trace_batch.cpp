@@ -57,6 +57,7 @@ std::vector<Result<Trace>> TraceBatch::run() {
     }
     account(*report, tap_seconds() - tap_before);
     record_logprobs(*report);
+    for (const StepShare& share : report->shares) by_sequence_[share.sequence]->run.end_step();
     collect(*report);
   }
   std::vector<Result<Trace>> results;
@@ -79,6 +80,8 @@ void TraceBatch::account(const StepReport& report, double tap_s) {
     (share.prompt ? run.prefill : run.decode).add_pass(report.cost, share.rows, pass_s);
     run.batch.add_seconds(report.cost.batch_s * share.rows / static_cast<double>(report.cost.rows));
     run.batch.note_batch(report.cost);
+    run.observe.add_seconds(run.observed.observe_s - run.observe.seconds());
+    run.intervene.add_seconds(run.observed.intervene_s - run.intervene.seconds());
   }
   for (const TokenOut& out : report.tokens) {
     TraceRun& run = by_sequence_[out.sequence]->run;

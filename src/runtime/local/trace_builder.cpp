@@ -92,6 +92,7 @@ void TraceBuilder::load_and_tokenize() {
     StageCost load;
     load.add_seconds(setting_.model.load_seconds);
     load.note_memory(setting_.model.network->weight_bytes());
+    load.add_work(setting_.load);
     const Span loaded = span("load", load);
     if (wants(ArtifactKind::weight_snapshot)) produce(loaded, weight_snapshot_artifact(setting_.model));
   } else if (wants(ArtifactKind::weight_snapshot)) {
@@ -125,19 +126,15 @@ Result<void> TraceBuilder::observations() {
   for (TraceArtifact& artifact : recording.artifacts)
     (artifact.kind == ArtifactKind::logprobs ? logprob_artifacts_ : seen).push_back(std::move(artifact));
   if (seen.empty()) return ok();
-  StageCost observe;
-  observe.add_seconds(run_.observed.observe_s);
-  observe.add_bytes(run_.observed.observed_values * static_cast<std::int64_t>(sizeof(float)), 0);
-  const Span at = span("observe", observe);
+  run_.observe.add_bytes(run_.observed.observed_values * static_cast<std::int64_t>(sizeof(float)), 0);
+  const Span at = span("observe", run_.observe);
   for (TraceArtifact& artifact : seen) produce(at, std::move(artifact));
   return ok();
 }
 
 void TraceBuilder::interventions() {
   if (run_.observed.effects.empty()) return;
-  StageCost intervene;
-  intervene.add_seconds(run_.observed.intervene_s);
-  const Span at = span("intervene", intervene);
+  const Span at = span("intervene", run_.intervene);
   const std::string_view dtype = to_string(setting_.ops.activation_dtype());
   Json no_ops = Json::array();
   for (std::size_t i = 0; i < run_.observed.effects.size(); ++i) {

@@ -22,8 +22,26 @@ bool TraceRun::leaves_out(std::string_view stage) const {
   return std::find(request.leave_out.begin(), request.leave_out.end(), stage) != request.leave_out.end();
 }
 
+bool TraceRun::profiles(std::string_view stage) const {
+  return std::find(request.profile.begin(), request.profile.end(), stage) != request.profile.end();
+}
+
+void TraceRun::keep_details() {
+  batch.keep({.samples = profiles("batch")});
+  prefill.keep({.samples = profiles("prefill"), .passes = profiles("prefill")});
+  observe.keep({.samples = profiles("observe")});
+  intervene.keep({.samples = profiles("intervene")});
+  decode.keep({.samples = profiles("decode"), .passes = profiles("decode")});
+  score.keep({.samples = profiles("score")});
+}
+
+void TraceRun::end_step() {
+  for (StageCost* stage : {&batch, &prefill, &observe, &intervene, &decode, &score}) stage->end_step();
+}
+
 Result<void> TraceRun::prepare(const TraceSetting& setting) {
   const int layers = static_cast<int>(setting.model.config.layers);
+  keep_details();
   observed.prompt_rows = static_cast<std::int64_t>(prompt.size());
   VB_TRY(observed.effects, check_interventions(request, setting.model.config, setting.capability));
   for (const Want& want : request.want) {
@@ -53,7 +71,8 @@ Result<void> TraceRun::prepare(const TraceSetting& setting) {
 
 SequenceRequest TraceRun::sequence_request() const {
   SequenceRequest out{
-      .prompt = prompt, .sampling = request.sampling, .wants_logits = {}, .logprobs = !leaves_out("score")};
+      .prompt = prompt, .sampling = request.sampling, .wants_logits = {}, .logprobs = !leaves_out("score"),
+      .profile = {.prefill = profiles("prefill"), .decode = profiles("decode")}};
   if (leaves_out("decode")) out.sampling.max_tokens = 0;
   std::vector<Positions> wanted;
   for (const Want& want : observed.wants)

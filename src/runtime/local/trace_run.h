@@ -22,6 +22,7 @@ struct TraceSetting {
   Numerics numerics = Numerics::exact;
   std::string requested_device;  ///< empty: none was named
   EngineOptions engine;
+  OpCounters load{};  ///< what loading cost the backend: weights and the key/value cache
 };
 
 struct TraceRun {
@@ -29,14 +30,18 @@ struct TraceRun {
   std::vector<std::int32_t> prompt;
   Observed observed;
   std::vector<Missing> left_out;  ///< wants that the configuration leaves out, with the reason
-  StageCost tokenize, batch, prefill, decode, score;
+  StageCost tokenize, batch, prefill, observe, intervene, decode, score;
   bool reports_load = false;
 
   bool leaves_out(std::string_view stage) const;
+  bool profiles(std::string_view stage) const;
+  /// Ends a step for every stage that keeps samples of its steps.
+  void end_step();
   bool tokenized() const { return request.prompt_ids.empty(); }
 
   /// Checks the request against the model and makes recorder and effects. `prompt` has been set.
   Result<void> prepare(const TraceSetting& setting);
+  void keep_details();
   /// What the engine runs for it.
   SequenceRequest sequence_request() const;
 };

@@ -5,6 +5,7 @@
 #include "app/command.h"
 #include "app/open.h"
 #include "app/prompt_options.h"
+#include "trace/trace_json.h"
 
 namespace vauban {
 namespace {
@@ -13,6 +14,7 @@ struct GenerateConfig {
   std::string model;
   PromptOptions prompt;
   SamplingOptions sampling;
+  std::vector<std::string> profile;
   CommonOptions common;
 };
 
@@ -20,6 +22,8 @@ void fields(GenerateConfig& c, FieldVisitor& f) {
   f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
   fields(c.prompt, f);
   fields(c.sampling, f);
+  f("profile", c.profile,
+    {.help = "STAGES[,STAGES] or all: also tell what each stage cost; the text then comes at once, at the end", .metavar = "STAGES"});
   fields(c.common, f);
 }
 
@@ -60,6 +64,59 @@ Json to_json(const Generation& done, bool has_text, const Timings& timings) {
                                                  {"decode_s", timings.decode_s}})}});
 }
 
+const Json* metadata_of(const Trace& trace, std::string_view artifact_id, std::string_view key) {
+  const TraceArtifact* artifact = trace.find(artifact_id);
+  return artifact ? artifact->metadata.find(key) : nullptr;
+}
+
+/// The same answer as a stream's, from a trace.
+Generation generation_of(const Trace& trace) {
+  Generation done{.trace_id = trace.id()};
+  if (const Json* ids = metadata_of(trace, "generated_tokens", "ids"))
+    for (const Json& id : ids->items()) done.ids.push_back(static_cast<std::int32_t>(id.as_int()));
+  if (const Json* text = metadata_of(trace, "text", "text")) done.text = text->as_string();
+  const Json* finish = metadata_of(trace, "generated_tokens", "finish_reason");
+  done.finish_reason = finish ? finish->as_string() : "length";
+  return done;
+}
+
+Timings timings_of(const Trace& trace) {
+  Timings timings;
+  for (const TraceSpan& span : trace.spans()) {
+    if (span.name == "prefill") timings.prefill_s += span.profile->duration_s;
+    if (span.name == "decode") timings.decode_s += span.profile->duration_s;
+  }
+  return timings;
+}
+
+void note_profile(const Trace& trace, Output& out) {
+  for (const TraceSpan& span : trace.spans()) {
+    const StageProfile& profile = *span.profile;
+    std::string line = format("{:<10}{:>12.3f} ms", span.name, profile.duration_s * 1e3);
+    if (profile.token_count) line += format("  {} tokens", *profile.token_count);
+    if (profile.device_s) line += format("  {:.3f} ms on the device", *profile.device_s * 1e3);
+    if (profile.host_peak_bytes) line += format("  host peak {:.1f} MiB", static_cast<double>(*profile.host_peak_bytes) / (1 << 20));
+    out.note(line);
+  }
+}
+
+/// With --profile the answer comes from a trace, since only a trace has profiles.
+Result<int> run_profiled(TraceRequest request, Runtime& runtime, bool has_text, Session& session) {
+  VB_TRY(const Trace trace, runtime.trace(request));
+  Generation done = generation_of(trace);
+  done.prompt_ids = request.prompt_ids;
+  if (session.out().json()) {
+    Json answer = to_json(done, has_text, timings_of(trace)), profiles = Json::array();
+    for (const TraceSpan& span : trace.spans()) profiles.push_back(to_json(*span.profile));
+    answer["profile"] = std::move(profiles);
+    VB_CHECK(session.out().print_json(answer, -1));
+    return 0;
+  }
+  session.out().text(has_text ? done.text + "\n" : format("{}\n", Json(done.ids).dump().value_or("")));
+  note_profile(trace, session.out());
+  return 0;
+}
+
 Result<int> run_generate(const GenerateConfig& config, Session& session) {
   VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, config.common.seed)));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
@@ -68,6 +125,8 @@ Result<int> run_generate(const GenerateConfig& config, Session& session) {
   const std::vector<std::int32_t> prompt_ids = request.prompt_ids;
   request.input_text.clear();
   request.apply_chat_template = false;
+  VB_TRY(request.profile, to_profile(config.profile));
+  if (!request.profile.empty()) return run_profiled(std::move(request), *runtime, has_text, session);
   Timings timings;
   VB_TRY(const std::unique_ptr<StepStream> stream, runtime->generate({&request, 1}));
   Output* live = session.out().json() || !has_text ? nullptr : &session.out();

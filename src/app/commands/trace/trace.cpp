@@ -31,6 +31,7 @@ Result<TraceRequest> request_of(const TraceConfig& config, const Session& sessio
     VB_TRY(request.interventions, read_interventions(*config.intervene));
   }
   request.leave_out = config.leave_out;
+  VB_TRY(request.profile, to_profile(config.profile));
   return request;
 }
 

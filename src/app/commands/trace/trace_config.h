@@ -18,7 +18,7 @@ struct TraceConfig {
   std::string model, out;
   PromptOptions prompt;
   SamplingOptions sampling{.max_tokens = 0};
-  std::vector<std::string> observe, leave_out;
+  std::vector<std::string> observe, leave_out, profile;
   std::optional<std::string> intervene;
   bool fail_on_missing = false;
 };
@@ -31,6 +31,7 @@ inline void fields(TraceConfig& c, FieldVisitor& f) {
                                    "attn_pattern:0-3:payload@last, logprobs:top20"});
   f("intervene", c.intervene, {.help = "TOML file with [[interventions]]", .metavar = "FILE", .file = true, .is_name = names_embedded_interventions});
   f("leave_out", c.leave_out, {.help = "stages to leave out; the trace says so", .choices = {"observe", "decode", "score", "emit"}});
+  f("profile", c.profile, {.help = "STAGES[,STAGES] or all: record what costs, too; see `vauban man profile`", .metavar = "STAGES"});
   f("fail_on_missing", c.fail_on_missing, {.help = "exit 3 when something asked for was not observed"});
   f("out", c.out, {.help = "folder for trace.json and artifacts/", .required = true, .metavar = "DIR", .file = true});
 }

@@ -1,0 +1,73 @@
+/// ForwardingOps: hands every call to another backend. Tests derive from it and change what they are about.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "ops/ops.h"
+
+namespace vauban::test {
+
+class ForwardingOps : public Ops {
+ public:
+  explicit ForwardingOps(std::unique_ptr<Ops> inner) : inner_(std::move(inner)) {}
+  std::string_view backend() const override { return inner_->backend(); }
+  std::string_view device_kind() const override { return inner_->device_kind(); }
+  std::string device_label() const override { return inner_->device_label(); }
+  DType activation_dtype() const override { return inner_->activation_dtype(); }
+  bool supports(Op op, Direction direction) const override { return inner_->supports(op, direction); }
+  std::string_view numerics() const override { return inner_->numerics(); }
+  Result<Weight> load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep) override {
+    return inner_->load_weight(std::move(name), view, std::move(keep));
+  }
+  Result<std::unique_ptr<KvStore>> make_kv_store(const KvGeometry& g) override { return inner_->make_kv_store(g); }
+  void begin_step() override { inner_->begin_step(); }
+  Result<void> end_step() override { return inner_->end_step(); }
+  Tensor embed(const Weight& w, std::span<const std::int32_t> ids) override { return inner_->embed(w, ids); }
+  Tensor rms_norm(const Tensor& x, const Weight& w, double e) override { return inner_->rms_norm(x, w, e); }
+  Tensor layer_norm(const Tensor& x, const Weight& w, const Weight* b, double e) override {
+    return inner_->layer_norm(x, w, b, e);
+  }
+  Tensor linear(const Tensor& x, const Weight& w, const Weight* b) override { return inner_->linear(x, w, b); }
+  Tensor rope(const Tensor& x, std::span<const std::int32_t> p, const RopeTable& t) override {
+    return inner_->rope(x, p, t);
+  }
+  void kv_write(KvStore& s, int l, const Tensor& k, const Tensor& v, const Batch& b) override {
+    inner_->kv_write(s, l, k, v, b);
+  }
+  Tensor attention(const Tensor& q, KvStore& s, int l, const Batch& b, const AttentionArgs& a) override {
+    return inner_->attention(q, s, l, b, a);
+  }
+  Tensor attention_scores(const Tensor& q, KvStore& s, int l, const Batch& b, std::size_t n,
+                          const AttentionArgs& a) override {
+    return inner_->attention_scores(q, s, l, b, n, a);
+  }
+  Tensor attention_pattern(const Tensor& q, KvStore& s, int l, const Batch& b, std::size_t n,
+                           const AttentionArgs& a) override {
+    return inner_->attention_pattern(q, s, l, b, n, a);
+  }
+  Tensor activation(const Tensor& x, Activation a) override { return inner_->activation(x, a); }
+  Tensor gated_activation(const Tensor& g, const Tensor& u, Activation a) override {
+    return inner_->gated_activation(g, u, a);
+  }
+  Tensor add(const Tensor& a, const Tensor& b, double scale) override { return inner_->add(a, b, scale); }
+  Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override {
+    return inner_->columns(x, begin, count);
+  }
+  Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override { return inner_->select_rows(x, rows); }
+  Tensor lm_head(const Tensor& x, const Weight& w, double cap) override { return inner_->lm_head(x, w, cap); }
+  PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> rows) override {
+    return inner_->primitive(x, p, rows);
+  }
+  OpCounters take_counters() override { return inner_->take_counters(); }
+  void profile_device(bool on) override { inner_->profile_device(on); }
+
+ protected:
+  Ops& inner() { return *inner_; }
+
+ private:
+  std::unique_ptr<Ops> inner_;
+};
+
+}  // namespace vauban::test
