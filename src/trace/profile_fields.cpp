@@ -16,7 +16,7 @@ constexpr ProfileField kFields[] = {
     {"name", "", false, kAll, "of the stage"},
     {"duration_s", "s", false, kAll,
      "wall clock, volatile. Stages do not overlap; a step that requests share is divided by rows"},
-    {"device", "", false, kAll, "{`kind`, `label`}: where it ran"},
+    {"device", "", false, kAll, "{`kind`, `label`}: where it ran; null for `render`"},
     {"memory_bytes", "bytes", false, "load prefill decode",
      "high-water mark of the backend's allocator during the stage; of `load`: the weights, where they are more. Volatile"},
     {"batch_size", "count", false, kSteps, "sequences in one step, at most"},

@@ -191,7 +191,8 @@ TEST_F(StageProfileTest, ASharedStepDividesDeviceTimeAndBatchAndQueueAreCounted)
 /// Keys of a profile that hold something.
 std::set<std::string> recorded(const StageProfile& profile) {
   std::set<std::string> keys;
-  for (const auto& [key, value] : to_json(profile).entries())
+  const Json json = to_json(profile);
+  for (const auto& [key, value] : json.entries())
     if (!value.is_null() && !(key == "step_duration_s" && value.size() == 0)) keys.insert(key);
   return keys;
 }
@@ -244,15 +245,15 @@ TEST_F(StageProfileTest, AnUnknownStageIsRefusedWithTheKnownOnes) {
 /// A trace that was recorded without profiles does not answer a request for them; a request without them is the same
 /// question as before there were any.
 TEST_F(StageProfileTest, AReplayAnswersARequestForProfilesOnlyWithProfiles) {
-  const auto plain = runtime_->trace(request("r", {})), profiled = runtime_->trace(request("r", {"decode"}));
+  const auto plain = runtime_->trace(request("r", {})), profiled = runtime_->trace(request("r", {"decode"}), nullptr);
   VB_ASSERT_OK(plain);
   VB_ASSERT_OK(profiled);
   const auto replay = ReplayRuntime::make({*profiled});
   VB_ASSERT_OK(replay);
-  const auto again = (*replay)->trace(request("r", {"decode"}));
+  const auto again = (*replay)->trace(request("r", {"decode"}), nullptr);
   VB_ASSERT_OK(again);
   EXPECT_EQ(to_json(*again), to_json(*profiled));
-  EXPECT_FALSE((*ReplayRuntime::make({*plain}))->trace(request("r", {"decode"})));
+  EXPECT_FALSE((*ReplayRuntime::make({*plain}))->trace(request("r", {"decode"}), nullptr));
   EXPECT_EQ(to_json(request("r", {})).find("profile"), nullptr);
 }
 
