@@ -1,5 +1,5 @@
-/// Peak resident memory of this process, as the kernel counts it. Linux only; elsewhere, and where /proc is closed, there
-/// is no answer rather than a guess.
+/// Peak resident memory of this process, as the kernel counts it. Linux only; elsewhere, and where /proc is closed,
+/// there is no answer rather than a guess.
 #pragma once
 
 #include <cstdint>

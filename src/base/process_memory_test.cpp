@@ -1,7 +1,6 @@
 #include "base/process_memory.h"
 
 #include <gtest/gtest.h>
-
 #include <vector>
 
 namespace vauban {

@@ -74,7 +74,8 @@ Result<std::vector<Run>> gather_runs(std::span<const Trace> traces, SweepAxis ax
   std::map<std::string, std::size_t> by_word;
   std::set<std::string_view> ids;
   for (const Trace& trace : traces) {
-    if (!ids.insert(trace.id()).second) return invalid_input("trace id '{}' occurs twice: ids must be unique", trace.id());
+    if (!ids.insert(trace.id()).second)
+      return invalid_input("trace id '{}' occurs twice: ids must be unique", trace.id());
     VB_TRY(const std::int64_t value, sweep_axis_value(trace, axis));
     const std::string word = run_of(trace);
     const auto known = word.empty() ? by_word.end() : by_word.find(word);
@@ -135,8 +136,8 @@ Result<TraceProfileSweepPoint> make_point(std::int64_t value, std::span<const Ru
   const std::size_t dropped = std::min(static_cast<std::size_t>(options.warmup), runs.size());
   runs = runs.subspan(dropped);
   if (static_cast<std::int64_t>(runs.size()) < options.samples)
-    return invalid_input("{} {}: expected {} runs after {} for warm-up, found {}", to_string(axis), value, options.samples,
-                         options.warmup, runs.size());
+    return invalid_input("{} {}: expected {} runs after {} for warm-up, found {}", to_string(axis), value,
+                         options.samples, options.warmup, runs.size());
   TraceProfileSweepPoint point;
   point.axis_value = value;
   point.requests = static_cast<std::int64_t>(runs.front().traces.size());
@@ -200,9 +201,9 @@ Result<void> check_stable_coverage(std::span<const Trace> traces) {
     const std::vector<ArtifactKind> found = trace.coverage();
     if (found == expected) continue;
     const std::string more = words(without(found, expected)), less = words(without(expected, found));
-    return unsupported("trace '{}' covers other artifact kinds than the first, '{}': {}{}{}", trace.id(), traces.front().id(),
-                       more.empty() ? "" : "it has " + more + " beside them", !more.empty() && !less.empty() ? "; " : "",
-                       less.empty() ? "" : "it lacks " + less);
+    return unsupported("trace '{}' covers other artifact kinds than the first, '{}': {}{}{}", trace.id(),
+                       traces.front().id(), more.empty() ? "" : "it has " + more + " beside them",
+                       !more.empty() && !less.empty() ? "; " : "", less.empty() ? "" : "it lacks " + less);
   }
   return ok();
 }

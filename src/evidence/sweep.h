@@ -1,9 +1,9 @@
 /// Sweeps: comparable traces along one axis, summarised point by point. A pure function of the traces.
 ///
-/// A *run* is the requests that went through the engine together; it is one sample of its point. Traces of one run carry
-/// the same word at metadata.request.sweep.run; a trace without it is a run of its own. Each run keeps its own numbers, so
-/// that spread, and a fit with intervals (evidence/usl.h), can be computed from them.
-/// Contract: trace-contract 8. JSON keys: docs/trace-format.md.
+/// A *run* is the requests that went through the engine together; it is one sample of its point. Traces of one run
+/// carry the same word at metadata.request.sweep.run; a trace without it is a run of its own. Each run keeps its own
+/// numbers, so that spread, and a fit with intervals (evidence/usl.h), can be computed from them. Contract:
+/// trace-contract 8. JSON keys: docs/trace-format.md.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,9 @@
 
 namespace vauban {
 
-/// What is varied, and where a trace tells its value: token_count is the length of the prompt (tokens of the prefill span;
-/// of a trace without one, the largest token count), batch_size and queue_depth are the largest of all spans. The value of
-/// a run is the largest of its traces'.
+/// What is varied, and where a trace tells its value: token_count is the length of the prompt (tokens of the prefill
+/// span; of a trace without one, the largest token count), batch_size and queue_depth are the largest of all spans. The
+/// value of a run is the largest of its traces'.
 enum class SweepAxis { token_count, batch_size, queue_depth };
 std::string_view to_string(SweepAxis axis);
 Result<SweepAxis> sweep_axis_from(std::string_view name);
@@ -69,14 +69,16 @@ struct SweepOptions {
 
 /// Errors: invalid_input for a trace without the value.
 Result<std::int64_t> sweep_axis_value(const Trace& trace, SweepAxis axis);
-/// Whether every trace covers the artifact kinds of the first: other artifacts are other work. Errors: unsupported, naming
-/// trace and difference.
+/// Whether every trace covers the artifact kinds of the first: other artifacts are other work. Errors: unsupported,
+/// naming trace and difference.
 Result<void> check_stable_coverage(std::span<const Trace> traces);
 
 /// Traces in the order in which they ran. Errors: invalid_input without traces, for samples below 5 and for a negative
-/// warmup; unsupported, naming trace and difference, when a trace covers other artifact kinds than the first; invalid_input
-/// for a trace without the axis value, for two traces of one id, and for a point with too few runs or runs of other sizes.
-Result<TraceProfileSweep> summarise_sweep(std::span<const Trace> traces, SweepAxis axis, const SweepOptions& options = {});
+/// warmup; unsupported, naming trace and difference, when a trace covers other artifact kinds than the first;
+/// invalid_input for a trace without the axis value, for two traces of one id, and for a point with too few runs or
+/// runs of other sizes.
+Result<TraceProfileSweep> summarise_sweep(std::span<const Trace> traces, SweepAxis axis,
+                                          const SweepOptions& options = {});
 
 /// {"status": "not_computed", "reason"}.
 Json not_computed(std::string_view reason);

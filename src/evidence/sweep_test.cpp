@@ -1,9 +1,8 @@
 #include "evidence/sweep.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <functional>
+#include <gtest/gtest.h>
 
 #include "support/test_data.h"
 #include "trace/trace_json.h"
@@ -111,8 +110,9 @@ TEST(Sweep, OtherArtifactsInOneTraceRefuseTheSweepByName) {
   });
   const auto sweep = summarise_sweep(made, SweepAxis::token_count);
   ASSERT_FALSE(sweep);
-  EXPECT_EQ(sweep.error().message,
-            "trace 't4.3' covers other artifact kinds than the first, 't2.0': it has text beside them; it lacks tokens");
+  EXPECT_EQ(
+      sweep.error().message,
+      "trace 't4.3' covers other artifact kinds than the first, 't2.0': it has text beside them; it lacks tokens");
 }
 
 TEST(Sweep, ATraceWithoutTheAxisValueIsAnError) {
@@ -129,7 +129,8 @@ TEST(Sweep, ATraceWithoutTheAxisValueIsAnError) {
 TEST(Sweep, RefusesTooFewRunsAndMixedRuns) {
   const auto made = traces();
   const auto message = [](const Result<TraceProfileSweep>& sweep) { return sweep ? "" : sweep.error().message; };
-  EXPECT_NE(message(summarise_sweep(made, SweepAxis::token_count, {.samples = 4})).find("expected 5 or more"), std::string::npos);
+  EXPECT_NE(message(summarise_sweep(made, SweepAxis::token_count, {.samples = 4})).find("expected 5 or more"),
+            std::string::npos);
   EXPECT_NE(message(summarise_sweep(made, SweepAxis::token_count, {.warmup = 3})).find("found 4"), std::string::npos);
   EXPECT_NE(message(summarise_sweep({}, SweepAxis::token_count)).find("needs traces"), std::string::npos);
   std::vector<Trace> twice = made;
@@ -157,7 +158,8 @@ TEST(Sweep, HasTheKeysOfTheContract) {
   const auto sweep = summarise_sweep(traces(), SweepAxis::token_count, {.id = "s"});
   VB_ASSERT_OK(sweep);
   const Json json = to_json(*sweep, disabled(), "no fit was asked for");
-  for (const char* key : {"id", "axis", "artifact_kinds", "points", "metadata"}) EXPECT_NE(json.find(key), nullptr) << key;
+  for (const char* key : {"id", "axis", "artifact_kinds", "points", "metadata"})
+    EXPECT_NE(json.find(key), nullptr) << key;
   EXPECT_EQ(json.find("artifact_kinds")->dump().value(), R"(["tokens"])");
   const Json* metadata = json.find("metadata");
   EXPECT_TRUE(metadata->find("requires_stable_artifacts")->as_bool());
@@ -175,8 +177,10 @@ TEST(Sweep, HasTheKeysOfTheContract) {
 TEST(Sweep, StoredTracesGiveTheSameSweep) {
   const auto made = traces();
   std::vector<Trace> again;
-  for (const Trace& trace : made) again.push_back(trace_from_json(Json::parse(to_json(trace).dump().value()).value()).value());
-  const auto first = summarise_sweep(made, SweepAxis::token_count), second = summarise_sweep(again, SweepAxis::token_count);
+  for (const Trace& trace : made)
+    again.push_back(trace_from_json(Json::parse(to_json(trace).dump().value()).value()).value());
+  const auto first = summarise_sweep(made, SweepAxis::token_count),
+             second = summarise_sweep(again, SweepAxis::token_count);
   VB_ASSERT_OK(first);
   VB_ASSERT_OK(second);
   EXPECT_EQ(to_json(*first, disabled(), ""), to_json(*second, disabled(), ""));

@@ -127,13 +127,16 @@ UslParameters fit_means(const Means& means) {
 Result<void> check(std::span<const UslPoint> points, const UslOptions& options) {
   std::set<double> loads;
   for (const UslPoint& point : points) {
-    if (!(point.n >= 1) || !std::isfinite(point.n)) return invalid_input("the law starts at N = 1, found N = {}", point.n);
-    if (!loads.insert(point.n).second) return invalid_input("N = {} was given twice: put its samples together", point.n);
+    if (!(point.n >= 1) || !std::isfinite(point.n))
+      return invalid_input("the law starts at N = 1, found N = {}", point.n);
+    if (!loads.insert(point.n).second)
+      return invalid_input("N = {} was given twice: put its samples together", point.n);
     if (point.throughput.size() < 2)
       return invalid_input("N = {}: expected 2 samples or more, found {}: nothing is fitted from one run", point.n,
                            point.throughput.size());
     for (const double x : point.throughput)
-      if (!(x > 0) || !std::isfinite(x)) return invalid_input("N = {}: expected throughputs above 0, found {}", point.n, x);
+      if (!(x > 0) || !std::isfinite(x))
+        return invalid_input("N = {}: expected throughputs above 0, found {}", point.n, x);
   }
   if (loads.size() < kMinimumLoads)
     return invalid_input("expected {} distinct values of N or more, found {}", kMinimumLoads, loads.size());
@@ -191,7 +194,9 @@ double relative_error(const Means& means, const UslParameters& law) {
   return std::sqrt(sum / static_cast<double>(means.size()));
 }
 
-Json estimate_json(const UslEstimate& e) { return Json::object({{"value", e.value}, {"low", e.low}, {"high", e.high}}); }
+Json estimate_json(const UslEstimate& e) {
+  return Json::object({{"value", e.value}, {"low", e.low}, {"high", e.high}});
+}
 
 }  // namespace
 
@@ -234,9 +239,8 @@ Result<UslFit> fit_usl(std::span<const UslPoint> points, const UslOptions& optio
 }
 
 Result<SweepThroughput> throughput_of(const TraceProfileSweep& sweep) {
-  const bool decoded = std::ranges::all_of(sweep.points, [](const TraceProfileSweepPoint& point) {
-    return !point.decode_tokens_per_second.values.empty();
-  });
+  const bool decoded = std::ranges::all_of(
+      sweep.points, [](const TraceProfileSweepPoint& point) { return !point.decode_tokens_per_second.values.empty(); });
   const bool decode = sweep.axis != SweepAxis::token_count && decoded;
   SweepThroughput out{.rate = decode ? "decode_tokens_per_second" : "prefill_tokens_per_second", .points = {}};
   for (const TraceProfileSweepPoint& point : sweep.points) {

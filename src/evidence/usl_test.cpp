@@ -1,9 +1,8 @@
 #include "evidence/usl.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
+#include <gtest/gtest.h>
 
 #include "base/rng.h"
 #include "support/test_data.h"
@@ -60,8 +59,8 @@ TEST(Usl, TheOrderOfPointsDoesNotMatterAndASeedGivesTheSameIntervals) {
   EXPECT_NE(fit_usl(points, {.seed = 10})->kappa.low, fit->kappa.low);
 }
 
-/// 200 experiments of 5 samples with 3 % noise. An interval of 95 % that covers in fewer than 88 % or in all of them is wrong;
-/// the binomial error of the rate is 1.5 % (standard deviation).
+/// 200 experiments of 5 samples with 3 % noise. An interval of 95 % that covers in fewer than 88 % or in all of them is
+/// wrong; the binomial error of the rate is 1.5 % (standard deviation).
 TEST(Usl, IntervalsCoverTheTruthAboutAsOftenAsTheySay) {
   constexpr int kExperiments = 200;
   int lambda = 0, sigma = 0, kappa = 0;

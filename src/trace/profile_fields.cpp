@@ -18,7 +18,8 @@ constexpr ProfileField kFields[] = {
      "wall clock, volatile. Stages do not overlap; a step that requests share is divided by rows"},
     {"device", "", false, kAll, "{`kind`, `label`}: where it ran; null for `render`"},
     {"memory_bytes", "bytes", false, "load prefill decode",
-     "high-water mark of the backend's allocator during the stage; of `load`: the weights, where they are more. Volatile"},
+     "high-water mark of the backend's allocator during the stage; of `load`: the weights, where they are more. "
+     "Volatile"},
     {"batch_size", "count", false, kSteps, "sequences in one step, at most"},
     {"token_count", "count", false, "tokenize prefill decode score", "tokens processed"},
     {"input_bytes", "bytes", false, "tokenize prefill decode observe", "read"},
@@ -69,10 +70,12 @@ Result<void> check_profile_stages(std::span<const std::string> stages) {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     if (std::ranges::find(known, stages[i]) == known.end()) {
       const std::string near = did_you_mean(stages[i], known);
-      return with_hint(invalid_input("expected {}, found '{}'", known_stages(), printable(stages[i], 60)),
-                       near.empty() ? "`vauban man profile` says what each stage records" : format("did you mean '{}'?", near));
+      return with_hint(
+          invalid_input("expected {}, found '{}'", known_stages(), printable(stages[i], 60)),
+          near.empty() ? "`vauban man profile` says what each stage records" : format("did you mean '{}'?", near));
     }
-    if (std::find(stages.begin(), stages.begin() + static_cast<std::ptrdiff_t>(i), stages[i]) != stages.begin() + static_cast<std::ptrdiff_t>(i))
+    if (std::find(stages.begin(), stages.begin() + static_cast<std::ptrdiff_t>(i), stages[i]) !=
+        stages.begin() + static_cast<std::ptrdiff_t>(i))
       return invalid_input("expected no stage twice, found '{}'", stages[i]);
   }
   return ok();

@@ -1,8 +1,8 @@
 /// The fields of a StageProfile: what each one is, which stages carry it, and whether it is always recorded or costs
 /// something and so is recorded only for the stages that a request names (TraceRequest::profile, `--profile STAGES`).
 ///
-/// One table: docs/trace-format.md and `vauban man profile` are written from it, and a test of the local runtime compares
-/// it with what traces really carry.
+/// One table: docs/trace-format.md and `vauban man profile` are written from it, and a test of the local runtime
+/// compares it with what traces really carry.
 #pragma once
 
 #include <span>

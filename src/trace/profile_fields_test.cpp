@@ -1,7 +1,6 @@
 #include "trace/profile_fields.h"
 
 #include <gtest/gtest.h>
-
 #include <set>
 
 #include "base/files.h"
@@ -55,7 +54,8 @@ TEST(ProfileFields, NegativeAndNonFiniteCostsAreRefusedByName) {
   device.device_s = -0.5;
   peak.host_peak_bytes = -1;
   samples.step_duration_s = {0.5, std::numeric_limits<double>::quiet_NaN()};
-  for (const auto& [profile, field] : {std::pair(device, "device_s"), {peak, "host_peak_bytes"}, {samples, "step_duration_s"}}) {
+  for (const auto& [profile, field] :
+       {std::pair(device, "device_s"), {peak, "host_peak_bytes"}, {samples, "step_duration_s"}}) {
     const auto trace = with_profile(profile);
     ASSERT_FALSE(trace) << field;
     EXPECT_NE(trace.error().message.find(field), std::string::npos) << trace.error().message;

@@ -1,5 +1,9 @@
 // `profile`: every axis really varies, work that is not comparable is refused, and --profile adds what costs.
 #include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <set>
+#include <thread>
 
 #include "base/result.h"
 #include "base/strings.h"
@@ -10,9 +14,11 @@
 namespace vauban::test {
 namespace {
 
+using namespace std::chrono_literals;
+
 std::vector<std::string> sweep(const std::string& axis, const std::string& values, std::vector<std::string> more = {}) {
-  std::vector<std::string> args{"profile", "base", "--axis", axis, "--values", values, "--max-tokens", "6",
-                                "--prompt-tokens", "5", "--json"};
+  std::vector<std::string> args{"profile",      "base", "--axis",          axis, "--values", values,
+                                "--max-tokens", "6",    "--prompt-tokens", "5",  "--json"};
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }
@@ -132,7 +138,8 @@ TEST(ProfileCommand, AFitIsMadeOnlyWhenAskedForAndSaysWhatItCannotTell) {
     EXPECT_TRUE(at(fit, {"reason"}).is_string());
     EXPECT_EQ(at(answer, {"metadata", "reason"}), at(fit, {"reason"}));
   }
-  const std::string text = work.run({"profile", "base", "--axis", "batch_size", "--values", "1,2,3,4,5", "--fit", "usl"}).out;
+  const std::string text =
+      work.run({"profile", "base", "--axis", "batch_size", "--values", "1,2,3,4,5", "--fit", "usl"}).out;
   EXPECT_NE(text.find("kappa"), std::string::npos) << text;
 }
 
@@ -171,10 +178,27 @@ TEST(ProfileCommand, ABatchThatDoesNotFitIsNotPassedOffAsOne) {
   EXPECT_EQ(at(read_json(work / "s" / "sweep.json"), {"status"}).as_string(), "not_computed");
 }
 
-/// On a host there is no device time; samples of the steps and the peak of the process cost, and come only when asked for.
+TEST(ProfileCommand, AnInterruptedSweepSaysSoAndGivesNoNumbers) {
+  const Workspace work;
+  Program program(sweep("token_count", "3,5", {"--samples", "50000", "--out", "s"}), work.path());
+  for (int i = 0; i < 3000 && !std::filesystem::exists(work / "s" / "artifacts"); ++i)
+    std::this_thread::sleep_for(10ms);
+  std::this_thread::sleep_for(50ms);
+  program.send(SIGINT);
+  const Outcome stopped = program.wait();
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.out << stopped.err;
+  const Json stored = read_json(work / "s" / "sweep.json");
+  EXPECT_EQ(at(stored, {"status"}).as_string(), "not_computed");
+  EXPECT_NE(at(stored, {"reason"}).as_string().find("of 100002 runs"), std::string::npos);
+  EXPECT_EQ(stored.find("points"), nullptr);
+}
+
+/// On a host there is no device time; samples of the steps and the peak of the process cost, and come only when asked
+/// for.
 TEST(ProfileFlag, AddsWhatCostsToTraceAndGenerate) {
   const Workspace work;
-  const std::vector<std::string> trace{"trace", "base", "--prompt", "Once upon a time", "--max-tokens", "4", "--json", "--out", "t"};
+  const std::vector<std::string> trace{"trace",  "base",  "--prompt", "Once upon a time", "--max-tokens", "4",
+                                       "--json", "--out", "t"};
   const auto samples = [](const Json& spans, std::string_view stage) {
     for (const Json& span : spans.items())
       if (at(span, {"name"}).as_string() == stage) return at(span, {"profile", "step_duration_s"}).size();
@@ -192,9 +216,11 @@ TEST(ProfileFlag, AddsWhatCostsToTraceAndGenerate) {
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_NE((wrong.out + wrong.err).find("batch, prefill, observe, intervene, decode, score"), std::string::npos);
 
-  const std::vector<std::string> generate{"generate", "base", "--prompt", "Once upon a time", "--max-tokens", "4", "--json"};
+  const std::vector<std::string> generate{"generate",     "base", "--prompt", "Once upon a time",
+                                          "--max-tokens", "4",    "--json"};
   const Json streamed = work.run(generate).json(), profiled = work.run(with(generate, "all")).json();
-  for (const char* key : {"text", "ids", "prompt_ids", "finish_reason"}) EXPECT_EQ(at(profiled, {key}), at(streamed, {key})) << key;
+  for (const char* key : {"text", "ids", "prompt_ids", "finish_reason"})
+    EXPECT_EQ(at(profiled, {key}), at(streamed, {key})) << key;
   EXPECT_EQ(streamed.find("profile"), nullptr);
   EXPECT_GT(at(profiled, {"profile"}).size(), 3u);
   EXPECT_NE(work.run({"man", "profile"}).out.find("host_peak_bytes (bytes, costs; prefill decode)"), std::string::npos);

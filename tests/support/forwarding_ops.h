@@ -55,7 +55,9 @@ class ForwardingOps : public Ops {
   Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override {
     return inner_->columns(x, begin, count);
   }
-  Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override { return inner_->select_rows(x, rows); }
+  Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override {
+    return inner_->select_rows(x, rows);
+  }
   Tensor lm_head(const Tensor& x, const Weight& w, double cap) override { return inner_->lm_head(x, w, cap); }
   PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> rows) override {
     return inner_->primitive(x, p, rows);

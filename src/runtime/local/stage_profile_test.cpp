@@ -1,6 +1,5 @@
 // What a device's counters become in the profiles of the spans, and what --profile adds.
 #include <gtest/gtest.h>
-
 #include <set>
 
 #include "backends/backends.h"
@@ -17,8 +16,8 @@
 namespace vauban {
 namespace {
 
-constexpr std::int64_t kLoadCopies = 1;      // for each weight
-constexpr std::int64_t kCopies = 2;          // in each step
+constexpr std::int64_t kLoadCopies = 1;  // for each weight
+constexpr std::int64_t kCopies = 2;      // in each step
 constexpr std::int64_t kSyncs = 3;
 constexpr std::int64_t kSyncsOfProfile = 2;  // more, where the device is profiled
 constexpr double kDeviceSeconds = 0.25;
@@ -73,8 +72,8 @@ class StageProfileTest : public testing::Test {
     auto model = Model::load(*source, *ops, context_);
     VB_ASSERT_OK(model);
     weights_ = static_cast<std::int64_t>((*model)->file->tensors().size());
-    auto runtime =
-        LocalRuntime::make(*std::move(model), std::move(ops), context_, {.engine = {.max_batch = 2, .prefill_chunk = 64}});
+    auto runtime = LocalRuntime::make(*std::move(model), std::move(ops), context_,
+                                      {.engine = {.max_batch = 2, .prefill_chunk = 64}});
     VB_ASSERT_OK(runtime);
     runtime_ = *std::move(runtime);
   }

@@ -56,8 +56,8 @@ Json settings_of(const ProfileConfig& config, const SweepPlan& plan) {
 }
 
 /// Where and with what it ran.
-void add_provenance(Json& document, const ProfileConfig& config, const SweepPlan& plan, const std::vector<Trace>& traces,
-                    const Session& session) {
+void add_provenance(Json& document, const ProfileConfig& config, const SweepPlan& plan,
+                    const std::vector<Trace>& traces, const Session& session) {
   document["settings"] = settings_of(config, plan);
   document["threads"] = session.context().pool.size();
   document["out"] = config.out.empty() ? Json() : Json(config.out);
@@ -89,10 +89,11 @@ std::string table(const TraceProfileSweep& sweep) {
   std::string text = format("{:>12}{:>10}{:>9}{:>22}{:>22}{:>22}{:>14}\n", to_string(sweep.axis), "requests", "samples",
                             "ms per run", "prefill tokens/s", "decode tokens/s", "peak MiB");
   for (const TraceProfileSweepPoint& point : sweep.points)
-    text += format("{:>12}{:>10}{:>9}{:>22}{:>22}{:>22}{:>14}\n", point.axis_value, point.requests, point.samples,
-                   spread(point.total_duration_s, 1e3), spread(point.prefill_tokens_per_second, 1),
-                   spread(point.decode_tokens_per_second, 1),
-                   point.peak_memory_bytes ? format("{:.1f}", static_cast<double>(*point.peak_memory_bytes) / (1 << 20)) : "-");
+    text += format(
+        "{:>12}{:>10}{:>9}{:>22}{:>22}{:>22}{:>14}\n", point.axis_value, point.requests, point.samples,
+        spread(point.total_duration_s, 1e3), spread(point.prefill_tokens_per_second, 1),
+        spread(point.decode_tokens_per_second, 1),
+        point.peak_memory_bytes ? format("{:.1f}", static_cast<double>(*point.peak_memory_bytes) / (1 << 20)) : "-");
   return text;
 }
 
@@ -102,9 +103,10 @@ std::string fit_lines(const Json& fit) {
   std::string text = format("fit: {}\n", status->as_string());
   for (const char* key : {"lambda", "sigma", "kappa", "n_star"})
     if (const Json* e = fit.find(key); e && e->is_object())
-      text += format("  {:<8}{:.6g}  [{:.4g}, {:.4g}]\n", key, e->find("value")->as_double(), e->find("low")->as_double(),
-                     e->find("high")->as_double());
-  if (const Json* reason = fit.find("reason"); reason && reason->is_string()) text += format("  {}\n", reason->as_string());
+      text += format("  {:<8}{:.6g}  [{:.4g}, {:.4g}]\n", key, e->find("value")->as_double(),
+                     e->find("low")->as_double(), e->find("high")->as_double());
+  if (const Json* reason = fit.find("reason"); reason && reason->is_string())
+    text += format("  {}\n", reason->as_string());
   return text;
 }
 
@@ -134,7 +136,8 @@ Result<int> report(const ProfileConfig& config, const SweepPlan& plan, const Swe
   if (session.out().json()) {
     VB_CHECK(session.out().print_json(document));
   } else {
-    session.out().text(sweep ? table(*sweep) + fit_lines(fit.json) : format("not computed: {}\n", describe(sweep.error())));
+    session.out().text(sweep ? table(*sweep) + fit_lines(fit.json)
+                             : format("not computed: {}\n", describe(sweep.error())));
     if (!config.out.empty()) session.out().text(format("sweep: {}/sweep.json\n", config.out));
   }
   return sweep ? 0 : kInconclusive;
@@ -159,14 +162,15 @@ Result<int> run_profile(const ProfileConfig& config, Session& session) {
 /// The fields come from the one table (trace/profile_fields.h).
 const std::string& description() {
   static const std::string text =
-      "Runs the same requests at each value of the axis: one repetition runs every value once, in a drawn order, so that a "
-      "drift of the machine does not pass for an effect; the first repetitions are warm-up. A point keeps every run's "
-      "numbers. Traces that cover other artifact kinds than the first are other work: the sweep is then refused (exit 4). An "
-      "interrupted sweep is not resumed, since its runs would not be comparable: sweep.json then says so.\n\n"
-      "--fit usl fits X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)) to the decode rate (along token_count the "
-      "prefill rate), with bootstrap intervals; `not_identifiable` when the interval of kappa contains 0 or the maximum lies "
-      "outside the values.\n\n"
-      "What a profile holds. `costs`: only for the stages that --profile names (here, for `trace` and for `generate`).\n" +
+      "Runs the same requests at each value of the axis: one repetition runs every value once, in a drawn order, so "
+      "that a drift of the machine does not pass for an effect; the first repetitions are warm-up. A point keeps every "
+      "run's numbers. Traces that cover other artifact kinds than the first are other work: the sweep is then refused "
+      "(exit 4). An interrupted sweep is not resumed, since its runs would not be comparable: sweep.json says so.\n\n"
+      "--fit usl fits X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)) to the decode rate (along token_count: "
+      "to "
+      "the prefill rate), with bootstrap intervals. `not_identifiable`: the interval of kappa contains 0, or the "
+      "maximum lies outside the values.\n\n"
+      "What a profile holds. `costs`: only for stages that --profile names (here, for `trace` and for `generate`).\n" +
       profile_fields_text();
   return text;
 }
@@ -174,7 +178,8 @@ const std::string& description() {
 }  // namespace
 
 Command profile_command() {
-  return make_command<ProfileConfig>({"profile", "measure what a model costs along one axis", description()}, run_profile);
+  return make_command<ProfileConfig>({"profile", "measure what a model costs along one axis", description()},
+                                     run_profile);
 }
 
 }  // namespace vauban

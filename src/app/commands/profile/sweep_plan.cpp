@@ -24,8 +24,10 @@ Result<std::vector<std::int64_t>> values_of(const ProfileConfig& config, SweepAx
     return invalid_input("--values: {} was given twice", *twice);
   if (config.fit.empty()) return values;
   if (values.size() < kLoadsOfAFit)
-    return invalid_input("--fit {} needs {} distinct --values or more, found {}", config.fit, kLoadsOfAFit, values.size());
-  if (values.front() < 1) return invalid_input("--fit {}: the law starts at 1, found the value {}", config.fit, values.front());
+    return invalid_input("--fit {} needs {} distinct --values or more, found {}", config.fit, kLoadsOfAFit,
+                         values.size());
+  if (values.front() < 1)
+    return invalid_input("--fit {}: the law starts at 1, found the value {}", config.fit, values.front());
   return values;
 }
 
@@ -48,7 +50,8 @@ Result<void> check_context(const ProfileConfig& config, const SweepPlan& plan, s
   const std::int64_t positions = prompt + std::max(0, config.max_tokens - 1);
   if (context_length <= 0 || positions <= context_length) return ok();
   return invalid_input("{} {} and --max-tokens {} take {} positions; the context of the model has {}",
-                       by_length ? "--values" : "--prompt-tokens", prompt, config.max_tokens, positions, context_length);
+                       by_length ? "--values" : "--prompt-tokens", prompt, config.max_tokens, positions,
+                       context_length);
 }
 
 void shuffle(std::vector<std::int64_t>& values, Rng& rng) {
@@ -60,14 +63,18 @@ void shuffle(std::vector<std::int64_t>& values, Rng& rng) {
 void fields(ProfileConfig& c, FieldVisitor& f) {
   f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
   f("axis", c.axis,
-    {.help = "what is varied: tokens of the prompt, requests in flight, or requests that wait behind --max-batch others",
+    {.help =
+         "what is varied: tokens of the prompt, requests in flight, or requests that wait behind --max-batch others",
      .required = true,
      .choices = {"token_count", "batch_size", "queue_depth"}});
   f("values", c.values, {.help = "on the axis: 1,2,4,8,16; without it five of them", .max = 1e6});
-  f("samples", c.samples, {.help = "measured runs of each value", .min = static_cast<double>(kMinimumSamples), .max = 1e5});
+  f("samples", c.samples,
+    {.help = "measured runs of each value", .min = static_cast<double>(kMinimumSamples), .max = 1e5});
   f("warmup", c.warmup, {.help = "runs of each value before those, which are dropped", .min = 0, .max = 1e5});
-  f("prompt_tokens", c.prompt_tokens, {.help = "length of the prompt, where it is not the axis", .min = 1, .max = 1e7, .unit = "tokens"});
-  f("max_tokens", c.max_tokens, {.help = "new tokens of each request, end tokens ignored", .min = 0, .max = 1e6, .unit = "tokens"});
+  f("prompt_tokens", c.prompt_tokens,
+    {.help = "length of the prompt, where it is not the axis", .min = 1, .max = 1e7, .unit = "tokens"});
+  f("max_tokens", c.max_tokens,
+    {.help = "new tokens of each request, end tokens ignored", .min = 0, .max = 1e6, .unit = "tokens"});
   f("max_batch", c.max_batch, {.help = "for queue_depth: requests in flight", .min = 1, .max = 1e5});
   f("prompt", c.prompt, {.help = "text whose tokens are repeated up to the length of the prompt"});
   f("ids", c.ids, {.help = "token ids instead of that text: 1,2,3"});

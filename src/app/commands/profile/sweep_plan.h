@@ -41,8 +41,8 @@ struct SweepPlan {
   std::vector<SweepRun> runs;
 };
 
-/// Errors: invalid_input naming the option: an unknown axis, a value below the axis's least or given twice, a fit with fewer than 5
-/// values or with one below 1; more positions than `context_length` (0: unknown).
+/// Errors: invalid_input naming the option: an unknown axis, a value below the axis's least or given twice, a fit with
+/// fewer than 5 values or with one below 1; more positions than `context_length` (0: unknown).
 Result<SweepPlan> plan_sweep(const ProfileConfig& config, std::int64_t context_length);
 
 /// axis, values, runs, requests, tokens, max_batch, order.

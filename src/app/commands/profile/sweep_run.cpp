@@ -50,12 +50,14 @@ Result<void> check_place(const SweepRun& run, SweepAxis axis, std::span<const Tr
     found = std::max(found, value);
   }
   if (found == run.value) return ok();
-  return with_hint(resource("{} {} was asked for, the engine ran at {}", to_string(axis), run.value, found),
-                   "fewer --prompt-tokens or more --max-tokens let more requests run at once; --memory makes room for them");
+  return with_hint(
+      resource("{} {} was asked for, the engine ran at {}", to_string(axis), run.value, found),
+      "fewer --prompt-tokens or more --max-tokens let more requests run at once; --memory makes room for them");
 }
 
 Result<void> run_once(const SweepRun& run, const SweepPlan& plan, const Question& question,
-                      const std::vector<std::int32_t>& ids, Runtime& runtime, PayloadSink* sink, std::vector<Trace>& traces) {
+                      const std::vector<std::int32_t>& ids, Runtime& runtime, PayloadSink* sink,
+                      std::vector<Trace>& traces) {
   const std::vector<TraceRequest> requests = requests_of(run, plan, question, ids);
   std::vector<Result<Trace>> answers = runtime.trace_batch(requests, sink);
   const std::size_t first = traces.size();
@@ -72,9 +74,11 @@ Result<void> run_all(const SweepPlan& plan, const ProfileConfig& config, const s
   for (std::size_t i = 0; i < plan.runs.size(); ++i) {
     context.progress.update("profile", i, plan.runs.size(), "runs");
     VB_CHECK(context.cancel.check(), "after {} of {} runs", i, plan.runs.size());
-    VB_CHECK(run_once(plan.runs[i], plan, question, ids, runtime, sink, traces), "after {} of {} runs", i, plan.runs.size());
+    VB_CHECK(run_once(plan.runs[i], plan, question, ids, runtime, sink, traces), "after {} of {} runs", i,
+             plan.runs.size());
     const bool repetition_ended = (i + 1) % plan.values.size() == 0;
-    if (repetition_ended && !check_stable_coverage(traces)) break;  // the summary will say why; more runs change nothing
+    if (repetition_ended && !check_stable_coverage(traces))
+      break;  // the summary will say why; more runs change nothing
   }
   context.progress.finish("profile");
   return ok();

@@ -15,9 +15,9 @@ struct SweepTraces {
   Result<void> ended = ok();
 };
 
-/// Stops after a repetition that shows unstable artifact coverage: summarise_sweep() then refuses it. Errors, in `ended`: those
-/// of the requests; cancelled; resource when the engine did not run what the axis asks for (too few requests at once).
-/// `ids`: the tokens that prompts are made of, at least one.
+/// Stops after a repetition that shows unstable artifact coverage: summarise_sweep() then refuses it. Errors, in
+/// `ended`: those of the requests; cancelled; resource when the engine did not run what the axis asks for (too few
+/// requests at once). `ids`: the tokens that prompts are made of, at least one.
 SweepTraces run_sweep(const SweepPlan& plan, const ProfileConfig& config, const std::vector<std::int32_t>& ids,
                       Runtime& runtime, PayloadSink* sink, const Context& context);
 
