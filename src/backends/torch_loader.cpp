@@ -2,7 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <utility>
+
 #include "backends/torch/torch_module.h"
+#include "base/strings.h"
 
 namespace vauban {
 namespace {
@@ -12,35 +15,41 @@ using torch_backend::ModuleEntry;
 
 constexpr std::string_view kHint =
     "install libtorch-dev and libopenblas0-openmp (scripts/setup --tests) and build again, or name a LibTorch with "
-    "-DCMAKE_PREFIX_PATH; '--backend cpu' needs neither";
+    "-DCMAKE_PREFIX_PATH (docs/torch.md); '--backend cpu' needs neither";
 
+template <class... Args>
+Error no_module(fmt::format_string<Args...> text, Args&&... args) {
+  return with_hint(unsupported("backend 'torch': {}", format(text, std::forward<Args>(args)...)), std::string(kHint));
+}
+
+/// A module's own libraries are looked for by the loader of the system, whose message names the one that is missing.
 Result<const Module*> open_module(const std::filesystem::path& path) {
   // Never closed: LibTorch cannot be unloaded.
   void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle) return with_hint(unsupported("backend 'torch': cannot load {}: {}", path.string(), ::dlerror()), std::string(kHint));
+  if (!handle) return no_module("cannot load {}: {}", path.string(), ::dlerror());
   const auto entry = reinterpret_cast<ModuleEntry>(::dlsym(handle, torch_backend::kModuleSymbol));
-  if (!entry)
-    return with_hint(unsupported("backend 'torch': {} is no module of vauban", path.string()), std::string(kHint));
-  const Module* module = entry();
-  if (const std::string digest = module->info().source_digest; digest != VAUBAN_TORCH_SOURCE_DIGEST)
+  const Module* module = entry ? entry() : nullptr;
+  if (!module) return no_module("{} is no module of vauban", path.string());
+  if (const std::string_view digest = module->source_digest; digest != VAUBAN_TORCH_SOURCE_DIGEST)
     return with_hint(unsupported("backend 'torch': {} was built from other sources ({}, this program from {})",
-                                 path.string(), digest, VAUBAN_TORCH_SOURCE_DIGEST),
+                                 path.string(), printable(digest, 40), VAUBAN_TORCH_SOURCE_DIGEST),
                      "build the target vauban_torch again");
   return module;
 }
 
-Result<const Module*> find_module() {
+/// The first that exists is the one: a broken module is an answer, not a reason to look elsewhere.
+Result<const Module*> find_module(std::span<const std::filesystem::path> places) {
   std::string looked;
-  for (const std::filesystem::path& place : torch_module_places()) {
+  for (const std::filesystem::path& place : places) {
     std::error_code ignored;
     if (std::filesystem::exists(place, ignored)) return open_module(place);
     looked += format("{}{}", looked.empty() ? "" : ", ", place.string());
   }
-  return with_hint(unsupported("backend 'torch': its module is not here (looked for {})", looked), std::string(kHint));
+  return no_module("its module is not here (looked for {})", looked);
 }
 
 const Result<const Module*>& the_module() {
-  static const Result<const Module*> module = find_module();
+  static const Result<const Module*> module = find_module(torch_module_places());
   return module;
 }
 
@@ -61,15 +70,15 @@ Result<std::unique_ptr<Ops>> make_torch_ops(const Context& context, const TorchR
   return module->make(context, {.device = request.device, .numerics = request.numerics, .training = request.training});
 }
 
-Result<std::unique_ptr<Ops>> make_torch_ops(const std::filesystem::path& path, const Context& context,
+Result<std::unique_ptr<Ops>> make_torch_ops(std::span<const std::filesystem::path> places, const Context& context,
                                             const TorchRequest& request) {
-  VB_TRY(const Module* module, open_module(path));
+  VB_TRY(const Module* module, find_module(places));
   return module->make(context, {.device = request.device, .numerics = request.numerics, .training = request.training});
 }
 
-Result<std::string> libtorch_version() {
+Result<TorchInfo> torch_info() {
   VB_TRY(const Module* module, the_module());
-  return module->info().libtorch;
+  return TorchInfo{.libtorch = module->libtorch, .devices = module->devices()};
 }
 
 }  // namespace vauban

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,11 +25,15 @@ std::vector<std::filesystem::path> torch_module_places();
 /// Opens the module on the first call and keeps it. Errors: unsupported, saying what to install or build, where the
 /// module or LibTorch is not there, or was built from other sources; those of the module.
 Result<std::unique_ptr<Ops>> make_torch_ops(const Context& context, const TorchRequest& request);
-/// The same from this file. For tests.
-Result<std::unique_ptr<Ops>> make_torch_ops(const std::filesystem::path& module, const Context& context,
+/// The same from the first of these files that exists. For tests.
+Result<std::unique_ptr<Ops>> make_torch_ops(std::span<const std::filesystem::path> places, const Context& context,
                                             const TorchRequest& request);
 
-/// Version of the LibTorch behind the module: "1.13.0". Errors: the same.
-Result<std::string> libtorch_version();
+struct TorchInfo {
+  std::string libtorch;              ///< version: "1.13.0"
+  std::vector<std::string> devices;  ///< "cpu", "cuda:0"
+};
+/// What the module says of itself. Errors: the same.
+Result<TorchInfo> torch_info();
 
 }  // namespace vauban

@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "base/files.h"
 #include "base/result.h"
 #include "base/strings.h"
 #include "cli/workspace.h"
@@ -53,9 +54,10 @@ TEST_P(ProfileAxes, TheAxisVariesInTheRecordedTraces) {
   }
   EXPECT_EQ(values, (std::vector<std::int64_t>{1, 3, 4}));
   using Counts = std::vector<std::int64_t>;
-  if (GetParam() == SweepAxis::token_count) EXPECT_EQ(requests, (Counts{1, 1, 1}));
-  if (GetParam() == SweepAxis::batch_size) EXPECT_EQ(requests, (Counts{1, 3, 4}));
-  if (GetParam() == SweepAxis::queue_depth) EXPECT_EQ(requests, (Counts{3, 5, 6})) << "two run, the others wait";
+  const std::map<SweepAxis, Counts> expected{{SweepAxis::token_count, {1, 1, 1}},
+                                             {SweepAxis::batch_size, {1, 3, 4}},
+                                             {SweepAxis::queue_depth, {3, 5, 6}}};  // two run, the others wait
+  EXPECT_EQ(requests, expected.at(GetParam()));
 
   // The profiles of the spans themselves vary, and the stored traces give the same sweep again.
   const std::vector<Trace> traces = traces_of(work / "s" / "traces.jsonl");

@@ -7,20 +7,27 @@
 namespace vauban::torch_backend {
 namespace {
 
-ModuleInfo info_of_module() { return {.libtorch = TORCH_VERSION, .source_digest = VAUBAN_TORCH_SOURCE_DIGEST}; }
+Result<void> check_training(const at::Device& device, std::string_view numerics) {
+  if (numerics != "f32")
+    return with_hint(unsupported("backend 'torch' trains in f32, found training numerics '{}'", numerics),
+                     "say numerics = \"f32\", or train with '--backend cpu'");
+  if (!device.is_cpu())  // optimisers, clipping and checkpoints write parameters through host pointers
+    return with_hint(unsupported("backend 'torch' trains in host memory only, found device '{}'", label_of(device)),
+                     "train with '--device cpu'; a GPU can trace and audit what was trained");
+  return ok();
+}
 
 Result<std::unique_ptr<Ops>> make(const Context& context, const ModuleOptions& options) {
   VB_TRY(const at::Device device, device_from(options.device));
-  if (options.training && options.numerics != "f32")
-    return with_hint(unsupported("backend 'torch' trains in f32, found training numerics '{}'", options.numerics),
-                     "say numerics = \"f32\", or train with '--backend cpu'");
+  if (options.training) VB_CHECK(check_training(device, options.numerics));
   return std::make_unique<TorchOps>(TorchSetting{.device = device,
                                                  .native = options.numerics == "native",
                                                  .training = options.training,
                                                  .threads = context.pool.size()});
 }
 
-constexpr Module kModule{.info = info_of_module, .make = make};
+constexpr Module kModule{
+    .source_digest = VAUBAN_TORCH_SOURCE_DIGEST, .libtorch = TORCH_VERSION, .devices = present_devices, .make = make};
 
 }  // namespace
 }  // namespace vauban::torch_backend

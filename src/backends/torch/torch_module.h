@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/context.h"
 #include "base/result.h"
@@ -21,15 +22,15 @@ struct ModuleOptions {
   bool training = false;      ///< keeps what gradients need; numerics is then "f32" or "bf16"
 };
 
-struct ModuleInfo {
-  std::string libtorch;       ///< version of the LibTorch that it runs on: "1.13.0"
-  std::string source_digest;  ///< of the headers that both sides share
-};
-
 /// What the module exports, under kModuleSymbol.
 struct Module {
-  ModuleInfo (*info)();
-  /// Errors: unsupported for a device that is absent (it lists those that are there) or unknown numerics.
+  /// Of the headers that both sides share. First and in plain C: it is read before anything else here is believed.
+  const char* source_digest;
+  const char* libtorch;  ///< version of the LibTorch that it was built with: "1.13.0"
+  /// "cpu", then the others that this machine has: "cuda:0", "mps".
+  std::vector<std::string> (*devices)();
+  /// Errors: unsupported for a device that is absent (it lists those that are there), for unknown numerics, and for
+  /// training elsewhere than in host memory.
   Result<std::unique_ptr<Ops>> (*make)(const Context& context, const ModuleOptions& options);
 };
 using ModuleEntry = const Module* (*)();

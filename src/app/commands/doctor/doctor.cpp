@@ -9,6 +9,7 @@
 #include "app/version.h"
 #include "backends/backends.h"
 #include "backends/cpu/cpu_ops.h"
+#include "backends/torch_loader.h"
 
 namespace vauban {
 namespace {
@@ -19,12 +20,22 @@ struct DoctorConfig {
 
 void fields(DoctorConfig& c, FieldVisitor& f) { fields(c.common, f); }
 
+/// What the torch backend's module says of itself; where it is not there, its row has the reason.
+void add_torch_info(Json& row) {
+  const Result<TorchInfo> info = torch_info();
+  if (!info) return;
+  row["libtorch"] = info->libtorch;
+  row["devices"] = Json::array();
+  for (const std::string& device : info->devices) row["devices"].push_back(device);
+}
+
 Json backend_rows(const Context& context) {
   Json list = Json::array();
   for (const BackendEntry& entry : all_backends()) {
     const auto ops = entry.make(context, {});
     Json row = Json::object({{"id", entry.id}, {"works", ops.has_value()}, {"reason", ops ? Json() : Json(describe(ops.error()))}});
     if (ops) row["device"] = (*ops)->device_label();
+    if (entry.id == "torch") add_torch_info(row);
     list.push_back(std::move(row));
   }
   return list;

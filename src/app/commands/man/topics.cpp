@@ -58,8 +58,22 @@ edit that changed nothing is recorded as a no-op.
     {"numerics", "which arithmetic is used, and what it promises",
      R"(exact    weights widened or decoded to f32, f32 activations and key/value cache (the reference backend: f64).
          The bits of a logit do not depend on the thread count, on the batch, or on prefill against decode.
-native   int8 activations per block, bf16 as bf16, 16-bit caches: arrives with the CPU engine; refused until then.
+native   bf16 (or f16) activations, keys and values where the model is stored so: `--backend torch`; norms, softmax and the
+         activation primitive compute in f32. On the other backends it arrives with the CPU engine; refused until then.
 fast     gives up the promise above: arrives with the CPU engine; refused until then.
+
+The torch backend promises no bits in any numerics: LibTorch chooses kernels by shape. Its traces say so
+(invariant_bits), and an audit measures the noise floor.
+)"},
+    {"devices", "which backend and which device computes",
+     R"(--backend cpu|reference|torch   `vauban list backends`; `vauban doctor` says which work here, and why others do not
+--device NAME                   cpu, cuda, cuda:1, mps: a device of that backend. One that is absent is an error
+                                that lists those that are there
+--device cuda,cpu               the first of these that is there; a trace records what was asked for
+                                (metadata.requested_device) and what computed (device)
+
+The torch backend is a module that is opened when it is asked for; it needs libtorch-dev, or the LibTorch that it was
+built with (docs/torch.md). Training on it is in host memory, in f32.
 )"},
     {"observe", "what a trace can record",
      R"(--observe SPEC[,SPEC]      SPEC = site:layers:form[@positions]
