@@ -19,7 +19,7 @@ constexpr std::string_view kHint =
 
 template <class... Args>
 Error no_module(fmt::format_string<Args...> text, Args&&... args) {
-  return with_hint(unsupported("backend 'torch': {}", format(text, std::forward<Args>(args)...)), std::string(kHint));
+  return with_hint(unsupported("backend 'torch': {}", fmt::format(text, std::forward<Args>(args)...)), std::string(kHint));
 }
 
 /// A module's own libraries are looked for by the loader of the system, whose message names the one that is missing.

@@ -111,7 +111,7 @@ Result<int> run_profiled(TraceRequest request, Runtime& runtime, bool has_text, 
   Generation done = generation_of(trace);
   done.prompt_ids = request.prompt_ids;
   if (session.out().json()) {
-    Json answer = to_json(done, has_text, timings_of(trace)), profiles = Json::array();
+    Json answer = to_json(done, has_text, timings_of(trace), runtime), profiles = Json::array();
     for (const TraceSpan& span : trace.spans()) profiles.push_back(to_json(*span.profile));
     answer["profile"] = std::move(profiles);
     VB_CHECK(session.out().print_json(answer, -1));
