@@ -329,5 +329,37 @@ TEST(StorableRequest, DowngradedWantsJoinThoseThatAskTheSame) {
   }
 }
 
+/// The coefficients of one row on a known direction say as much about its token as the row's own figures.
+TEST(Withhold, ProjectionsAreTreatedAsTheActivationsTheyComeFrom) {
+  const auto stored = [](std::string positions, Redaction redaction) {
+    TraceArtifact artifact{.artifact_id = "activation_projection.layer_1", .kind = ArtifactKind::metric};
+    artifact.shape = std::vector<std::int64_t>{1, 1};
+    artifact.dtype = "f32";
+    artifact.digest = artifact.payload_digest = std::string(64, 'a');
+    artifact.payload_path = "artifacts/x";
+    artifact.site = Site::resid_post;
+    artifact.layer = 1;
+    artifact.positions = std::move(positions);
+    artifact.summary = Json::object({{"mean", 0.5}});
+    artifact.metadata = Json::object({{"projection_summary", Json::object({{"mean", 0.5}})},
+                                      {"prompt_ids_sha256", std::string(64, 'b')},
+                                      {"mode", "project"}});
+    TraceParts parts{.trace_id = "t", .device = {"cpu", "cpu:0"}};
+    parts.artifacts = {artifact};
+    return withhold(Trace::make(std::move(parts)).value(), redaction, {}).value().artifacts().front();
+  };
+  const TraceArtifact one = stored("3", Redaction::redacted), all = stored("all", Redaction::redacted),
+                      omitted = stored("all", Redaction::omitted);
+  EXPECT_TRUE(one.digest.empty());
+  EXPECT_EQ(one.summary.size(), 0u);
+  EXPECT_EQ(one.metadata.find("projection_summary"), nullptr);
+  EXPECT_NE(one.metadata.find("mode"), nullptr) << "what was asked for stays";
+  EXPECT_FALSE(all.digest.empty());
+  EXPECT_NE(all.metadata.find("projection_summary"), nullptr);
+  EXPECT_TRUE(all.payload_path.empty());
+  EXPECT_TRUE(omitted.digest.empty());
+  EXPECT_EQ(omitted.metadata.find("prompt_ids_sha256"), nullptr);
+}
+
 }  // namespace
 }  // namespace vauban

@@ -88,7 +88,7 @@ void drop_figures(TraceArtifact& artifact) {
   artifact.digest.clear();
   artifact.summary = Json::object();
   artifact.metadata["withheld"] = kWithheld;
-  if (artifact.kind == ArtifactKind::intervention_result) drop_measured(artifact);
+  if (artifact.kind == ArtifactKind::intervention_result || artifact.kind == ArtifactKind::metric) drop_measured(artifact);
 }
 
 bool is_computed_from_text(const TraceArtifact& artifact) {
@@ -98,6 +98,7 @@ bool is_computed_from_text(const TraceArtifact& artifact) {
     case ArtifactKind::logits:
     case ArtifactKind::logprobs:
     case ArtifactKind::activation:
+    case ArtifactKind::metric:
       return true;
     default:
       return false;

@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t kMaxLayer = 9'999;     // far above any model, so that a typo cannot fill memory
 constexpr std::int64_t kMaxTop = 10'000'000;  // above any vocabulary
 constexpr std::size_t kQuotedBytes = 80;
+constexpr std::string_view kProjections = "projections:";
 
 Error refused(std::string_view what, std::string_view expected, std::string_view found) {
   return invalid_input("{}: expected {}, found '{}'", what, expected, printable(found, kQuotedBytes));
@@ -86,7 +87,16 @@ Result<void> check_parts(const SiteInfo& site, std::size_t parts) {
                        site.name, parts);
 }
 
+/// `projections:form`: those of the request's interventions, at their layers and positions.
+Result<Want> projections_from(std::string_view form) {
+  Want want{.kind = ArtifactKind::metric};
+  if (form != "summary" && form != "payload") return refused("form", "'summary' or 'payload'", form);
+  VB_CHECK(read_form(form, want));
+  return want;
+}
+
 Result<Want> want_from(std::string_view spec) {
+  if (spec.starts_with(kProjections)) return projections_from(spec.substr(kProjections.size()));
   Want want;
   VB_TRY(want.positions, take_positions(spec));
   const std::vector<std::string_view> parts = split(spec, ':');
@@ -130,6 +140,7 @@ Result<std::vector<Want>> parse_observe(std::string_view text) {
 }
 
 std::string observe_spec(const Want& want) {
+  if (want.kind == ArtifactKind::metric) return format("{}{}", kProjections, to_string(want.form));
   const bool sayable = want.moment == Moment::after && gapless(want.layers) &&
                        artifact_kind_of(want.site) == want.kind &&
                        (want.positions.kind != Positions::Kind::list || want.positions.values.size() == 1);

@@ -28,9 +28,10 @@ TEST(ObserveSpec, ReadsTheExamplesOfTheCommandLine) {
 }
 
 TEST(ObserveSpec, EverySpecReadsBackWhatItSays) {
-  for (const std::string spec : {"resid_post:all:summary", "q:3:payload", "k_rot:0-3:payload_f16@decode",
-                                 "final_norm_out:payload", "logits:top5@last", "logprobs:summary@7",
-                                 "attn_scores:2:payload@0-9", "kv_pages:summary", "sampled_id:payload"}) {
+  for (const std::string spec :
+       {"resid_post:all:summary", "q:3:payload", "k_rot:0-3:payload_f16@decode", "final_norm_out:payload",
+        "logits:top5@last", "logprobs:summary@7", "attn_scores:2:payload@0-9", "kv_pages:summary", "sampled_id:payload",
+        "projections:summary", "projections:payload"}) {
     const auto want = parse_observe_spec(spec);
     VB_ASSERT_OK(want);
     EXPECT_EQ(observe_spec(*want), spec);
@@ -70,6 +71,9 @@ TEST(ObserveSpec, RefusalsSayWhatWasExpected) {
       {"resid_post:all:summary,", "expected the name of a site"},
       {"resid_post:all:summary,resid_post:0:summary", "ask for the same"},
       {"resid_post:all:summary:x", "resid_post:layers:form"},
+      {"projections:top5", "'summary' or 'payload'"},
+      {"projections:payload@last", "'summary' or 'payload'"},
+      {"projections:summary,projections:summary", "ask for the same"},
   };
   for (const Refusal& refusal : refusals) {
     const auto wants = parse_observe(refusal.text);

@@ -71,12 +71,22 @@ Result<void> check_layers(const std::vector<int>& layers, Site site) {
   return ok();
 }
 
+/// Projections are those of the request's interventions, which have layers and positions of their own.
+Result<void> check_projections(const Want& want) {
+  if (!want.layers.empty() || want.positions != Positions{})
+    return invalid_input("kind 'metric': layers and positions are those of the interventions, found others");
+  if (want.dtype != "f32")
+    return invalid_input("kind 'metric': expected dtype 'f32', found '{}'", printable(want.dtype, 60));
+  return ok();
+}
+
 Result<void> check_want(const Want& want) {
   const bool needs_site =
       want.kind == ArtifactKind::activation || want.kind == ArtifactKind::logits || want.kind == ArtifactKind::logprobs;
   if (needs_site && !site_of(want))
     return invalid_input("site '{}' yields artifacts of kind '{}', found kind '{}'", to_string(want.site),
                          to_string(artifact_kind_of(want.site)), to_string(want.kind));
+  if (want.kind == ArtifactKind::metric) VB_CHECK(check_projections(want));
   VB_CHECK(check_layers(want.layers, want.site));
   VB_CHECK(check_positions(want.positions));
   const bool has_top = want.kind == ArtifactKind::logits || want.kind == ArtifactKind::logprobs;

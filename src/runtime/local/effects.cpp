@@ -65,6 +65,7 @@ void LayerEffect::add(const LayerEffect& other) {
   after.add(other.after);
   delta.add(other.delta);
   relative.add(other.relative);
+  if (positions.empty()) positions = other.positions;  // the policy is one: every layer meets the same rows
 }
 
 Json RunningSummary::to_json() const {
@@ -134,8 +135,10 @@ bool InterventionEffect::edits() const {
 }
 
 void InterventionEffect::add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result,
-                             std::span<const double> input_norms) {
+                             std::span<const double> input_norms, std::span<const std::int64_t> positions) {
   LayerEffect& effect = effects_[layer];
+  effect.positions.add(positions);
+  if (keeps_rows_) rows_[layer].add(result, input_norms);
   ++effect.passes;
   effect.prompt_rows += prompt_rows;
   effect.decoded_rows += static_cast<std::int64_t>(input_norms.size()) - prompt_rows;
@@ -169,6 +172,7 @@ void InterventionEffect::put_measured(Json& out, const LayerEffect& effect) cons
   out["unchanged_rows"] = effect.unchanged_rows;
   out["prompt_rows"] = effect.prompt_rows;
   out["decoded_rows"] = effect.decoded_rows;
+  out["position_runs"] = effect.positions.to_json();
   out["gate_open_count"] = effect.gates_open;
   out["projection_summary_before"] = effect.before.to_json();
   out["projection_summary_after"] = effect.after.to_json();
@@ -183,7 +187,14 @@ Json InterventionEffect::layer_json(int layer, const LayerEffect& effect) const 
   return out;
 }
 
-Json InterventionEffect::parameters() const {
+/// What the rows, the coefficients and their summary are called in the contract (7.3), for one layer or all of them.
+void InterventionEffect::put_shapes(Json& out, std::int64_t rows) const {
+  out["activation_shape"] = std::vector<std::int64_t>{rows, width_};
+  out["projection_shape"] = std::vector<std::int64_t>{rows, primitive_.basis_rows};
+  out["projection_summary"] = *out.find("projection_summary_before");
+}
+
+Json InterventionEffect::parameters(std::string_view dtype, const DeviceRef& device) const {
   Json out = Json::object({{"primitive", "activation_projection"},
                            {"name", intervention_.name},
                            {"site", to_string(intervention_.site)},
@@ -193,6 +204,8 @@ Json InterventionEffect::parameters() const {
                            {"direction_digest", intervention_.direction_digest},
                            {"direction_values_sha256", digest_of(primitive_.direction)},
                            {"norm_before", Json(primitive_.norms_before)},
+                           {"dtype", dtype},
+                           {"device", device.label},
                            {"direction_shape", Json(std::vector<std::int64_t>{primitive_.basis_rows, width_})}});
   const bool conditional = primitive_.mode == PrimitiveMode::conditional;
   if (conditional) {
@@ -225,16 +238,31 @@ TraceArtifact InterventionEffect::artifact(std::size_t index, std::string_view d
     no_op = no_op || (edits() && !effect.changed());
   }
   out.fire_count = total.passes;
-  out.metadata = parameters();
+  out.metadata = parameters(dtype, device);
   put_measured(out.metadata, total);
-  out.metadata["projection_summary"] = total.before.to_json();  // the contract's name; 7.3
+  put_shapes(out.metadata, total.rows());
   out.metadata["no_op"] = no_op;
-  out.metadata["dtype"] = dtype;
-  out.metadata["device"] = device.label;
   out.metadata["layer_index"] = out.layer ? Json(*out.layer) : Json();
   out.metadata["layers"] = std::move(per_layer);
-  out.metadata["activation_shape"] = std::vector<std::int64_t>{total.rows(), width_};
-  out.metadata["projection_shape"] = std::vector<std::int64_t>{total.rows(), primitive_.basis_rows};
+  return out;
+}
+
+std::vector<ProjectionArtifact> InterventionEffect::projections(std::string_view dtype, const DeviceRef& device) const {
+  std::vector<ProjectionArtifact> out;
+  for (const auto& [layer, rows] : rows_) {
+    const LayerEffect& effect = at(layer);
+    TraceArtifact frame;
+    frame.site = intervention_.site;
+    if (info(intervention_.site).per_layer) frame.layer = layer;
+    frame.positions = intervention_.positions.to_string();
+    frame.fire_count = effect.passes;
+    frame.metadata = Json::object({{"name", intervention_.name}, {"position_runs", effect.positions.to_json()}});
+    Json details = parameters(dtype, device);
+    for (const auto& [key, value] : layer_json(layer, effect).entries()) details[key] = value;
+    put_shapes(details, effect.rows());
+    for (ProjectionArtifact& made : projection_artifacts(rows, primitive_.basis_rows, edits(), frame, details))
+      out.push_back(std::move(made));
+  }
   return out;
 }
 

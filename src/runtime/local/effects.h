@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "model/config.h"
 #include "ops/ops.h"
+#include "runtime/local/projections.h"
 #include "vauban/trace.h"
 
 namespace vauban {
@@ -37,6 +38,7 @@ struct LayerEffect {
   std::int64_t unchanged_rows = 0;  ///< touched, and changed by no more than kNoEffect
   RunningSummary before, after;    ///< projections on the direction or basis
   RunningSummary delta, relative;  ///< L2 of output - input per row; the same as a share of the input row's norm
+  PositionRuns positions;          ///< of the rows touched
   void add(const LayerEffect& other);  ///< of another layer; `passes` is the larger of the two
   std::int64_t rows() const { return prompt_rows + decoded_rows; }
   bool changed() const { return relative.count() > 0 && relative.max() > kNoEffect; }
@@ -60,12 +62,18 @@ class InterventionEffect {
   bool applies_to(Site site, int layer) const;
   bool edits() const;  ///< false where it only projects, behind a gate or not
 
-  /// `input_norms`: L2 norm of each row that was touched, before the edit.
-  void add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result, std::span<const double> input_norms);
+  /// From now on the projections of every row are kept: projections() returns them.
+  void keep_rows() { keeps_rows_ = true; }
+
+  /// `input_norms`: L2 norm of each row that was touched, before the edit; `positions`: where those rows stand.
+  void add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result, std::span<const double> input_norms,
+           std::span<const std::int64_t> positions);
 
   /// `intervention.{index}`, without a producer; docs/trace-format.md lists its metadata. The effect is "changed",
   /// "none" or, for a projection, "observed".
   TraceArtifact artifact(std::size_t index, std::string_view dtype, const DeviceRef& device) const;
+  /// What was kept of each layer that it touched (projections.h); the metadata has the keys of a layer of artifact().
+  std::vector<ProjectionArtifact> projections(std::string_view dtype, const DeviceRef& device) const;
   /// One entry per layer where nothing changed although the mode edits.
   std::vector<Missing> no_ops() const;
 
@@ -75,14 +83,17 @@ class InterventionEffect {
   std::string effect_of(const LayerEffect& effect) const;
   void put_measured(Json& out, const LayerEffect& effect) const;
   Json layer_json(int layer, const LayerEffect& effect) const;
-  Json parameters() const;
+  Json parameters(std::string_view dtype, const DeviceRef& device) const;
+  void put_shapes(Json& out, std::int64_t rows) const;
   const LayerEffect& at(int layer) const;
 
   Intervention intervention_;
   Primitive primitive_;
   std::vector<int> layers_;
   std::int64_t width_ = 0;
+  bool keeps_rows_ = false;
   std::map<int, LayerEffect> effects_;
+  std::map<int, ProjectionRows> rows_;
 };
 
 /// Those of a request, in order. Errors: those of make().

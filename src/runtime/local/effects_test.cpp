@@ -53,18 +53,20 @@ TEST(InterventionEffect, RecordsEveryFieldOfTheContract) {
   auto made = InterventionEffect::make(edit(), config(), able());
   VB_ASSERT_OK(made);
   const std::vector<double> norms{10, 10};
-  made->add(0, 2, measured({2, 4}, {1, 2}, {1, 2}), norms);
-  made->add(2, 2, measured({-6, 8}, {-3, 4}, {3, 4}), norms);
+  const std::vector<std::int64_t> positions{1, 2};
+  made->add(0, 2, measured({2, 4}, {1, 2}, {1, 2}), norms, positions);
+  made->add(2, 2, measured({-6, 8}, {-3, 4}, {3, 4}), norms, positions);
   const Json record = record_of(*made);
   for (const char* key :
        {"primitive", "name", "layer_index", "mode", "alpha", "activation_shape", "direction_shape", "projection_shape",
         "projection_summary", "intervened", "device", "dtype", "site", "position_policy", "rows_touched",
         "gate_open_count", "direction_digest", "norm_before", "delta_summary", "projection_summary_before",
-        "projection_summary_after", "no_op"})
+        "projection_summary_after", "no_op", "position_runs"})
     EXPECT_NE(record.find(key), nullptr) << key;
   EXPECT_EQ(record.find("primitive")->as_string(), "activation_projection");
   EXPECT_EQ(record.find("position_policy")->as_string(), "1-3");
   EXPECT_EQ(record.find("rows_touched")->as_int(), 4);
+  EXPECT_EQ(*record.find("position_runs")->dump(), "[[1,2]]");
   EXPECT_EQ(record.find("norm_before")->items().front().as_double(), 5.0);
   EXPECT_EQ(number(record, "projection_summary", "mean"), 2.0);
   EXPECT_EQ(number(record, "projection_summary", "min"), -6.0);
@@ -79,8 +81,9 @@ TEST(InterventionEffect, OneUnchangedLayerIsANoOpThoughAnotherChanged) {
   auto made = InterventionEffect::make(edit(), config(), able());
   VB_ASSERT_OK(made);
   const std::vector<double> norms{10, 10};
-  made->add(0, 2, measured({0, 0}, {0, 0}, {0, 0}), norms);
-  made->add(2, 2, measured({2, 0}, {1, 0}, {1, 0}), norms);
+  const std::vector<std::int64_t> positions{1, 2};
+  made->add(0, 2, measured({0, 0}, {0, 0}, {0, 0}), norms, positions);
+  made->add(2, 2, measured({2, 0}, {1, 0}, {1, 0}), norms, positions);
   const Json record = record_of(*made);
   EXPECT_TRUE(record.find("no_op")->as_bool());
   EXPECT_TRUE(record.find("intervened")->as_bool());

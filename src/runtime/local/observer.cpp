@@ -126,17 +126,19 @@ Tensor Observer::apply(InterventionEffect& effect, const Share& share, int layer
   const auto start = clock_.monotonic();
   const std::int64_t prompt_rows = share.observed->prompt_rows;
   std::vector<std::int32_t> rows;
+  std::vector<std::int64_t> positions;
   std::int64_t rows_of_prompt = 0;
   for (std::size_t i = 0; i < share.rows.size(); ++i) {
     if (!effect.intervention().positions.contains(share.positions[i], prompt_rows - 1, prompt_rows)) continue;
     rows.push_back(share.rows[i]);
+    positions.push_back(share.positions[i]);
     rows_of_prompt += share.positions[i] < prompt_rows;
   }
   if (rows.empty()) return x;
   const Tensor matrix = as_matrix(x);
   const std::vector<double> norms = row_norms(matrix, rows);
   const PrimitiveResult result = ops_.primitive(matrix, effect.primitive(), rows);
-  effect.add(layer, rows_of_prompt, result, norms);
+  effect.add(layer, rows_of_prompt, result, norms, positions);
   share.observed->intervene_s += seconds_since(clock_, start);
   return result.output.reshaped(x.shape());
 }

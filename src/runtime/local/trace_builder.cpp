@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "base/sha256.h"
 #include "runtime/local/trace_artifacts.h"
@@ -35,7 +36,8 @@ class TraceBuilder {
   void load_and_tokenize();
   void prompt_pass();
   Result<void> observations();
-  void interventions();
+  Result<void> interventions();
+  Result<void> projections(Span at, const InterventionEffect& effect, std::string_view dtype);
   void generation();
   void scores();
   void emission();
@@ -48,6 +50,7 @@ class TraceBuilder {
   DeviceRef device_;
   TraceParts parts_;
   std::vector<TraceArtifact> logprob_artifacts_;
+  std::map<std::string, int> projection_ids_;  ///< how often each was given out
   StageCost emit_;
 };
 
@@ -133,8 +136,27 @@ Result<void> TraceBuilder::observations() {
   return ok();
 }
 
-void TraceBuilder::interventions() {
-  if (run_.observed.effects.empty()) return;
+/// Per-row projections, where they are wanted (projections.h). The stage "emit" left out drops the payloads.
+Result<void> TraceBuilder::projections(Span at, const InterventionEffect& effect, std::string_view dtype) {
+  const bool payload = std::any_of(run_.request.want.begin(), run_.request.want.end(), [](const Want& want) {
+    return want.kind == ArtifactKind::metric && want.form == Form::payload;
+  });
+  for (ProjectionArtifact& made : effect.projections(dtype, device_)) {
+    TraceArtifact& artifact = made.artifact;
+    const int uses = ++projection_ids_[artifact.artifact_id];
+    if (uses > 1) artifact.artifact_id += format(".{}", uses);
+    for (const auto& [key, value] : run_.input_identity().entries()) artifact.metadata[key] = value;
+    if (payload && !run_.leaves_out("emit") && setting_.sink) VB_CHECK(store_projection(made, *setting_.sink));
+    if (payload && !setting_.sink) artifact.metadata["payload"] = "not kept: there is no artifact store";
+    produce(at, std::move(artifact));
+  }
+  return ok();
+}
+
+Result<void> TraceBuilder::interventions() {
+  if (run_.observed.effects.empty() && wants(ArtifactKind::metric))
+    miss(ArtifactKind::metric, "projections are those of interventions, and the request has none");
+  if (run_.observed.effects.empty()) return ok();
   StageCost intervene;
   intervene.add_seconds(run_.observed.intervene_s);
   const Span at = span("intervene", intervene);
@@ -142,7 +164,10 @@ void TraceBuilder::interventions() {
   Json no_ops = Json::array();
   for (std::size_t i = 0; i < run_.observed.effects.size(); ++i) {
     const InterventionEffect& effect = run_.observed.effects[i];
-    produce(at, effect.artifact(i, dtype, device_));
+    TraceArtifact record = effect.artifact(i, dtype, device_);
+    for (const auto& [key, value] : run_.input_identity().entries()) record.metadata[key] = value;
+    produce(at, std::move(record));
+    VB_CHECK(projections(at, effect, dtype));
     for (Missing& entry : effect.no_ops()) {
       no_ops.push_back(Json::object({{"intervention", effect.intervention().name},
                                      {"layer", entry.layer ? Json(*entry.layer) : Json()},
@@ -151,6 +176,9 @@ void TraceBuilder::interventions() {
     }
   }
   parts_.metadata["no_op_interventions"] = std::move(no_ops);
+  if (wants(ArtifactKind::metric) && projection_ids_.empty())
+    miss(ArtifactKind::metric, "no intervention met a row at its positions");
+  return ok();
 }
 
 std::string TraceBuilder::why_no_text() const {
@@ -221,7 +249,7 @@ Result<Trace> TraceBuilder::build() {
   load_and_tokenize();
   prompt_pass();
   VB_CHECK(observations());
-  interventions();
+  VB_CHECK(interventions());
   generation();
   scores();
   emission();

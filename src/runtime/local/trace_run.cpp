@@ -22,6 +22,13 @@ bool TraceRun::leaves_out(std::string_view stage) const {
   return std::find(request.leave_out.begin(), request.leave_out.end(), stage) != request.leave_out.end();
 }
 
+Json TraceRun::input_identity() const {
+  Json out = Json::object({{"prompt_ids_sha256", sha256_hex(std::as_bytes(std::span<const std::int32_t>(prompt)))}});
+  if (const Json* id = request.metadata.is_object() ? request.metadata.find("prompt_id") : nullptr)
+    out["prompt_id"] = *id;
+  return out;
+}
+
 Result<void> TraceRun::prepare(const TraceSetting& setting) {
   const int layers = static_cast<int>(setting.model.config.layers);
   observed.prompt_rows = static_cast<std::int64_t>(prompt.size());
@@ -37,6 +44,8 @@ Result<void> TraceRun::prepare(const TraceSetting& setting) {
       continue;
     }
     observed.wants.push_back(want);
+    if (want.kind == ArtifactKind::metric)
+      for (InterventionEffect& effect : observed.effects) effect.keep_rows();
   }
   RecorderSetup setup;
   setup.layers = layers;
@@ -44,9 +53,8 @@ Result<void> TraceRun::prepare(const TraceSetting& setting) {
   // Known now, and two models that go on differently stay comparable.
   setup.last_position = observed.prompt_rows - 1;
   setup.capability = &setting.capability;
-  setup.metadata =
-      Json::object({{"prompt_ids_sha256", sha256_hex(std::as_bytes(std::span<const std::int32_t>(prompt)))},
-                    {"numerics", to_string(setting.numerics)}});
+  setup.metadata = input_identity();
+  setup.metadata["numerics"] = to_string(setting.numerics);
   VB_TRY(observed.recorder, Recorder::make(observed.wants, std::move(setup)));
   return ok();
 }

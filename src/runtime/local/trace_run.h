@@ -35,6 +35,9 @@ struct TraceRun {
   bool leaves_out(std::string_view stage) const;
   bool tokenized() const { return request.prompt_ids.empty(); }
 
+  /// Which prompt an artifact belongs to: `prompt_ids_sha256` and, where the request's metadata names one, `prompt_id`.
+  Json input_identity() const;
+
   /// Checks the request against the model and makes recorder and effects. `prompt` has been set.
   Result<void> prepare(const TraceSetting& setting);
   /// What the engine runs for it.

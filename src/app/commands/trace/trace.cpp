@@ -1,5 +1,6 @@
 /// vauban trace MODEL (--prompt | --ids) --observe SPEC --out DIR: one run, observed.
 
+#include <algorithm>
 #include <chrono>
 
 #include "app/command.h"
@@ -29,6 +30,8 @@ Result<TraceRequest> request_of(const TraceConfig& config, const Session& sessio
   VB_TRY(request.want, to_wants(config.observe));
   if (config.intervene) {
     VB_TRY(request.interventions, read_interventions(*config.intervene));
+    const bool asked = std::ranges::any_of(request.want, [](const Want& w) { return w.kind == ArtifactKind::metric; });
+    if (!asked) request.want.push_back({.kind = ArtifactKind::metric});  // what the edits met belongs to the record
   }
   request.leave_out = config.leave_out;
   return request;
