@@ -35,6 +35,24 @@ Result<void> check_direction(const LayerDirection& entry) {
   return ok();
 }
 
+/// Rows that are not orthonormal would count a shared component twice (trace-contract 7.1).
+Result<void> check_basis(const LayerDirection& entry) {
+  constexpr double kTolerance = 1e-3;
+  const std::size_t width = entry.direction.size(), rows = entry.basis.size() / width;
+  for (std::size_t a = 0; a < rows; ++a)
+    for (std::size_t b = 0; b <= a; ++b) {
+      double dot = 0;
+      for (std::size_t i = 0; i < width; ++i)
+        dot += static_cast<double>(entry.basis[a * width + i]) * static_cast<double>(entry.basis[b * width + i]);
+      if (std::abs(dot - (a == b ? 1.0 : 0.0)) <= kTolerance) continue;
+      return with_hint(
+          corrupt("basis.{}: expected orthonormal rows (to {}), found a product of {:.6g} between rows {} and {}",
+                  entry.layer, kTolerance, dot, a, b),
+          "orthonormalise the rows; given inline as `basis` in [[interventions]] they are orthonormalised");
+    }
+  return ok();
+}
+
 /// Lengths and values of every layer; whatever the container.
 Result<void> check(const DirectionFile& file) {
   if (file.layers.empty()) return not_found("expected tensors named direction.<layer>, found none");
@@ -52,6 +70,7 @@ Result<void> check(const DirectionFile& file) {
     if (entry.basis.size() % width != 0)
       return corrupt("basis.{}: expected rows of {} values, found {} values", entry.layer, width, entry.basis.size());
     VB_CHECK(check_values(format("basis.{}", entry.layer), entry.basis));
+    VB_CHECK(check_basis(entry));
   }
   return ok();
 }
@@ -219,8 +238,10 @@ const LayerDirection* DirectionFile::find(int layer) const {
 
 Result<DirectionFile> read_directions(const std::filesystem::path& path) {
   auto file = read_from(path);
-  if (!file) return with_context(std::move(file).error(), format("in {}", path.string()));
-  return file;
+  if (file) return file;
+  Error error = with_context(std::move(file).error(), format("in {}", path.string()));
+  if (error.code != ErrorCode::corrupt || !error.hint.empty()) return error;
+  return with_hint(std::move(error), "`vauban measure` writes direction files");
 }
 
 Result<std::string> write_directions(const std::filesystem::path& path, const DirectionFile& file, FileOps& ops) {

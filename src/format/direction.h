@@ -48,7 +48,7 @@ struct DirectionFile {
 
 /// `.gguf` is read as a control vector, anything else as safetensors.
 /// Errors: those of the container; corrupt, naming the tensor, for a name, shape or type that does not fit, NaN,
-/// infinities, a zero direction or widths that differ; not_found where the file holds no `direction.<layer>`.
+/// infinities, a zero direction, a basis that is not orthonormal to 1e-3, or widths that differ; not_found where the file holds no `direction.<layer>`.
 Result<DirectionFile> read_directions(const std::filesystem::path& path);
 
 /// The same two containers, by the extension; sets nothing but the file. Returns the SHA-256 of what was written.

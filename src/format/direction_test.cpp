@@ -1,8 +1,11 @@
 #include "format/direction.h"
 
+#include <bit>
 #include <cstring>
 #include <limits>
 
+#include "base/json_file.h"
+#include "format/gguf.h"
 #include "format/gguf_writer.h"
 #include "format/safetensors.h"
 #include "format/safetensors_writer.h"
@@ -132,14 +135,66 @@ TEST(DirectionFile, RefusesWhatCannotBeADirection) {
   EXPECT_NE(written({{"direction.one", {1, 2}}}).find("layer number"), std::string::npos);
   EXPECT_NE(written({{"direction.01", {1, 2}}}).find("layer number"), std::string::npos);
   EXPECT_NE(written({{"direction.1", {1, nan}}}).find("NaN"), std::string::npos);
+  EXPECT_NE(written({{"direction.1", {1, nan}}}).find("`vauban measure` writes"), std::string::npos);
   EXPECT_NE(written({{"direction.1", {0, 0}}}).find("zero vector"), std::string::npos);
   EXPECT_NE(written({{"direction.1", {1, 2}}}, {1, 2}).find("rank 1"), std::string::npos);
   EXPECT_NE(written({{"direction.1", {1, 2}}, {"norm.1", {1, 2}}}).find("one value"), std::string::npos);
   EXPECT_NE(written({{"direction.1", {1, 2}}}, {2}, {{"chosen", "3"}}).find("chosen layer 3"), std::string::npos);
+  DirectionFile slanted = small();
+  slanted.layers[0].basis = {0.6F, 0.8F, 0, 0, 0.01F, 1};
+  EXPECT_NE(describe(write_directions(folder / "b.safetensors", slanted).error()).find("orthonormal rows"),
+            std::string::npos);
+  slanted.layers[0].basis = {0.6F, 0.8F, 0, 0, 1e-4F, 1};
+  VB_EXPECT_OK(write_directions(folder / "b.safetensors", slanted));
+  slanted.layers[0].basis = {0.6F, 0.8F, 0, 0, 0, 1.01F};
+  EXPECT_FALSE(write_directions(folder / "b.safetensors", slanted)) << "a row that is too long";
   DirectionFile widths = small();
   widths.layers[1].direction = {1, 0};
   EXPECT_FALSE(write_directions(folder / "w.safetensors", widths));
   EXPECT_FALSE(std::filesystem::exists(folder / "w.safetensors"));
+}
+
+std::vector<float> floats_of(const Json& tensors, int layer) {
+  std::vector<float> out;
+  for (const Json& bits : tensors.find(format("direction.{}", layer))->find("bits")->items())
+    out.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits.as_int())));
+  return out;
+}
+
+std::vector<std::uint32_t> bits_of(const std::vector<float>& values) {
+  std::vector<std::uint32_t> out;
+  for (const float value : values) out.push_back(std::bit_cast<std::uint32_t>(value));
+  return out;
+}
+
+/// Frozen answers of the Python package `gguf`: tests/peers/control_vector.
+TEST(DirectionFile, AControlVectorIsWhatLlamaCppsOwnPackageReadsAndWrites) {
+  const auto peer = read_json_file(test::source_dir() / "tests/peers/control_vector/peer.json");
+  VB_ASSERT_OK(peer);
+  const Json &theirs = *peer->find("written_by_gguf"), &ours = *peer->find("read_by_gguf");
+  const test::TempDir folder;
+  std::string bytes;
+  const std::string hex = theirs.find("file_hex")->as_string();
+  for (std::size_t i = 0; i < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  VB_ASSERT_OK(write_file_atomic(folder / "theirs.gguf", bytes));
+  const auto read = read_directions(folder / "theirs.gguf");
+  VB_ASSERT_OK(read);
+  ASSERT_EQ(read->layers.size(), 3u);
+  for (const LayerDirection& entry : read->layers)
+    EXPECT_EQ(bits_of(entry.offset()), bits_of(floats_of(*theirs.find("tensors"), entry.layer))) << entry.layer;
+
+  DirectionFile file;
+  for (const int index : {1, 2, 12})
+    file.layers.push_back({.layer = index, .direction = floats_of(*theirs.find("tensors"), index)});
+  file.provenance = {{"architecture", "llama"}, {"site", "resid_post"}};
+  const auto digest = write_directions(folder / "ours.gguf", file);
+  VB_ASSERT_OK(digest);
+  EXPECT_EQ(*digest, ours.find("sha256")->as_string()) << "the bytes that the package read";
+  EXPECT_EQ(ours.find("architecture")->as_string(), "controlvector");
+  EXPECT_EQ(ours.find("model_hint")->as_string(), "llama");
+  EXPECT_EQ(ours.find("layer_count")->as_int(), 3);
+  for (const LayerDirection& entry : file.layers)
+    EXPECT_EQ(bits_of(floats_of(*ours.find("tensors"), entry.layer)), bits_of(entry.direction)) << entry.layer;
 }
 
 /// Mean differences of a real model (Arditi et al. 2024): the published direction is the one at its published place,
@@ -165,13 +220,43 @@ TEST(DirectionFile, ThePublishedRefusalDirectionIsTheMeanDifferenceAtItsPublishe
     const auto first = differences->begin() + (3 * 24 + index) * 2048;
     all.layers.push_back(layer(index, std::vector<float>(first, first + 2048), 1.0F));
   }
+  // The published container itself: read and written again, every tensor's bytes; written once more, the same file.
+  // (Its header is another writer's JSON, with blanks.)
   const test::TempDir out;
+  const auto rewrite = [](const ModelFile& from, const std::filesystem::path& to) {
+    std::vector<NamedTensorView> tensors;
+    for (const TensorEntry& entry : from.tensors()) tensors.push_back({entry.name, entry.view});
+    SafetensorsMetadata kept;
+    for (const auto& [key, value] : from.metadata().entries())
+      if (value.is_string()) kept[key] = value.as_string();
+    return write_safetensors(to, tensors, kept);
+  };
+  VB_ASSERT_OK(rewrite(**file, out / "copy.safetensors"));
+  const auto copy = open_safetensors(out / "copy.safetensors");
+  VB_ASSERT_OK(copy);
+  EXPECT_EQ((*copy)->metadata(), (*file)->metadata());
+  ASSERT_EQ((*copy)->tensors().size(), 2u);
+  for (const TensorEntry& entry : (*copy)->tensors())
+    EXPECT_EQ((*copy)->tensor_digest(entry), (*file)->tensor_digest(*(*file)->find(entry.name))) << entry.name;
+  VB_ASSERT_OK(rewrite(**copy, out / "again.safetensors"));
+  EXPECT_TRUE(test::read_text(out / "again.safetensors") == test::read_text(out / "copy.safetensors"));
+
   const auto digest = write_directions(out / "a.safetensors", all);
   VB_ASSERT_OK(digest);
   const auto read = read_directions(out / "a.safetensors");
   VB_ASSERT_OK(read);
   for (int index = 0; index < 24; ++index) EXPECT_EQ(read->find(index)->direction, all.find(index)->direction);
   EXPECT_EQ(*write_directions(out / "b.safetensors", *read), *digest);
+
+  // As a control vector: every bit of the values, and the same bytes when it is written again.
+  all.layers.erase(all.layers.begin());
+  const auto vector = write_directions(out / "a.gguf", all);
+  VB_ASSERT_OK(vector);
+  const auto back = read_directions(out / "a.gguf");
+  VB_ASSERT_OK(back);
+  ASSERT_EQ(back->layers.size(), 23u);
+  for (int index = 1; index < 24; ++index) EXPECT_EQ(back->find(index)->direction, all.find(index)->direction);
+  EXPECT_EQ(*write_directions(out / "b.gguf", *back), *vector);
 }
 
 }  // namespace
