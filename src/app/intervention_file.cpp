@@ -146,7 +146,10 @@ struct Sources {
 
 Result<Intervention> at_layer(const Intervention& frame, const Sources& from, int layer) {
   Intervention out = frame;
-  out.layers = {layer};
+  if (info(out.site).per_layer)
+    out.layers = {layer};
+  else
+    out.layers.clear();  // the file calls it layer 0
   if (from.direction) {
     VB_TRY(const LayerDirection* entry, entry_of(*from.direction, layer));
     take_direction(*entry, out.primitive);

@@ -36,7 +36,8 @@ inline void fields(InterventionConfig& c, FieldVisitor& f) {
      .choices = {"project", "subtract", "add", "subspace_project", "subspace_remove", "subspace_add", "clamp",
                  "conditional", "offset"}});
   f("inner_mode", c.inner_mode,
-    {.help = "conditional: what to do where the gate is open", .choices = {"subtract", "add", "clamp", "offset"}});
+    {.help = "conditional: what to do where the gate is open",
+     .choices = {"subtract", "add", "subspace_remove", "subspace_add", "clamp", "offset"}});
   f("positions", c.positions, {.help = "all, last, a-b, decode"});
   f("alpha", c.alpha, {.help = "strength; 0 changes nothing"});
   f("lo", c.lo, {.help = "clamp: lower bound of the projection"});

@@ -1,4 +1,4 @@
-#include "app/commands/steer/layer_choice.h"
+#include "app/layer_choice.h"
 
 #include "base/strings.h"
 #include "vauban/trace.h"

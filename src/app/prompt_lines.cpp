@@ -1,4 +1,4 @@
-#include "app/commands/measure/prompt_lines.h"
+#include "app/prompt_lines.h"
 
 #include "base/files.h"
 #include "base/strings.h"

@@ -1,8 +1,13 @@
 // `measure` and `steer`: a direction is measured on real activations, saved with where it came from, and what it does
 // to an answer is measured too.
+#include <cmath>
+
 #include "base/result.h"
+#include "base/rng.h"
 #include "cli/workspace.h"
 #include "format/direction.h"
+#include "format/safetensors.h"
+#include "format/safetensors_writer.h"
 
 namespace vauban::test {
 namespace {
@@ -256,6 +261,22 @@ TEST(Steer, RefusesFilesAndLayersThatDoNotFit) {
   wide.layers = {{.layer = 0, .direction = std::vector<float>(32, 1.0F)}};
   VB_ASSERT_OK(write_directions(work / "wide.safetensors", wide));
   refused("wide.safetensors", {}, 2, "64");
+  const auto raw = [&](const std::string& file, const std::string& name, const std::vector<float>& values,
+                       Shape shape) {
+    const std::vector<float> direction(64, 0.125F);
+    VB_ASSERT_OK(write_safetensors(
+        work / file,
+        std::vector<NamedTensorView>{{"direction.0", {DType::f32, {64}, std::as_bytes(std::span(direction))}},
+                                     {name, {DType::f32, shape, std::as_bytes(std::span(values))}}},
+        {}));
+  };
+  std::vector<float> slanted(128, 0.0F);
+  slanted[0] = slanted[64] = 1.0F;
+  slanted[65] = 0.5F;
+  raw("slanted.safetensors", "basis.0", slanted, {2, 64});
+  refused("slanted.safetensors", {"--layers", "0", "--mode", "subspace_remove"}, 3, "orthonormal rows");
+  raw("nan.safetensors", "direction.1", std::vector<float>(64, std::nanf("")), {64});
+  refused("nan.safetensors", {"--layers", "0"}, 3, "NaN");
   wide.layers = {{.layer = 9, .direction = std::vector<float>(64, 1.0F)}};
   VB_ASSERT_OK(write_directions(work / "deep.safetensors", wide));
   refused("deep.safetensors", {}, 2, "layer 9 does not exist");
@@ -329,6 +350,185 @@ TEST(Steer, AnAuditOfASteeredCandidateSeesTheChange) {
   ASSERT_EQ(at(report, {"intervention_results"}).size(), 1u);
   const Json& edit = at(report, {"intervention_results"}).items().front();
   EXPECT_EQ(at(edit, {"with_effect"}).as_int(), at(edit, {"answers"}).as_int());
+}
+
+/// The gate's direction is another file's; where it opens can be counted by scanning the text for it.
+TEST(Steer, AConditionalOpensByTheDirectionOfItsOwnGateFile) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  ASSERT_EQ(work.run(measure("g.safetensors", {"--seed", "5", "--method", "pca"})).exit_code, 0);
+  const std::string text = "Once upon a time";
+  const Json scanned = work.run({"scan", "base", "--direction", "g.safetensors", "--layer", "1", "--prompt", text,
+                                 "--out", "s", "--json"})
+                           .json();
+  std::vector<double> on_gate;
+  for (const Json& token : at(at(scanned, {"prompts"}).items().front(), {"tokens"}).items())
+    on_gate.push_back(at(token, {"projection"}).as_double());
+  std::vector<double> sorted = on_gate;
+  std::ranges::sort(sorted);
+  const double tau = (sorted[sorted.size() / 2 - 1] + sorted[sorted.size() / 2]) / 2;  // opens for half of the tokens
+  const auto gated = [&](std::vector<std::string> more) {
+    std::vector<std::string> args{"steer",  "base",        "--direction", "d.safetensors",   "--prompt",
+                                  text,     "--layers",    "1",           "--max-tokens",    "0",
+                                  "--mode", "conditional", "--tau",       format("{}", tau), "--json"};
+    args.insert(args.end(), more.begin(), more.end());
+    return work.run(args);
+  };
+  const Outcome done = gated({"--gate", "g.safetensors", "--inner-mode", "offset"});
+  ASSERT_EQ(done.exit_code, 0) << done.err << done.out;
+  EXPECT_EQ(at(first_effect(done.json()), {"gate_open_count"}).as_int(),
+            std::ranges::count_if(on_gate, [&](double p) { return p > tau; }));
+  EXPECT_EQ(at(first_effect(done.json()), {"rows"}).as_int(), std::ssize(on_gate));
+  const auto refused = [&](const Outcome& outcome, int code, const char* what) {
+    EXPECT_EQ(outcome.exit_code, code) << outcome.out;
+    EXPECT_NE(outcome.out.find(what), std::string::npos) << outcome.out;
+  };
+  refused(gated({"--gate", "g.safetensors", "--gate-sha256", std::string(64, '0')}), 3, "expected SHA-256");
+  refused(gated({"--gate", "absent.safetensors"}), 2, "absent.safetensors");
+  refused(work.run(steer("d.safetensors", {"--mode", "subtract", "--gate", "g.safetensors"})), 2, "--mode conditional");
+  DirectionFile early;
+  early.layers = {{.layer = 0, .direction = std::vector<float>(64, 0.125F)}};
+  VB_ASSERT_OK(write_directions(work / "early.safetensors", early));
+  refused(gated({"--gate", "early.safetensors"}), 2, "for the gate");
+}
+
+/// A subspace goes as it was saved: the rows of basis.<layer>, all of them removed.
+TEST(Steer, RemovingASubspaceUsesEveryRowOfTheFilesBasis) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors", {"--method", "pca", "--components", "3"})).exit_code, 0);
+  work.write("edit.toml",
+             "[[interventions]]\nname = \"out\"\nmode = \"subspace_remove\"\nlayers = [1]\ndirection_file = "
+             "\"d.safetensors\"\n");
+  const Json answer = work.run({"trace", "base", "--prompt", "Once upon a time", "--intervene", "edit.toml",
+                                "--observe", "projections:payload", "--out", "t", "--json"})
+                          .json();
+  int seen = 0;
+  for (const Json& artifact : at(answer, {"artifacts"}).items()) {
+    const std::string& id = at(artifact, {"id"}).as_string();
+    if (!id.starts_with("activation_projection")) continue;
+    const auto payload = open_safetensors(work / "t" / at(artifact, {"path"}).as_string());
+    VB_ASSERT_OK(payload);
+    EXPECT_EQ((*payload)->tensors().front().view.shape[1], 3);
+    const double largest = at(artifact, {"summary", "abs_max"}).as_double();
+    if (id.ends_with(".after")) {
+      EXPECT_LT(largest, 1e-4);
+    } else {
+      EXPECT_GT(largest, 1e-2);
+    }
+    ++seen;
+  }
+  EXPECT_EQ(seen, 2);
+}
+
+/// A real, published model (TinyStories, 260 thousand parameters).
+class RealModel : public testing::Test {
+ protected:
+  std::string model() const { return (shared_data() / "models/stories260K/hf").string(); }
+  Outcome run(std::vector<std::string> args, std::vector<std::string> more = {}) const {
+    args.insert(args.begin() + 1, model());
+    args.insert(args.end(), more.begin(), more.end());
+    args.emplace_back("--json");
+    return work_.run(args);
+  }
+  Outcome steer(const std::string& direction, std::vector<std::string> more) const {
+    return run({"steer", "--direction", direction, "--prompt", "Once upon a time"}, std::move(more));
+  }
+  /// Every row of the residual of a layer that the greedy answer meets.
+  std::vector<std::vector<double>> residuals(int layer, int max_tokens) const {
+    const Json answer = run({"trace", "--prompt", "Once upon a time", "--max-tokens", format("{}", max_tokens),
+                             "--observe", format("resid_post:{}:payload", layer), "--out", "look"})
+                            .json();
+    std::vector<std::vector<double>> rows;
+    for (const Json& artifact : at(answer, {"artifacts"}).items()) {
+      if (at(artifact, {"kind"}).as_string() != "activation") continue;
+      const auto file = open_safetensors(work_ / "look" / at(artifact, {"path"}).as_string());
+      const auto values = decode_f64((*file)->tensors().front().view);
+      const auto width = static_cast<std::ptrdiff_t>((*file)->tensors().front().view.shape[1]);
+      for (auto at = values->begin(); at != values->end(); at += width) rows.emplace_back(at, at + width);
+    }
+    return rows;
+  }
+  Workspace work_;
+};
+
+TEST_F(RealModel, SteeringChangesPrefillAndDecodingByTheMeasuredAmount) {
+  VB_NEED_SHARED("models/stories260K/hf");
+  work_.write("positive.txt", lines(" was happy", 24));
+  work_.write("negative.txt", lines(" was sad", 24));
+  const Outcome measured =
+      run({"measure", "--positive", "positive.txt", "--negative", "negative.txt", "--out", "d.safetensors"});
+  ASSERT_EQ(measured.exit_code, 0) << measured.err << measured.out;
+  const std::vector<std::string> push{"--mode", "offset", "--alpha", "8", "--layers", "2"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), push.begin(), push.end());
+    const Outcome done = steer("d.safetensors", more);
+    EXPECT_EQ(done.exit_code, 0) << done.err << done.out;
+    return done.json();
+  };
+  const Json all = with({"--max-tokens", "16"});
+  EXPECT_NE(at(all, {"ids"}), at(all, {"baseline_ids"}));
+  const Json& effect = first_effect(all);
+  EXPECT_NEAR(at(effect, {"measured"}).as_double(), at(effect, {"requested"}).as_double(),
+              1e-4 * std::abs(at(effect, {"requested"}).as_double()));
+  EXPECT_GT(at(effect, {"prompt_rows"}).as_int(), 0);
+  EXPECT_EQ(at(effect, {"decoded_rows"}).as_int(), 15);
+  const Json prefill = with({"--max-tokens", "1"});
+  EXPECT_FALSE(at(prefill, {"same_bits"}).as_bool()) << "the logits behind the prompt";
+  EXPECT_EQ(at(first_effect(prefill), {"decoded_rows"}).as_int(), 0);
+  const Json decode = with({"--max-tokens", "16", "--positions", "decode"});
+  EXPECT_EQ(at(first_effect(decode), {"prompt_rows"}).as_int(), 0);
+  EXPECT_EQ(at(decode, {"ids"}).items().front(), at(decode, {"baseline_ids"}).items().front());
+  EXPECT_NE(at(decode, {"ids"}), at(decode, {"baseline_ids"})) << "new tokens are edited too";
+  const Json none = with({"--max-tokens", "16", "--alpha", "0"});
+  EXPECT_TRUE(at(none, {"same_bits"}).as_bool());
+}
+
+TEST_F(RealModel, ADirectionOrthogonalToEverythingItTouchesIsANoOpAndOneThatIsNotIsNone) {
+  VB_NEED_SHARED("models/stories260K/hf");
+  constexpr int kLayer = 2, kNew = 6;
+  const auto rows = residuals(kLayer, kNew);
+  ASSERT_GT(rows.size(), 6u);
+  const std::size_t width = rows.front().size();
+  ASSERT_LT(rows.size(), width) << "there is a direction outside their span";
+  std::vector<std::vector<double>> basis;
+  const auto dot = [&](const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < width; ++i) sum += a[i] * b[i];
+    return sum;
+  };
+  const auto outside = [&](std::vector<double> v) {
+    for (int pass = 0; pass < 2; ++pass)
+      for (const auto& b : basis) {
+        const double overlap = dot(v, b);
+        for (std::size_t i = 0; i < width; ++i) v[i] -= overlap * b[i];
+      }
+    const double length = std::sqrt(dot(v, v));
+    for (double& value : v) value /= length;
+    return v;
+  };
+  for (const auto& row : rows) basis.push_back(outside(row));
+  Rng rng(11);
+  std::vector<double> random(width);
+  for (double& value : random) value = rng.normal();
+  const std::vector<double> orthogonal = outside(random);
+  const auto answer = [&](const std::vector<double>& direction) {
+    DirectionFile file;
+    file.layers = {{.layer = kLayer, .direction = {direction.begin(), direction.end()}}};
+    EXPECT_TRUE(write_directions(work_ / "o.safetensors", file));
+    return steer("o.safetensors", {"--mode", "subtract", "--max-tokens", format("{}", kNew)});
+  };
+  const Outcome nothing = answer(orthogonal);
+  EXPECT_EQ(nothing.exit_code, 1) << nothing.out;
+  EXPECT_TRUE(at(nothing.json(), {"no_op"}).as_bool());
+  EXPECT_EQ(at(nothing.json(), {"ids"}), at(nothing.json(), {"baseline_ids"}));
+  EXPECT_NE(nothing.out.find("had no effect"), std::string::npos) << nothing.out;
+  std::vector<double> leaning = orthogonal;  // the same, a hundredth towards one of the rows
+  for (std::size_t i = 0; i < width; ++i) leaning[i] += 0.01 * basis.back()[i];
+  const Outcome something = answer(leaning);
+  EXPECT_EQ(something.exit_code, 0) << something.out;
+  EXPECT_FALSE(at(something.json(), {"no_op"}).as_bool());
 }
 
 }  // namespace

@@ -20,9 +20,11 @@
   X(man)                   \
   X(measure)               \
   X(merge_adapter)         \
+  X(probe)                 \
   X(quantize)              \
   X(report)                \
   X(run)                   \
+  X(scan)                  \
   X(schema)                \
   X(score)                 \
   X(steer)                 \

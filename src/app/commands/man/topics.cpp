@@ -47,6 +47,8 @@ conditional       inner_mode where h . gate > tau, else h
 offset            h + alpha d, d as it is (control vectors); from a measured direction file alpha norm d: alpha counts
                   differences between the two groups of prompts that were measured
 
+conditional: gate_file (of steer: --gate) is the direction file of the gate, where it is not the direction's own.
+
 Edits act in prefill and in decoding. The record holds the projections before and after and the size of the change; an
 edit that changed nothing is recorded as a no-op.
 )"},
@@ -64,6 +66,7 @@ resid_post:0-3:payload@last    values of the last position, as a safetensors fil
 attn_pattern:2:payload         attention weights of layer 2, (heads, rows, rows)
 logprobs:top20                 the 20 most likely tokens at every position
 logits:payload@last            all logits of the last position
+projections:payload            what the interventions of the run met: h . d and |h| of every row
 
 `vauban list sites` names the sites. What cannot be observed is listed under `missing` with its reason.
 )"},

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "app/commands/measure/prompt_lines.h"
+#include "app/prompt_lines.h"
 #include "evidence/directions/directions.h"
 #include "vauban/runtime.h"
 

@@ -4,6 +4,7 @@
 
 #include "app/command.h"
 #include "app/commands/measure/gather.h"
+#include "app/commands/measure/measure_config.h"
 #include "app/open.h"
 #include "app/version.h"
 #include "base/sha256.h"
@@ -12,38 +13,13 @@
 namespace vauban {
 namespace {
 
-struct MeasureConfig {
-  std::string model, positive, negative, out;
-  std::string site = "resid_post", positions = "last", method = "mean_difference";
-  int components = 1, controls = 100, bootstraps = 20, max_tokens = 0;
-  bool chat = false;
+struct MeasureCommandConfig {
+  MeasureConfig measure;
   CommonOptions common;
 };
 
-void fields(MeasureConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
-  f("positive", c.positive,
-    {.help = "prompts that the direction points to: a text a line, or JSONL with text, prompt or messages",
-     .required = true,
-     .metavar = "FILE",
-     .file = true});
-  f("negative", c.negative,
-    {.help = "prompts that it points away from", .required = true, .metavar = "FILE", .file = true});
-  f("out", c.out,
-    {.help = "direction file: .safetensors, or .gguf for a control vector",
-     .required = true,
-     .metavar = "FILE",
-     .file = true});
-  f("site", c.site, {.help = "see `vauban list sites`"});
-  f("positions", c.positions,
-    {.help = "token rows averaged into one per prompt: last (of the prompt), all, a-b, decode"});
-  f("method", c.method, {.help = "how a direction is fitted", .choices = {"mean_difference", "pca"}});
-  f("components", c.components, {.help = "of pca: rows of the subspace saved as basis.<layer>", .min = 1, .max = 64});
-  f("controls", c.controls, {.help = "random directions, and shuffles of the labels", .min = 20, .max = 100000});
-  f("bootstraps", c.bootstraps, {.help = "resamples whose directions are compared", .min = 2, .max = 10000});
-  f("max_tokens", c.max_tokens,
-    {.help = "new tokens after each prompt, for positions decode or all", .min = 0, .max = 1e6, .unit = "tokens"});
-  f("chat", c.chat, {.help = "lines are messages of the user: apply the model's chat template"});
+void fields(MeasureCommandConfig& c, FieldVisitor& f) {
+  fields(c.measure, f);
   fields(c.common, f);
 }
 
@@ -149,7 +125,8 @@ LayerDirection saved(const MeasuredDirection& measured, bool with_basis) {
 
 /// What somebody needs to trust or repeat the measurement. No clock and no path: equal inputs give equal files.
 Result<std::map<std::string, std::string>> provenance(const MeasureConfig& config, const Groups& groups,
-                                                      const Runtime& runtime, const DirectionReport& report) {
+                                                      const Runtime& runtime, const DirectionReport& report,
+                                                      std::uint64_t seed) {
   VB_TRY(const std::string positive, sha256_file(config.positive));
   VB_TRY(const std::string negative, sha256_file(config.negative));
   VB_TRY(const std::string scores, layers_json(report).dump());
@@ -170,7 +147,7 @@ Result<std::map<std::string, std::string>> provenance(const MeasureConfig& confi
                                             {"negative_sha256", negative},
                                             {"n_positive", format("{}", groups.positive.size())},
                                             {"n_negative", format("{}", groups.negative.size())},
-                                            {"seed", format("{}", config.common.seed)},
+                                            {"seed", format("{}", seed)},
                                             {"scores", scores},
                                             {"tool", format("vauban {}", version())}};
 }
@@ -189,7 +166,7 @@ Result<Measured> measure(const MeasureConfig& config, Session& session, Runtime&
   DirectionOptions options{.components = config.components,
                            .controls = config.controls,
                            .bootstraps = config.bootstraps,
-                           .seed = config.common.seed};
+                           .seed = session.options().seed};
   VB_TRY(options.method, direction_method_from(config.method));
   Measured out;
   VB_TRY(out.report, measure_directions(layers, options));
@@ -197,7 +174,7 @@ Result<Measured> measure(const MeasureConfig& config, Session& session, Runtime&
   for (const MeasuredDirection& measured : out.report.layers)
     out.file.layers.push_back(saved(measured, options.method == DirectionMethod::pca));
   out.file.chosen = out.report.layers[out.report.chosen].layer;
-  VB_TRY(out.file.provenance, provenance(config, groups, runtime, out.report));
+  VB_TRY(out.file.provenance, provenance(config, groups, runtime, out.report, session.options().seed));
   if (config.out.ends_with(".gguf")) fit_control_vector(out);
   VB_TRY(out.file.digest, write_directions(config.out, out.file));
   return out;
@@ -231,18 +208,6 @@ std::string plain(const MeasureConfig& config, const Measured& measured) {
   return text + format("{}  sha256 {}\n", config.out, measured.file.digest);
 }
 
-Result<int> run_measure(const MeasureConfig& config, Session& session) {
-  VB_CHECK(gather_options(config));
-  VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session));
-  VB_TRY(const Measured measured, measure(config, session, *runtime));
-  if (session.out().json()) {
-    VB_CHECK(session.out().print_json(answer_of(config, measured, *runtime)));
-  } else {
-    session.out().text(plain(config, measured));
-  }
-  return 0;
-}
-
 constexpr std::string_view kDescription =
     "Each prompt gives one vector per layer: the mean of its activations at the chosen positions. Half of the "
     "prompts fit a direction (mean of the positive ones - mean of the negative ones, or the principal direction "
@@ -257,11 +222,27 @@ constexpr std::string_view kDescription =
     "a control vector for llama.cpp: direction.N = norm * direction, added to the output of layer N counted from "
     "0; layer 0 has no place there.";
 
+Result<int> run_measure_command(const MeasureCommandConfig& config, Session& session) {
+  return run_measure(config.measure, session);
+}
+
 }  // namespace
 
+Result<int> run_measure(const MeasureConfig& config, Session& session) {
+  VB_CHECK(gather_options(config));
+  VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session));
+  VB_TRY(const Measured measured, measure(config, session, *runtime));
+  if (session.out().json()) {
+    VB_CHECK(session.out().print_json(answer_of(config, measured, *runtime)));
+  } else {
+    session.out().text(plain(config, measured));
+  }
+  return 0;
+}
+
 Command measure_command() {
-  return make_command<MeasureConfig>(
-      {"measure", "measure the direction that separates two groups of prompts", kDescription}, run_measure);
+  return make_command<MeasureCommandConfig>(
+      {"measure", "measure the direction that separates two groups of prompts", kDescription}, run_measure_command);
 }
 
 }  // namespace vauban

@@ -17,7 +17,7 @@ struct RunCommandConfig {
 };
 
 void fields(RunCommandConfig& c, FieldVisitor& f) {
-  f("config", c.config, {.help = "TOML file with [audit], [diff] or [trace]: see `vauban schema config`", .required = true, .positional = true, .metavar = "CONFIG.toml"});
+  f("config", c.config, {.help = "TOML file with one of [audit], [diff], [trace], [measure], [steer], [probe], [scan]: see `vauban schema config`", .required = true, .positional = true, .metavar = "CONFIG.toml"});
   f("plan", c.plan, {.help = "say what would be done, and stop"});
   fields(c.common, f);
 }
@@ -55,8 +55,8 @@ Result<int> run_run(const RunCommandConfig& config, Session& outer) {
   ReadNotes notes;
   VB_TRY(RunConfig file, read_toml_file<RunConfig>(config.config, &notes));
   for (const ReadNote& note : notes.notes) outer.out().note(format("note: {}: {}", note.path, note.text));
-  if (file.audit.has_value() + file.diff.has_value() + file.trace.has_value() != 1)
-    return with_hint(invalid_input("{}: expected exactly one of [audit], [diff], [trace]", config.config), "`vauban init` writes one to start from");
+  if (file.commands() != 1)
+    return with_hint(invalid_input("{}: expected exactly one of [audit], [diff], [trace], [measure], [steer], [probe], [scan]", config.config), "`vauban init` writes one to start from");
   Session session(merged(file, outer), outer.command_line());
   if (file.audit) {
     file.audit->plan |= config.plan;
@@ -65,6 +65,10 @@ Result<int> run_run(const RunCommandConfig& config, Session& outer) {
   }
   if (config.plan) return invalid_input("{}: --plan goes with [audit]; there is nothing else to plan", config.config);
   if (file.trace) return run_trace(*file.trace, session);
+  if (file.measure) return run_measure(*file.measure, session);
+  if (file.steer) return run_steer(*file.steer, session);
+  if (file.probe) return run_probe(*file.probe, session);
+  if (file.scan) return run_scan(*file.scan, session);
   VB_TRY(const Json answer, diff(*file.diff, session));
   return print(answer, false, file.diff->out.value_or(""), session);
 }

@@ -1,53 +1,23 @@
 /// vauban steer MODEL --direction F --mode M --alpha X --prompt T: one answer with an edit, beside the one without.
 
 #include "app/command.h"
-#include "app/commands/steer/layer_choice.h"
+#include "app/commands/steer/steer_config.h"
 #include "app/intervention_file.h"
+#include "app/layer_choice.h"
 #include "app/open.h"
-#include "app/prompt_options.h"
+#include "base/sha256.h"
 #include "runner/trace_rows.h"
 
 namespace vauban {
 namespace {
 
-struct SteerConfig {
-  std::string model, direction;
-  std::string mode = "add", inner_mode = "subtract", layers = "chosen", positions = "all";
-  std::optional<std::string> site, direction_sha256;
-  std::optional<std::uint64_t> random_seed;
-  double alpha = 1.0, lo = 0.0, hi = 0.0, tau = 0.0;
-  PromptOptions prompt;
-  SamplingOptions sampling;
+struct SteerCommandConfig {
+  SteerConfig steer;
   CommonOptions common;
 };
 
-void fields(SteerConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
-  f("direction", c.direction,
-    {.help = "direction file of `vauban measure`, or a GGUF control vector",
-     .required = true,
-     .metavar = "FILE",
-     .file = true});
-  f("direction_sha256", c.direction_sha256, {.help = "SHA-256 that the file must have"});
-  f("mode", c.mode,
-    {.help = "arithmetic at the site: see `vauban man interventions`",
-     .choices = {"project", "subtract", "add", "subspace_project", "subspace_remove", "subspace_add", "clamp",
-                 "conditional", "offset"}});
-  f("alpha", c.alpha,
-    {.help = "strength; offset: in measured differences (norm * direction), else a share of the projection; 0 changes "
-             "nothing"});
-  f("layers", c.layers, {.help = "chosen (by the file), all, or 3, 3-5, 2,4,7; from 0"});
-  f("positions", c.positions, {.help = "token rows that are edited: all, last (of the prompt), a-b, decode"});
-  f("site", c.site, {.help = "default: the site that was measured"});
-  f("random_seed", c.random_seed,
-    {.help = "control: a random direction of the same length in place of the measured one"});
-  f("inner_mode", c.inner_mode,
-    {.help = "conditional: what to do where h . direction > tau", .choices = {"subtract", "add", "clamp", "offset"}});
-  f("lo", c.lo, {.help = "clamp: lower bound of the projection"});
-  f("hi", c.hi, {.help = "clamp: upper bound of the projection"});
-  f("tau", c.tau, {.help = "conditional: the gate opens above this projection"});
-  fields(c.prompt, f);
-  fields(c.sampling, f);
+void fields(SteerCommandConfig& c, FieldVisitor& f) {
+  fields(c.steer, f);
   fields(c.common, f);
 }
 
@@ -71,12 +41,25 @@ InterventionConfig as_intervention(const SteerConfig& config, const SteerPlan& p
   out.direction_file = config.direction;
   out.direction_sha256 = config.direction_sha256;
   out.random_seed = config.random_seed;
-  if (config.mode == "conditional") out.gate_file = config.direction;
+  if (config.mode == "conditional") out.gate_file = config.gate.value_or(config.direction);
   return out;
+}
+
+Result<void> check_gate(const SteerConfig& config) {
+  if (!config.gate && !config.gate_sha256) return ok();
+  if (config.mode != "conditional")
+    return with_hint(invalid_input("--gate goes with --mode conditional, found --mode {}", config.mode),
+                     "--inner-mode then says what to do where the gate is open");
+  if (!config.gate_sha256) return ok();
+  if (!config.gate) return invalid_input("--gate-sha256 is that of --gate, which is not given");
+  VB_TRY(const std::string found, sha256_file(*config.gate));
+  if (found == *config.gate_sha256) return ok();
+  return corrupt("{}: expected SHA-256 {}, found {}", *config.gate, *config.gate_sha256, found);
 }
 
 Result<SteerPlan> plan_of(const SteerConfig& config) {
   SteerPlan plan;
+  VB_CHECK(check_gate(config));
   VB_TRY(plan.file, read_directions(config.direction));
   VB_TRY(plan.layers, layers_from(config.layers, plan.file), "in {}", config.direction);
   VB_TRY(plan.interventions, to_interventions({as_intervention(config, plan)}));
@@ -100,8 +83,8 @@ struct Answers {
   Trace baseline, steered;
 };
 
-Result<Answers> run_both(const SteerConfig& config, const SteerPlan& plan, Runtime& runtime) {
-  VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, config.common.seed)));
+Result<Answers> run_both(const SteerConfig& config, const SteerPlan& plan, std::uint64_t seed, Runtime& runtime) {
+  VB_TRY(TraceRequest request, to_request(config.prompt, to_sampling(config.sampling, seed)));
   VB_TRY(request.prompt_ids, runtime.tokenize(request));
   request.input_text.clear();
   request.apply_chat_template = false;
@@ -229,20 +212,6 @@ std::string plain(const Json& answer) {
   return text;
 }
 
-Result<int> run_steer(const SteerConfig& config, Session& session) {
-  VB_TRY(const SteerPlan plan, plan_of(config));
-  VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
-  VB_TRY(const Answers answers, run_both(config, plan, *runtime));
-  const Json effects = effects_of(answers.steered);
-  const Json answer = answer_of(config, plan, answers, effects, notes_of(config, plan, answers, *runtime));
-  if (session.out().json()) {
-    VB_CHECK(session.out().print_json(answer));
-  } else {
-    session.out().text(plain(answer));
-  }
-  return config.alpha != 0 && any_no_op(effects) ? 1 : 0;
-}
-
 constexpr std::string_view kDescription =
     "Runs the prompt twice, without and with the edit, in prefill and in decoding, and reports what the edit "
     "really did: per layer the requested and the measured change of the mean projection on the direction. An edit "
@@ -255,11 +224,29 @@ constexpr std::string_view kDescription =
     "The same edit of an audited candidate is a TOML file with [[interventions]] and direction_file (`vauban man "
     "interventions`), given to `vauban audit --intervene`.";
 
+Result<int> run_steer_command(const SteerCommandConfig& config, Session& session) {
+  return run_steer(config.steer, session);
+}
+
 }  // namespace
 
+Result<int> run_steer(const SteerConfig& config, Session& session) {
+  VB_TRY(const SteerPlan plan, plan_of(config));
+  VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
+  VB_TRY(const Answers answers, run_both(config, plan, session.options().seed, *runtime));
+  const Json effects = effects_of(answers.steered);
+  const Json answer = answer_of(config, plan, answers, effects, notes_of(config, plan, answers, *runtime));
+  if (session.out().json()) {
+    VB_CHECK(session.out().print_json(answer));
+  } else {
+    session.out().text(plain(answer));
+  }
+  return config.alpha != 0 && any_no_op(effects) ? 1 : 0;
+}
+
 Command steer_command() {
-  return make_command<SteerConfig>({"steer", "answer a prompt with an edit along a measured direction", kDescription},
-                                   run_steer);
+  return make_command<SteerCommandConfig>(
+      {"steer", "answer a prompt with an edit along a measured direction", kDescription}, run_steer_command);
 }
 
 }  // namespace vauban
