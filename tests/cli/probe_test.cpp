@@ -267,7 +267,9 @@ TEST(Scan, GivesEveryTokenItsPlaceInTheTextAndItsProjection) {
     in_runs += at(found, {"last"}).as_int() - at(found, {"first"}).as_int() + 1;
     const auto begin = static_cast<std::size_t>(at(found, {"offset"}).items()[0].as_int()),
                end = static_cast<std::size_t>(at(found, {"offset"}).items()[1].as_int());
-    if (at(found, {"text"}).is_string()) EXPECT_EQ(at(found, {"text"}).as_string(), text.substr(begin, end - begin));
+    if (at(found, {"text"}).is_string()) {
+      EXPECT_EQ(at(found, {"text"}).as_string(), text.substr(begin, end - begin));
+    }
   }
   EXPECT_EQ(in_runs, flagged);
   EXPECT_EQ(read_json(work / "out/scan.json"), answer);

@@ -1,5 +1,6 @@
 // `measure` and `steer`: a direction is measured on real activations, saved with where it came from, and what it does
 // to an answer is measured too.
+#include <algorithm>
 #include <cmath>
 
 #include "base/result.h"

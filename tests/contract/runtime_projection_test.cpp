@@ -9,6 +9,7 @@
 #include "base/sha256.h"
 #include "local_session.h"
 #include "runtime/replay/replay_runtime.h"
+#include "support/backends_here.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 
@@ -75,7 +76,7 @@ class RuntimeProjection : public testing::TestWithParam<std::string> {
   test::TempDir folder_;
   std::unique_ptr<LocalSession> session_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeProjection, testing::Values("reference", "cpu"),
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeProjection, testing::ValuesIn(test::backends_here()),
                          [](const auto& tested) { return tested.param; });
 
 /// The activations of the same run, recorded before and after the edit, say what every coefficient must be.
@@ -113,7 +114,9 @@ TEST_P(RuntimeProjection, TheCoefficientsAreThoseOfTheRecordedActivations) {
       const double tolerance = 1e-5 * std::sqrt(squares);  // f32 values of 64 terms
       EXPECT_NEAR(projected->values[row], p, tolerance) << row;
       EXPECT_NEAR(norms->values[row], std::sqrt(squares), tolerance) << row;
-      if (projected_after) EXPECT_NEAR(projected_after->values[row], q, tolerance) << row;
+      if (projected_after) {
+        EXPECT_NEAR(projected_after->values[row], q, tolerance) << row;
+      }
     }
   }
 }
