@@ -258,7 +258,8 @@ std::vector<ProjectionArtifact> InterventionEffect::projections(std::string_view
     frame.fire_count = effect.passes;
     frame.metadata = Json::object({{"name", intervention_.name}, {"position_runs", effect.positions.to_json()}});
     Json details = parameters(dtype, device);
-    for (const auto& [key, value] : layer_json(layer, effect).entries()) details[key] = value;
+    const Json measured = layer_json(layer, effect);
+    for (const auto& [key, value] : measured.entries()) details[key] = value;
     put_shapes(details, effect.rows());
     for (ProjectionArtifact& made : projection_artifacts(rows, primitive_.basis_rows, edits(), frame, details))
       out.push_back(std::move(made));

@@ -141,11 +141,13 @@ Result<void> TraceBuilder::projections(Span at, const InterventionEffect& effect
   const bool payload = std::any_of(run_.request.want.begin(), run_.request.want.end(), [](const Want& want) {
     return want.kind == ArtifactKind::metric && want.form == Form::payload;
   });
-  for (ProjectionArtifact& made : effect.projections(dtype, device_)) {
+  const Json identity = run_.input_identity();
+  std::vector<ProjectionArtifact> seen = effect.projections(dtype, device_);
+  for (ProjectionArtifact& made : seen) {
     TraceArtifact& artifact = made.artifact;
     const int uses = ++projection_ids_[artifact.artifact_id];
     if (uses > 1) artifact.artifact_id += format(".{}", uses);
-    for (const auto& [key, value] : run_.input_identity().entries()) artifact.metadata[key] = value;
+    for (const auto& [key, value] : identity.entries()) artifact.metadata[key] = value;
     if (payload && !run_.leaves_out("emit") && setting_.sink) VB_CHECK(store_projection(made, *setting_.sink));
     if (payload && !setting_.sink) artifact.metadata["payload"] = "not kept: there is no artifact store";
     produce(at, std::move(artifact));
@@ -161,11 +163,12 @@ Result<void> TraceBuilder::interventions() {
   intervene.add_seconds(run_.observed.intervene_s);
   const Span at = span("intervene", intervene);
   const std::string_view dtype = to_string(setting_.ops.activation_dtype());
+  const Json identity = run_.input_identity();
   Json no_ops = Json::array();
   for (std::size_t i = 0; i < run_.observed.effects.size(); ++i) {
     const InterventionEffect& effect = run_.observed.effects[i];
     TraceArtifact record = effect.artifact(i, dtype, device_);
-    for (const auto& [key, value] : run_.input_identity().entries()) record.metadata[key] = value;
+    for (const auto& [key, value] : identity.entries()) record.metadata[key] = value;
     produce(at, std::move(record));
     VB_CHECK(projections(at, effect, dtype));
     for (Missing& entry : effect.no_ops()) {
