@@ -1,5 +1,6 @@
 /// LibTorch's autograd over one whole forward pass, as the outside answer for the tape of train/: the networks' own
 /// forward functions run on TorchOps, which records LibTorch's graph, and one backward gives every gradient.
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -69,7 +70,7 @@ Result<Graph> differentiate(const std::filesystem::path& path, std::span<const D
   ops.begin_step();
   const Tensor logits = model->network->forward(ops, *store, batch, NoTap());
   VB_CHECK(ops.end_step());
-  const at::AutoGradMode graph(true);
+  const c10::AutoGradMode graph(true);
   const at::Tensor picks = at::from_blob(targets.data(), {std::ssize(targets), 1}, at::TensorOptions(at::kLong));
   const at::Tensor loss = -at::log_softmax(dynamic_cast<torch_backend::TorchStorage&>(*logits.storage()).tensor(), -1)
                                .gather(1, picks)

@@ -1,5 +1,6 @@
 #include "backends/torch/torch_gradients.h"
 
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -19,7 +20,7 @@ constexpr std::int64_t kLogitElements = std::int64_t{1} << 20;
 
 /// Gradients of sum(dy * f(inputs)) by each input, by LibTorch's autograd. Zeros where f does not depend on one.
 Values pulled_back(const Values& inputs, const at::Tensor& dy, const std::function<at::Tensor(const Values&)>& f) {
-  const at::AutoGradMode graph(true);
+  const c10::AutoGradMode graph(true);
   Values leaves;
   for (const at::Tensor& input : inputs) leaves.push_back(input.detach().requires_grad_(true));
   Values gradients = torch::autograd::grad({f(leaves)}, leaves, {dy.detach()}, {}, false, true);

@@ -1,6 +1,7 @@
 #include "backends/torch/torch_ops.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -112,7 +113,7 @@ OpCounters TorchOps::take_counters() {
 }
 
 bool TorchOps::guarded(const std::function<void()>& work) {
-  const at::AutoGradMode graph(setting_.training);
+  const c10::AutoGradMode graph(setting_.training);
   try {
     work();
     return true;

@@ -99,7 +99,7 @@ void prove_rope(Proof& proof) {
   }
 }
 
-void prove_attention(Proof& proof) {
+void prove_documents(Proof& proof) {
   for (const auto& [window, softcap] : {std::pair<std::int64_t, double>{0, 0.0}, {4, 2.0}}) {
     const AttentionArgs args{.heads = 6, .kv_heads = 2, .head_dim = 6, .scale = 0.6, .window = window, .softcap = softcap};
     const std::int64_t rows = 16;
@@ -183,7 +183,7 @@ void prove_gradients(Proof& proof) {
   prove_products(proof);
   prove_norms(proof);
   prove_rope(proof);
-  prove_attention(proof);
+  prove_documents(proof);
   prove_elementwise(proof);
   prove_head(proof);
   prove_primitives(proof);

@@ -9,7 +9,7 @@
 namespace vauban::proof {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -28,8 +28,8 @@ std::string number(double value) { return std::isfinite(value) ? format("{}", va
 
 std::string line_of(const Check& check) {
   return format(R"(    {{"id": {}, "row": {}, "relation": {}, "bound": {}, "measured": {}, "passed": {}, "note": {}}})",
-                quoted(check.id), quoted(check.row), quoted(check.relation), number(check.bound), number(check.measured),
-                check.passed, quoted(check.note));
+                json_text(check.id), json_text(check.row), json_text(check.relation), number(check.bound), number(check.measured),
+                check.passed, json_text(check.note));
 }
 
 /// The value of the first "name : value" line of a file of /proc; "" without one.
@@ -56,8 +56,8 @@ std::string result_json(const Provenance& p, std::span<const Check> checks) {
   return format(
       "{{\n  \"date\": {},\n  \"device\": {{\"kind\": {}, \"label\": {}, \"name\": {}}},\n"
       "  \"versions\": {{\"libtorch\": {}, \"compiler\": {}}},\n  \"source_digest\": {},\n  \"checks\": [\n{}\n  ]\n}}\n",
-      quoted(p.date), quoted(p.device_kind), quoted(p.device_label), quoted(p.device_name), quoted(p.libtorch),
-      quoted(p.compiler), quoted(p.source_digest), lines);
+      json_text(p.date), json_text(p.device_kind), json_text(p.device_label), json_text(p.device_name), json_text(p.libtorch),
+      json_text(p.compiler), json_text(p.source_digest), lines);
 }
 
 std::string device_name(std::string_view kind) {
