@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <gtest/gtest.h>
 #include <memory>
 #include <string>
@@ -19,11 +20,21 @@ namespace vauban::test {
 
 class LocalSession {
  public:
-  /// `model` may be BASE+ADAPTER.
+  using MakeOps = std::function<Result<std::unique_ptr<Ops>>(const Context& context)>;
+
+  /// `model` may be BASE+ADAPTER. On options.requested_device.
   static Result<std::unique_ptr<LocalSession>> open(const std::filesystem::path& model, std::string_view backend,
                                                     const LocalOptions& options = {}, int threads = 1) {
+    const auto make = [&](const Context& context) {
+      return make_backend(backend, context, {.device = options.requested_device});
+    };
+    return open_on(model, make, options, threads);
+  }
+  /// The same on operations that the caller makes.
+  static Result<std::unique_ptr<LocalSession>> open_on(const std::filesystem::path& model, const MakeOps& make,
+                                                       const LocalOptions& options = {}, int threads = 1) {
     std::unique_ptr<LocalSession> session(new LocalSession(threads));
-    VB_TRY(std::unique_ptr<Ops> ops, make_backend(backend, session->context_));
+    VB_TRY(std::unique_ptr<Ops> ops, make(session->context_));
     VB_TRY(const ModelSource source, ModelSource::open_with_adapters(model.string()));
     VB_TRY(std::unique_ptr<Model> loaded, Model::load(source, *ops, session->context_));
     VB_TRY(session->runtime_, LocalRuntime::make(std::move(loaded), std::move(ops), session->context_, options));

@@ -52,6 +52,14 @@ Want want_of(Site site, Form form = Form::summary) {
   return want;
 }
 
+Intervention looking_at_layer_0() {
+  Intervention out;
+  out.name = "look";
+  out.layers = {0};
+  out.primitive.direction.assign(64, 1.0);
+  return out;
+}
+
 Positions positions(std::string_view text) { return *positions_from(text); }
 
 class RuntimeContract : public testing::TestWithParam<std::string> {
@@ -315,6 +323,39 @@ TEST_P(RuntimeContract, WantsOfOtherKindsAreAnsweredToo) {
   }
   EXPECT_NE(trace->find("weight_snapshot"), nullptr);
   EXPECT_NE(trace->find("profile"), nullptr);
+}
+
+/// Declared full or partial: emitted. Declared unsupported: missing, as unsupported. What is made above the runtime: one or
+/// the other.
+TEST_P(RuntimeContract, EveryKindDeclaredFullIsEmitted) {
+  auto session = open();
+  for (int number = 0; number < kArtifactKindCount; ++number) {
+    const auto kind = static_cast<ArtifactKind>(number);
+    SCOPED_TRACE(to_string(kind));
+    TraceRequest request = request_of("kind", kPrompt, 2);
+    request.interventions = {looking_at_layer_0()};
+    Want want;
+    want.kind = kind;
+    if (kind == ArtifactKind::logits) want.site = Site::logits;
+    if (kind == ArtifactKind::logprobs) want.site = Site::logprobs;
+    if (kind == ArtifactKind::tokens) want.site = Site::tokens;
+    if (kind == ArtifactKind::other) want.site = Site::kv_pages;
+    request.want = {want};
+    const Result<Trace> trace = (*session)->trace(request);
+    VB_ASSERT_OK(trace);
+    const bool emitted = !trace->artifacts_by_kind(kind).empty();
+    const auto missing = std::find_if(trace->missing().begin(), trace->missing().end(),
+                                      [&](const Missing& entry) { return entry.kind == kind; });
+    const bool is_missing = missing != trace->missing().end();
+    const SupportLevel level = (*session)->capabilities().artifact(kind).level;
+    if (level == SupportLevel::unsupported) {
+      EXPECT_TRUE(!emitted && is_missing && missing->unsupported);
+    } else if (kind != ArtifactKind::report_evidence) {
+      EXPECT_TRUE(emitted) << "declared " << to_string(level);
+    }
+    EXPECT_NE(emitted, is_missing);
+    EXPECT_TRUE(!is_missing || !missing->reason.empty());
+  }
 }
 
 TEST_P(RuntimeContract, AReplayAnswersWithTheIdenticalTrace) {

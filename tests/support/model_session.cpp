@@ -8,18 +8,18 @@
 namespace vauban::test {
 
 Result<std::unique_ptr<ModelSession>> ModelSession::open(const std::filesystem::path& path, std::string_view backend,
-                                                         int threads, std::int32_t pages) {
+                                                         int threads, std::int32_t pages, std::string_view device) {
   VB_TRY(const ModelSource source, ModelSource::open_with_adapters(path.string()));
-  return open(source, backend, {}, threads, pages);
+  return open(source, backend, {}, threads, pages, device);
 }
 
 Result<std::unique_ptr<ModelSession>> ModelSession::open(const ModelSource& source, std::string_view backend,
                                                          std::span<const std::shared_ptr<const Adapter>> adapters,
-                                                         int threads, std::int32_t pages) {
+                                                         int threads, std::int32_t pages, std::string_view device) {
   std::unique_ptr<ModelSession> session(new ModelSession(threads));
   const Context context{
       .pool = session->threads_, .clock = session->clock_, .progress = session->progress_, .cancel = session->cancel_};
-  VB_TRY(session->ops_, make_backend(backend, context));
+  VB_TRY(session->ops_, make_backend(backend, context, {.device = std::string(device)}));
   VB_TRY(session->model_, Model::load(source, *session->ops_, context, adapters));
   KvGeometry geometry = session->model_->network->kv_geometry();
   geometry.pages = pages;

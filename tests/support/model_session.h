@@ -17,10 +17,12 @@ class ModelSession {
  public:
   /// `pages` of 16 tokens each. A path may be BASE+ADAPTER.
   static Result<std::unique_ptr<ModelSession>> open(const std::filesystem::path& path, std::string_view backend,
-                                                    int threads = 1, std::int32_t pages = 80);
+                                                    int threads = 1, std::int32_t pages = 80,
+                                                    std::string_view device = {});
   static Result<std::unique_ptr<ModelSession>> open(const ModelSource& source, std::string_view backend,
                                                     std::span<const std::shared_ptr<const Adapter>> adapters,
-                                                    int threads = 1, std::int32_t pages = 80);
+                                                    int threads = 1, std::int32_t pages = 80,
+                                                    std::string_view device = {});
 
   const Model& model() const { return *model_; }
   Ops& ops() { return *ops_; }

@@ -78,5 +78,30 @@ TEST(TorchProof, ADeviceThatIsNotThereIsNoFailedProof) {
   EXPECT_EQ(prove("--devcie cpu").exit_code, 2);
 }
 
+/// What a device alone can show (proof_memory.cpp).
+const std::set<std::string> kOfDevices{"profile.device_seconds", "profile.sync_points", "profile.host_device_copies"};
+
+/// docs/torch_surface_matrix.md counts them: a file must not know of checks that this program does not make.
+TEST(TorchProof, EveryCommittedProofHasOnlyChecksThatThisProgramMakes) {
+  const Proved here = prove("--device cpu");
+  std::set<std::string> known = kOfDevices;
+  for (const Json& check : here.result.find("checks")->items()) known.insert(text_at(check, "id"));
+  for (const char* kind : {"cuda", "mps"}) {
+    const auto file = read_json_file(source_dir() / "docs/surface/results" / format("torch-{}.json", kind));
+    if (!file) continue;
+    for (const Json& check : file->find("checks")->items()) {
+      if (!check.find("relation")) continue;  // of the whole suite: tests/surface
+      EXPECT_TRUE(known.contains(text_at(check, "id"))) << kind << ": " << text_at(check, "id");
+    }
+  }
+}
+
+TEST(TorchProof, TheDigestOfTheSourcesIsThatOfTheScript) {
+  const TempDir folder;
+  const std::string line = format("'{}/scripts/source-digest' torch > '{}'", source_dir().string(), (folder / "digest").string());
+  ASSERT_EQ(std::system(line.c_str()), 0);
+  EXPECT_EQ(read_text(folder / "digest"), std::string(VAUBAN_PROOF_DIGEST) + "\n");
+}
+
 }  // namespace
 }  // namespace vauban::test

@@ -81,10 +81,15 @@ endforeach()
 vauban_digest(VAUBAN_TORCH_SOURCE_DIGEST "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}" ${vauban_border})
 
 # Recorded in result files, so that one from other sources is seen to be stale. Concatenated in the order of the names.
-macro(vauban_torch_proof_digest variable)
-  file(GLOB vauban_proof_files CONFIGURE_DEPENDS "${vauban_root}/src/backends/torch/*.cpp" "${vauban_root}/src/backends/torch/*.h"
-       "${vauban_root}/src/ops/*.cpp" "${vauban_root}/src/ops/*.h")
-  list(FILTER vauban_proof_files EXCLUDE REGEX "_test\\.cpp$")
-  list(SORT vauban_proof_files)
-  vauban_digest(${variable} "" ${vauban_proof_files})
-endmacro()
+function(vauban_torch_proof_digest variable)
+  set(root "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../..")  # callers lie elsewhere: vauban_root is not theirs
+  file(GLOB files CONFIGURE_DEPENDS "${root}/src/backends/torch/*.cpp" "${root}/src/backends/torch/*.h"
+       "${root}/src/ops/*.cpp" "${root}/src/ops/*.h")
+  list(FILTER files EXCLUDE REGEX "_test\\.cpp$")
+  list(SORT files)
+  if(NOT files)
+    message(FATAL_ERROR "no sources below ${root}: the digest of a proof would be that of nothing")
+  endif()
+  vauban_digest(digest "" ${files})
+  set(${variable} "${digest}" PARENT_SCOPE)
+endfunction()
