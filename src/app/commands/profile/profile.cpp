@@ -35,7 +35,7 @@ struct Fit {
 };
 
 Fit fit_of(const ProfileConfig& config, const TraceProfileSweep& sweep) {
-  if (config.fit.empty()) return {};
+  if (config.fit == "none") return {};
   const Result<SweepThroughput> throughput = throughput_of(sweep);
   if (!throughput) return {not_computed(throughput.error().message), throughput.error().message};
   const Result<UslFit> fit = fit_usl(throughput->points, {.seed = config.common.seed});

@@ -22,7 +22,7 @@ Result<std::vector<std::int64_t>> values_of(const ProfileConfig& config, SweepAx
     return invalid_input("--values: {} starts at {}, found {}", to_string(axis), least, values.front());
   if (const auto twice = std::ranges::adjacent_find(values); twice != values.end())
     return invalid_input("--values: {} was given twice", *twice);
-  if (config.fit.empty()) return values;
+  if (config.fit == "none") return values;
   if (values.size() < kLoadsOfAFit)
     return invalid_input("--fit {} needs {} distinct --values or more, found {}", config.fit, kLoadsOfAFit,
                          values.size());
@@ -80,7 +80,7 @@ void fields(ProfileConfig& c, FieldVisitor& f) {
   f("ids", c.ids, {.help = "token ids instead of that text: 1,2,3"});
   f("observe", c.observe, {.help = "SPEC[,SPEC] as for `vauban trace`: profile the run that is observed"});
   f("profile", c.profile, {.help = "STAGES[,STAGES] or all: record what costs, too", .metavar = "STAGES"});
-  f("fit", c.fit, {.help = "fit the Universal Scaling Law to the throughput", .choices = {"usl"}});
+  f("fit", c.fit, {.help = "fit the Universal Scaling Law to the throughput", .choices = {"none", "usl"}});
   f("out", c.out, {.help = "folder for sweep.json and traces.jsonl", .metavar = "DIR", .file = true});
   f("plan", c.plan, {.help = "say what would be run, and stop"});
   fields(c.common, f);

@@ -12,7 +12,7 @@
 namespace vauban {
 
 struct ProfileConfig {
-  std::string model, axis, fit;
+  std::string model, axis, fit = "none";
   std::vector<std::int64_t> values;
   std::int64_t samples = kMinimumSamples;
   int warmup = 1, prompt_tokens = 16, max_tokens = 16, max_batch = 2;
