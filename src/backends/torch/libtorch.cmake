@@ -8,7 +8,7 @@
 # LibTorch: the one below a folder of CMAKE_PREFIX_PATH (the torch folder of a wheel, or the unpacked libtorch archive)
 # before the distribution's. Its own CMake files ask for a CUDA toolkit when it was built with CUDA; only the host part
 # is linked here, and the CUDA part is opened when a device is asked for.
-set(vauban_root "${CMAKE_CURRENT_LIST_DIR}/../../..")
+get_filename_component(vauban_root "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
 function(vauban_find_torch_part variable kind name)
   foreach(only_named YES NO)
