@@ -79,7 +79,8 @@ std::string processor_name() {
 Result<std::map<std::string, std::string>> versions_of(std::string_view backend) {
   std::map<std::string, std::string> out{{"vauban", VAUBAN_VERSION}, {"compiler", std::string(kCompiler)}};
   if (backend == "torch") {
-    VB_TRY(out["libtorch"], libtorch_version());
+    VB_TRY(const TorchInfo info, torch_info());
+    out["libtorch"] = info.libtorch;
   }
   return out;
 }
