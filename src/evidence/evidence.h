@@ -102,6 +102,8 @@ struct EvidenceInput {
   std::map<std::string, Role> roles;           ///< category roles given on the command line
   /// Answers were drawn, not greedy: two runs of one model differ too, so without a noise floor of the metric no flip is a change.
   bool sampled = false;
+  /// False: answers were computed where bits depend on batch and threads. The same holds for them.
+  bool invariant_bits = true;
 };
 
 struct Evidence {

@@ -23,9 +23,11 @@ bool changed(const MetricDelta& delta) {
 
 bool equivalent(const MetricDelta& delta, std::optional<double> margin) { return margin && equivalent_within(delta, *margin); }
 
-/// Drawn answers differ between two runs of one model: without the metric's noise floor a flip says nothing about the models.
+/// Drawn answers differ between two runs of one model, and so may greedy ones where bits depend on the batch: without
+/// the metric's noise floor a flip says nothing about the models.
 bool may_be_chance(const MetricDelta& delta, const EvidenceInput& input) {
-  return input.sampled && !delta.noise_floor && (delta.name == "flip_rate" || delta.name == "identical_output_rate");
+  const bool repeatable = !input.sampled && input.invariant_bits;
+  return !repeatable && !delta.noise_floor && (delta.name == "flip_rate" || delta.name == "identical_output_rate");
 }
 
 Verdict verdict_of(const MetricDelta& delta, const EvidenceInput& input, bool planned_reached) {

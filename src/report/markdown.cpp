@@ -151,6 +151,19 @@ std::string interventions(const Json& report) {
   return out;
 }
 
+/// "torch on cuda:0 (asked for: cuda,cpu), exact numerics, 24 answers of the baseline"
+std::string execution(const Json& report) {
+  std::string out;
+  for (const Json& row : at(report, "execution").items()) {
+    const Json &asked = at(row, "requested_device"), &bits = at(row, "invariant_bits");
+    out += format("- {} on {}{}, {} numerics: {} answers of the {}{}\n", cell(text(at(row, "backend"))),
+                  cell(text(at(row, "device"))), asked.is_null() ? "" : format(" (asked for: {})", cell(text(asked))),
+                  text(at(row, "numerics")), text(at(row, "answers")), text(at(row, "side")),
+                  bits.is_bool() && !bits.as_bool() ? "; bits depend on batch and threads" : "");
+  }
+  return out;
+}
+
 std::string evidence(const Json& report) {
   std::string out;
   for (const Json& row : at(report, "evidence").items())
@@ -189,6 +202,7 @@ std::string render_markdown(const Json& report) {
   section(out, "This report can claim", bullets(at(access, "can_claim")));
   section(out, "This report cannot claim", bullets(at(access, "cannot_claim")));
   section(out, "Evidence", evidence(report));
+  section(out, "Execution", execution(report));
   section(out, "Claims", claims(report));
   section(out, "Intervention results", interventions(report));
   section(out, "Findings", findings(report));

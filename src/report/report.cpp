@@ -19,7 +19,8 @@ EvidenceInput input_of(const RunData& data) {
                       .missing = data.missing,
                       .noise_floors = data.noise_floors,
                       .roles = data.roles,
-                      .sampled = data.sampled};
+                      .sampled = data.sampled,
+                      .invariant_bits = bits_are_invariant(data.executions)};
   // Rows that came without traces still carry text, or metrics that were made from it.
   if (!input.presence.contains(ArtifactKind::text))
     input.presence[ArtifactKind::text] = {static_cast<std::int64_t>(data.baseline.size()), static_cast<std::int64_t>(data.candidate.size())};

@@ -188,6 +188,8 @@ std::vector<std::string> limitations(const RunData& data, const Evidence& eviden
   if (const Json edits = find_or_null(data.inputs, "weight_edits"); edits.is_array())
     list.push_back(format("the candidate ran with {} edits of its loaded weights: its file holds others", edits.size()));
   if (data.noise_floors.empty()) list.emplace_back("no noise floor was measured (--baseline-floor)");
+  for (std::string& limit : execution_limits(data.executions, !data.noise_floors.empty()))
+    list.push_back(std::move(limit));
   if (!claims.lifted_by.empty()) list.push_back("a higher rung needs " + claims.lifted_by);
   for (const Missing& missing : evidence.missing) list.push_back(format("{} missing: {}", to_string(missing.kind), missing.reason));
   std::int64_t truncated = 0;
@@ -273,6 +275,7 @@ Json report_json(const RunData& data, const Evidence& evidence, const ClaimSet& 
   report["baseline"] = model_json(data, "baseline");
   report["candidate"] = model_json(data, "candidate");
   report["models"] = Json::object({{"baseline", model_json(data, "baseline")}, {"candidate", model_json(data, "candidate")}});
+  report["execution"] = to_json(data.executions);
   report["suite"] = suite_json(data, evidence);
   const Json declared_kind = find_or_null(data.inputs, "transformation_kind");
   report["transformation"] = Json::object({{"kind", declared_kind.is_null() && !data.interventions.empty() ? Json("steering") : declared_kind}, {"summary", find_or_null(data.inputs, "transformation_summary")}});

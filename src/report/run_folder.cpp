@@ -112,6 +112,7 @@ Result<void> load_traces(const fs::path& folder, RunData& data) {
     VB_TRY(const Trace trace, trace_from_json(json));
     count_trace(data, trace);
     count_interventions(data, trace);
+    count_execution(data.executions, trace);
     data.traces.push_back(digests_of(trace));
     for (const Missing& missing : trace.missing()) add_missing(data, missing);
     return ok();

@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "evidence/evidence.h"
+#include "report/execution.h"
 #include "suite/suite.h"
 #include "vauban/claim.h"
 #include "vauban/trace.h"
@@ -73,6 +74,7 @@ struct RunData {
   std::optional<Strength> declared_strength;
   std::vector<InterventionUse> interventions;
   std::vector<TraceDigests> traces;
+  std::vector<Execution> executions;  ///< counted from traces.jsonl
   bool sampled = false;  ///< drawn with a temperature: answers of one model differ from run to run
 };
 /// Errors: not_found when this is no run folder; corrupt naming file and line.

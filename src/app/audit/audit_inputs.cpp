@@ -104,6 +104,7 @@ Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common
                        {"baseline_tokenizer", digest_or_null(base.tokenizer)},
                        {"candidate_tokenizer", digest_or_null(candidate.tokenizer)},
                        {"backend", common.backend},
+                       {"device", base.runtime->capabilities().device_kinds.front()},
                        {"numerics", common.numerics},
                        {"primitive", common.primitive},
                        {"sampling", sampling_json(config.sampling, common.seed)},

@@ -1,7 +1,4 @@
 // Attention over pages: keys and values of a sequence are gathered, then two products around a softmax in f32.
-#include <algorithm>
-#include <iterator>
-
 #include "backends/torch/torch_kv_store.h"
 #include "backends/torch/torch_math.h"
 #include "backends/torch/torch_ops.h"
@@ -13,6 +10,11 @@ namespace {
 Result<void> check_store(KvStore& store) {
   if (dynamic_cast<TorchKvStore*>(&store)) return ok();
   return internal("backend 'torch' was given the key/value store of another backend");
+}
+
+/// (n, length, kv_heads, head_dim) of sequences that decode together.
+at::Tensor several(const at::Tensor& side, const StepSlots& slots) {
+  return read_slots(side, slots.together).reshape({-1, slots.length, side.size(1), side.size(2)});
 }
 
 }  // namespace
@@ -31,29 +33,31 @@ void TorchOps::kv_write(KvStore& store, int layer, const Tensor& k, const Tensor
   if (setting_.training) return void(noted_[layer] = {in(k), in(v)});
   auto& own = static_cast<TorchKvStore&>(store);
   guarded([&] {
-    std::vector<std::int64_t> slots, rows;
-    for (const SequenceRows& sequence : batch.sequences) {
-      std::ranges::copy(own.slots(sequence, sequence.past, std::int64_t{sequence.past} + sequence.rows),
-                        std::back_inserter(slots));
-      for (std::int64_t row = 0; row < sequence.rows; ++row) rows.push_back(sequence.first_row + row);
-    }
-    const at::Tensor to = bridge_.copy_in(slots.data(), {std::ssize(slots)}, at::kLong);
-    const at::Tensor from = bridge_.copy_in(rows.data(), {std::ssize(rows)}, at::kLong);
-    own.keys(layer).index_copy_(0, to, in(k).index_select(0, from).to(activation_type_));
-    own.values(layer).index_copy_(0, to, in(v).index_select(0, from).to(activation_type_));
+    const StepSlots& slots = step_slots(own, batch);
+    const auto new_rows = [&](const Tensor& x) {
+      return slots.rows.defined() ? in(x).index_select(0, slots.rows) : in(x).narrow(0, 0, slots.written.count);
+    };
+    write_slots(own.keys(layer), slots.written, new_rows(k));
+    write_slots(own.values(layer), slots.written, new_rows(v));
   });
 }
 
-KeysAndValues TorchOps::held(KvStore& store, int layer, const SequenceRows& sequence) const {
+const StepSlots& TorchOps::step_slots(const TorchKvStore& store, const Batch& batch) {
+  if (!slots_ || !is_of(*slots_, batch, store.geometry().page_tokens))
+    slots_ = std::make_unique<StepSlots>(slots_of(batch, store, bridge_));
+  return *slots_;
+}
+
+KeysAndValues TorchOps::held(KvStore& store, int layer, const Batch& batch, std::size_t index) {
   if (setting_.training) {
+    const SequenceRows& sequence = batch.sequences[index];
     const KeysAndValues& noted = noted_.at(layer);
     return {noted.keys.narrow(0, sequence.first_row, sequence.rows),
             noted.values.narrow(0, sequence.first_row, sequence.rows)};
   }
   auto& own = static_cast<TorchKvStore&>(store);
-  const auto slots = own.slots(sequence, 0, std::int64_t{sequence.past} + sequence.rows);
-  const at::Tensor at_slots = bridge_.copy_in(slots.data(), {std::ssize(slots)}, at::kLong);
-  return {own.keys(layer).index_select(0, at_slots), own.values(layer).index_select(0, at_slots)};
+  const SlotRange& slots = step_slots(own, batch).seen[index];
+  return {read_slots(own.keys(layer), slots), read_slots(own.values(layer), slots)};
 }
 
 Tensor TorchOps::attention(const Tensor& q, KvStore& store, int layer, const Batch& batch, const AttentionArgs& args) {
@@ -61,13 +65,25 @@ Tensor TorchOps::attention(const Tensor& q, KvStore& store, int layer, const Bat
   if (check) check = check_attention(q, batch, args, store.geometry(), layer);
   return run(q.shape(), std::move(check), {&q}, [&] {
     const at::Tensor queries = in(q);
-    at::Tensor out = at::zeros_like(queries);
-    for (const SequenceRows& sequence : batch.sequences) {
-      if (sequence.rows == 0) continue;
-      const KeysAndValues past = held(store, layer, sequence);
+    const auto mixed = [&](std::size_t index) {
+      const SequenceRows& sequence = batch.sequences[index];
+      const KeysAndValues past = held(store, layer, batch, index);
       const at::Tensor own = queries.narrow(0, sequence.first_row, sequence.rows);
       const at::Tensor weights = at::softmax(torch_backend::attention_scores(own, past.keys, sequence, args), -1);
-      out.narrow(0, sequence.first_row, sequence.rows).copy_(attention_mix(weights, past.values, args));
+      return attention_mix(weights, past.values, args);
+    };
+    if (!setting_.training) {
+      auto& own = static_cast<TorchKvStore&>(store);
+      if (const StepSlots& slots = step_slots(own, batch);
+          slots.length > 0 && !slots.rows.defined() && queries.size(0) == slots.query.size(0))
+        return attention_of_single_rows(queries, several(own.keys(layer), slots), several(own.values(layer), slots),
+                                        slots.query, args);
+    }
+    if (batch.sequences.size() == 1 && batch.sequences.front().rows == queries.size(0)) return mixed(0);
+    at::Tensor out = at::zeros_like(queries);
+    for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+      const SequenceRows& sequence = batch.sequences[i];
+      if (sequence.rows > 0) out.narrow(0, sequence.first_row, sequence.rows).copy_(mixed(i));
     }
     return out;
   });
@@ -82,7 +98,7 @@ Tensor TorchOps::attention_map(const Tensor& q, KvStore& store, int layer, const
   const SequenceRows sequence = index < batch.sequences.size() ? batch.sequences[index] : SequenceRows{};
   const Shape shape{args.heads, sequence.rows, std::int64_t{sequence.past} + sequence.rows};
   return run(shape, std::move(check), {&q}, [&] {
-    const KeysAndValues past = held(store, layer, sequence);
+    const KeysAndValues past = held(store, layer, batch, index);
     const at::Tensor own = in(q).narrow(0, sequence.first_row, sequence.rows);
     const at::Tensor values = torch_backend::attention_scores(own, past.keys, sequence, args);
     return softmax ? at::softmax(values, -1) : values;

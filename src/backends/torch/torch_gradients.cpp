@@ -94,7 +94,7 @@ Tensor TorchGradients::linear_input_backward(const Tensor& dy, const Weight& wei
   Result<void> check = weight.shape.rank() == 2 ? ok() : Result<void>(internal("linear_input_backward: '{}' is {}", weight.name, weight.shape.to_string()));
   if (check) check = fit("linear_input_backward", {{&dy, {dy.shape().rows(), weight.shape[0]}}});
   return ops_.run({dy.shape().rows(), weight.shape.width()}, std::move(check), {&dy},
-                  [&] { return at::matmul(in(dy), ops_.weight_of(weight).to(at::kFloat)); });
+                  [&] { return at::matmul(ops_.operand(in(dy)), ops_.operand(ops_.weight_of(weight))); });
 }
 
 void TorchGradients::linear_weight_backward(const Tensor& dy, const Tensor& x, Tensor& dw) {
@@ -103,7 +103,8 @@ void TorchGradients::linear_weight_backward(const Tensor& dy, const Tensor& x, T
   if (dy.shape().rows() != rows)
     return void(ops_.accept(internal("linear_weight_backward: {} rows of dy, {} of x", dy.shape().rows(), rows)));
   ops_.guarded([&] {
-    add_to(&dw, at::matmul(in(dy).reshape(sizes_of(flat(dy))).t(), in(x).reshape(sizes_of(flat(x)))));
+    add_to(&dw, at::matmul(ops_.operand(in(dy)).reshape(sizes_of(flat(dy))).t(),
+                           ops_.operand(in(x)).reshape(sizes_of(flat(x)))));
   });
 }
 
@@ -242,23 +243,24 @@ HeadResult TorchGradients::head(const Tensor& x, const Weight& weight, double so
   const bool backward = !coefficients.empty();
   if (backward) result.dx = zeros(x.shape());
   ops_.guarded([&] {
-    const at::Tensor w = ops_.weight_of(weight).to(at::kFloat);
+    const at::Tensor w = ops_.operand(ops_.weight_of(weight));
     const std::int64_t step = std::max<std::int64_t>(1, kLogitElements / std::max<std::int64_t>(1, vocabulary));
     for (std::int64_t begin = 0; begin < rows; begin += step) {
       const std::int64_t count = std::min(step, rows - begin);
       const auto part = [&](auto span) { return span.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)); };
       const at::Tensor picks = ops_.indices(part(targets)).unsqueeze(1);
-      const auto logprobs = [&](const Values& v) {
-        return at::log_softmax(capped(at::linear(v[0], v[1]), softcap), -1).gather(1, picks).squeeze(1);
+      const auto logprobs = [&](const at::Tensor& products) {
+        return at::log_softmax(capped(products, softcap), -1).gather(1, picks).squeeze(1);
       };
-      const at::Tensor chunk = in(x).reshape({rows, weight.shape[1]}).narrow(0, begin, count);
-      const at::Tensor found = logprobs({chunk, w}).detach().cpu().to(at::kDouble).contiguous();
+      const at::Tensor chunk = ops_.operand(in(x).reshape({rows, weight.shape[1]}).narrow(0, begin, count).detach());
+      const at::Tensor products = at::linear(chunk, w.detach());
+      const at::Tensor found = logprobs(products).cpu().to(at::kDouble).contiguous();
       result.logprobs.insert(result.logprobs.end(), found.data_ptr<double>(), found.data_ptr<double>() + count);
       if (!backward) continue;
       const at::Tensor dy = ops_.floats(part(coefficients), {count});
-      const Values d = pulled_back({chunk, w}, dy, logprobs);
-      in(result.dx).view({rows, weight.shape[1]}).narrow(0, begin, count).copy_(d[0]);
-      add_to(dw, d[1]);
+      const at::Tensor d = ops_.operand(pulled_back(products, dy, logprobs));
+      in(result.dx).view({rows, weight.shape[1]}).narrow(0, begin, count).copy_(at::matmul(d, w.detach()));
+      if (dw) add_to(dw, at::matmul(d.t(), chunk));
     }
   });
   return result;
@@ -269,11 +271,14 @@ Tensor TorchGradients::lm_head_backward(const Tensor& dlogits, const Tensor& log
   Result<void> check = check_linear(x, weight, nullptr);
   if (check) check = fit("lm_head_backward", {{&dlogits, logits.shape()}, {dw, weight.shape}});
   return ops_.run(x.shape(), std::move(check), {&dlogits, &x}, [&] {
-    const Values d = pulled_back({in(x), ops_.weight_of(weight).to(at::kFloat)}, in(dlogits), [&](const Values& v) {
-      return capped(at::linear(v[0], v[1]), softcap);
-    });
-    add_to(dw, d[1]);
-    return d[0];
+    const at::Tensor rows = ops_.operand(in(x).detach()).reshape(sizes_of(flat(x)));
+    const at::Tensor w = ops_.operand(ops_.weight_of(weight).detach());
+    at::Tensor d = in(dlogits).reshape(sizes_of(flat(dlogits)));
+    if (softcap != 0.0)
+      d = pulled_back(at::linear(rows, w), d, [&](const at::Tensor& products) { return capped(products, softcap); });
+    d = ops_.operand(d);
+    if (dw) add_to(dw, at::matmul(d.t(), rows));
+    return at::matmul(d, w);
   });
 }
 

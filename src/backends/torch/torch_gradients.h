@@ -1,4 +1,5 @@
-/// Gradients of the torch backend: each operation's own derivative by LibTorch's autograd, in f32. The tape of train/
+/// Gradients of the torch backend: each operation's own derivative by LibTorch's autograd, in f32 (operands of dense
+/// products rounded to the training numerics, as on the cpu backend). The tape of train/
 /// therefore runs on it as on the others, and is checked against one autograd pass over the whole network.
 /// Parameters lie in host memory, which an optimiser writes; TorchOps owns this object.
 #pragma once

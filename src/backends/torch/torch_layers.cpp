@@ -16,6 +16,7 @@ constexpr std::int64_t kWidenedElements = std::int64_t{1} << 24;
 
 Tensor TorchOps::embed(const Weight& table, std::span<const std::int32_t> ids) {
   const std::int64_t width = table.shape.width();
+  settle_threads(std::ssize(ids));  // a step begins here
   Result<void> check = check_indices(ErrorCode::invalid_input, "token id", ids, table.shape.rows());
   if (table.shape.rank() != 2) check = internal("embed: '{}' is {}", table.name, table.shape.to_string());
   return run({std::ssize(ids), width}, std::move(check), {},
@@ -35,7 +36,15 @@ Tensor TorchOps::layer_norm(const Tensor& x, const Weight& weight, const Weight*
   });
 }
 
+at::Tensor TorchOps::operand(const at::Tensor& x) const {
+  const at::Tensor wide = x.to(at::kFloat);
+  if (setting_.operand == at::kFloat) return wide;
+  const at::Tensor rounded = wide.detach().to(setting_.operand).to(at::kFloat);
+  return wide.requires_grad() ? wide + (rounded - wide.detach()) : rounded;
+}
+
 at::Tensor TorchOps::product(const at::Tensor& x, const at::Tensor& weight) const {
+  if (setting_.operand != at::kFloat) return at::linear(operand(x), operand(weight));
   const at::Tensor operand = x.to(activation_type_);
   if (weight.scalar_type() == activation_type_) return at::linear(operand, weight);
   const std::int64_t n_out = weight.size(0), step = std::max<std::int64_t>(1, kWidenedElements / std::max<std::int64_t>(1, weight.size(1)));

@@ -5,12 +5,9 @@
 namespace vauban::torch_backend {
 namespace {
 
-/// True where the query at position past + r may not see key p: (rows, keys).
-at::Tensor hidden(const SequenceRows& sequence, const AttentionArgs& args, at::Device device) {
-  const at::TensorOptions options = at::TensorOptions(device).dtype(at::kLong);
-  const std::int64_t keys = std::int64_t{sequence.past} + sequence.rows;
-  const at::Tensor query = at::arange(sequence.past, keys, options).unsqueeze(1);
-  const at::Tensor key = at::arange(keys, options).unsqueeze(0), later = key > query;
+/// True where the query at a position may not see key p: (rows, keys). `query` (rows, 1) i64.
+at::Tensor hidden(const at::Tensor& query, std::int64_t keys, const AttentionArgs& args) {
+  const at::Tensor key = at::arange(keys, query.options()).unsqueeze(0), later = key > query;
   return args.window > 0 ? later.logical_or(key <= query - args.window) : later;
 }
 
@@ -87,9 +84,12 @@ at::Tensor attention_scores(const at::Tensor& q, const at::Tensor& keys, const S
   // Query heads that share a key head lie side by side: (rows, heads, d) -> (kv_heads, group * rows, d).
   const at::Tensor queries = q.transpose(0, 1).to(at::kFloat).reshape({args.kv_heads, group * rows, args.head_dim});
   const at::Tensor dots = at::matmul(queries * args.scale, keys.to(at::kFloat).permute({1, 2, 0}));
-  return capped(dots, args.softcap)
-      .reshape({args.heads, rows, keys.size(0)})
-      .masked_fill(hidden(sequence, args, q.device()), -std::numeric_limits<double>::infinity());
+  const at::Tensor scores = capped(dots, args.softcap).reshape({args.heads, rows, keys.size(0)});
+  // A single row is the last position: it sees every key of its window.
+  if (rows == 1 && (args.window <= 0 || keys.size(0) <= args.window)) return scores;
+  const at::TensorOptions positions = at::TensorOptions(q.device()).dtype(at::kLong);
+  const at::Tensor query = at::arange(sequence.past, std::int64_t{sequence.past} + rows, positions).unsqueeze(1);
+  return scores.masked_fill(hidden(query, keys.size(0), args), -std::numeric_limits<double>::infinity());
 }
 
 at::Tensor attention_mix(const at::Tensor& weights, const at::Tensor& values, const AttentionArgs& args) {
@@ -97,6 +97,18 @@ at::Tensor attention_mix(const at::Tensor& weights, const at::Tensor& values, co
   return at::matmul(weights.reshape({args.kv_heads, group * rows, keys}), values.to(at::kFloat).transpose(0, 1))
       .reshape({args.heads, rows, args.head_dim})
       .transpose(0, 1);
+}
+
+at::Tensor attention_of_single_rows(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values,
+                                    const at::Tensor& query, const AttentionArgs& args) {
+  const std::int64_t n = q.size(0), length = keys.size(1), group = args.heads / args.kv_heads;
+  const at::Tensor queries = q.to(at::kFloat).reshape({n, args.kv_heads, group, args.head_dim}) * args.scale;
+  const at::Tensor dots =
+      at::matmul(queries, keys.to(at::kFloat).permute({0, 2, 3, 1}));  // (n, kv_heads, group, length)
+  const at::Tensor unseen = hidden(query, length, args).reshape({n, 1, 1, length});
+  const at::Tensor scores = capped(dots, args.softcap).masked_fill(unseen, -std::numeric_limits<double>::infinity());
+  return at::matmul(at::softmax(scores, -1), values.to(at::kFloat).transpose(1, 2))
+      .reshape({n, args.heads, args.head_dim});
 }
 
 PrimitiveEdit primitive_edit(const at::Tensor& h, const Primitive& primitive, const at::Tensor& basis,

@@ -24,6 +24,11 @@ at::Tensor attention_scores(const at::Tensor& q, const at::Tensor& keys, const S
 /// -> z (rows, heads, d) in f32, from the softmax of those scores.
 at::Tensor attention_mix(const at::Tensor& weights, const at::Tensor& values, const AttentionArgs& args);
 
+/// Several sequences with one row each: q (n, heads, d); keys and values (n, length, kv_heads, d), behind a sequence's
+/// last position anything finite; query (n, 1) i64, the positions of the rows. -> z (n, heads, d) in f32.
+at::Tensor attention_of_single_rows(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values,
+                                    const at::Tensor& query, const AttentionArgs& args);
+
 struct PrimitiveEdit {
   at::Tensor before;  ///< (rows, k) projections of h
   at::Tensor moves;   ///< (rows, k) how far each row goes along each direction; 0 where a gate is shut

@@ -19,7 +19,7 @@ namespace vauban::torch_backend {
 struct ModuleOptions {
   std::string_view device;    ///< "cpu", "cuda", "cuda:1", "mps"; empty: "cpu"
   std::string_view numerics;  ///< "exact", "native"
-  bool training = false;      ///< keeps what gradients need; numerics is then "f32" or "bf16"
+  bool training = false;      ///< keeps what gradients need; numerics is then "f32", "bf16" or "f16"
 };
 
 /// What the module exports, under kModuleSymbol.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backends/torch/torch_gradients.h"
+#include "backends/torch/torch_kv_store.h"
 #include "ops/checks.h"
 
 namespace vauban::torch_backend {
@@ -24,6 +25,15 @@ Error error_from(const std::exception& thrown) {
   return internal("LibTorch: {}", line);
 }
 
+/// About what a product of `rows` rows with a matrix of so many f32 takes one core, in seconds: it is bound by reading
+/// the matrix, or by the multiplications. Round numbers of a present core; only the order of magnitude matters.
+double product_seconds(double rows, double elements) {
+  constexpr double kBytesPerSecond = 1e10, kFlopPerSecond = 6e10;
+  return std::max(4 * elements / kBytesPerSecond, 2 * rows * elements / kFlopPerSecond);
+}
+/// Below this, sharing a product among threads is not worth the waiting.
+constexpr double kSharedProductSeconds = 100e-6;
+
 bool aligned(std::span<const std::byte> bytes, std::size_t size) {
   return reinterpret_cast<std::uintptr_t>(bytes.data()) % size == 0;
 }
@@ -34,6 +44,7 @@ TorchOps::TorchOps(const TorchSetting& setting)
     : setting_(setting),
       bridge_(setting.device),
       kind_(kind_of(setting.device)),
+      threads_(setting.threads),
       gradients_(std::make_unique<TorchGradients>(*this)) {}
 
 TorchOps::~TorchOps() = default;
@@ -45,11 +56,18 @@ bool TorchOps::supports(Op op, Direction direction) const {
   return direction == Direction::forward || !only_observed;
 }
 
+bool TorchOps::widens(const TensorView& view) const {
+  const bool narrow = view.dtype == DType::bf16 || view.dtype == DType::f16;
+  return narrow && view.shape.rank() != 1 && !setting_.native && !setting_.training &&
+         widened_bytes_ + 4 * view.shape.elements() <= kWidenedBytes;
+}
+
 Result<at::Tensor> TorchOps::stored_tensor(const std::string& name, const TensorView& view,
                                            const std::shared_ptr<const void>& keep_alive) const {
   const std::optional<at::ScalarType> type = scalar_type_of(view.dtype);
   const bool dense = type == at::kFloat || type == at::kBFloat16 || type == at::kHalf;
   const bool vector = view.shape.rank() == 1;
+  if (widens(view)) return bridge_.borrow(view.bytes.data(), sizes_of(view.shape), *type).to(at::kFloat);
   if (dense && !vector && bridge_.device().is_cpu() && aligned(view.bytes, c10::elementSize(*type)))
     return at::from_blob(const_cast<std::byte*>(view.bytes.data()), sizes_of(view.shape), [keep_alive](void*) {},
                          at::TensorOptions(*type));
@@ -64,9 +82,14 @@ Result<Weight> TorchOps::load_weight(std::string name, const TensorView& view, s
   VB_CHECK(check_weight(name, view));
   try {
     VB_TRY(at::Tensor tensor, stored_tensor(name, view, keep_alive));
+    if (widens(view)) widened_bytes_ += 4 * view.shape.elements();
     if (setting_.native && !type_settled_ && view.shape.rank() == 2) {
       activation_type_ = tensor.scalar_type();
       type_settled_ = true;
+    }
+    if (view.shape.rank() == 2) {
+      ++matrices_;
+      matrix_elements_ += view.shape.elements();
     }
     return Weight{.name = std::move(name),
                   .dtype = view.dtype,
@@ -80,12 +103,21 @@ Result<Weight> TorchOps::load_weight(std::string name, const TensorView& view, s
 
 void TorchOps::begin_step() {
   status_ = ok();
-  at::set_num_threads(setting_.threads);
+  at::set_num_threads(threads_);
   watch_.emplace(bridge_.device());
   if (!profiled_ || bridge_.device().is_cpu()) return;
   guarded([&] { synchronise(bridge_.device()); });
   ++counters_.sync_points;
   step_start_ = std::chrono::steady_clock::now();
+}
+
+void TorchOps::settle_threads(std::int64_t rows) {
+  const double mean = static_cast<double>(matrix_elements_) / static_cast<double>(std::max<std::int64_t>(1, matrices_));
+  const bool shared = matrices_ == 0 || product_seconds(static_cast<double>(rows), mean) >= kSharedProductSeconds;
+  const int wanted = shared ? setting_.threads : 1;
+  if (wanted == threads_) return;
+  threads_ = wanted;
+  at::set_num_threads(threads_);
 }
 
 Result<void> TorchOps::end_step() {

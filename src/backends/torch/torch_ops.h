@@ -1,13 +1,16 @@
 /// TorchOps: the operations on at::Tensor, on any device of LibTorch. The portable surface: what runs here runs on CPU,
 /// CUDA and MPS with the same forward passes, taps and traces.
 ///
-/// exact   activations, keys and values in f32. A weight keeps its stored type (f32, bf16, f16: on the host the mapped
-///         bytes themselves) and is widened piece by piece inside the product; quantised weights are decoded when loaded.
+/// exact   activations, keys and values in f32. f32 weights are the mapped bytes themselves on the host. bf16 and f16
+/// ones
+///         are widened when loaded as long as that takes no more than kWidenedBytes; the others keep their type and are
+///         widened piece by piece inside the product. Quantised weights are decoded when loaded.
 /// native  activations, keys and values in the type of the first matrix that is loaded (bf16 or f16; else f32); norms,
 ///         softmax and the activation primitive compute in f32.
 ///
 /// LibTorch picks its own kernels by shape, so bits may depend on batch and threads: invariant_bits() is false.
-/// LibTorch's own threads run while the engine's pool sleeps, and are held to the same count.
+/// LibTorch's own threads run while the engine's pool sleeps, and are at most as many. Steps whose products are too
+/// small to share run on one: waiting for a thread that another program keeps off its core costs more than it brings.
 /// Everything that LibTorch throws is caught here and becomes the sticky status of the step.
 #pragma once
 
@@ -28,12 +31,19 @@
 namespace vauban::torch_backend {
 
 class TorchGradients;
+class TorchKvStore;
+struct StepSlots;
+
+inline constexpr std::int64_t kWidenedBytes = std::int64_t{256} << 20;
 
 struct TorchSetting {
   at::Device device = at::kCPU;
   bool native = false;
   bool training = false;  ///< parameters may require gradients: operations record LibTorch's autograd graph
   int threads = 1;
+  /// Training: operands of dense products are rounded to this type and multiplied in f32 (right numbers, not its
+  /// speed).
+  at::ScalarType operand = at::kFloat;
 };
 
 /// A table of cosines and sines for the rows of a step, (rows, pairs) each.
@@ -99,19 +109,26 @@ class TorchOps : public Ops {
   bool guarded(const std::function<void()>& work);
   bool accept(Result<void> check);
   void note_memory();
+  /// LibTorch's thread count for a step of so many rows.
+  void settle_threads(std::int64_t rows);
   at::Tensor in(const Tensor& x) const { return bridge_.unwrap(x); }
   at::Tensor weight_of(const Weight& weight) const { return bridge_.unwrap(weight.tensor); }
   /// A vector of indices on the device.
   at::Tensor indices(std::span<const std::int32_t> values) const;
   /// The same of numbers, in f32 (not every device has f64).
   at::Tensor floats(std::span<const double> values, at::IntArrayRef sizes) const;
+  /// `x` in f32, rounded as the setting's operands are. Gradients pass it unchanged.
+  at::Tensor operand(const at::Tensor& x) const;
   /// x W^T in the activation type; narrower weights are widened in pieces of bounded size.
   at::Tensor product(const at::Tensor& x, const at::Tensor& weight) const;
   const RopeTurns& turns(std::span<const std::int32_t> positions, const RopeTable& table);
+  /// Whether this narrow matrix is kept as f32 too: small models would spend their time widening.
+  bool widens(const TensorView& view) const;
   Result<at::Tensor> stored_tensor(const std::string& name, const TensorView& view,
                                    const std::shared_ptr<const void>& keep_alive) const;
+  const StepSlots& step_slots(const TorchKvStore& store, const Batch& batch);
   /// What a sequence sees in this step: its pages, or in training the rows that kv_write noted.
-  KeysAndValues held(KvStore& store, int layer, const SequenceRows& sequence) const;
+  KeysAndValues held(KvStore& store, int layer, const Batch& batch, std::size_t index);
   Tensor attention_map(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
                        const AttentionArgs& args, bool softmax);
   at::Tensor basis_of(const Primitive& primitive) const;  ///< (k, D) f32
@@ -123,9 +140,13 @@ class TorchOps : public Ops {
   std::string kind_;
   at::ScalarType activation_type_ = at::kFloat;
   bool type_settled_ = false;  ///< native: the first matrix decides
+  std::int64_t matrices_ = 0, matrix_elements_ = 0;  ///< loaded so far
+  std::int64_t widened_bytes_ = 0;
+  int threads_ = 1;  ///< of this step
   Result<void> status_;
   OpCounters counters_;
   RopeTurns turns_;
+  std::unique_ptr<StepSlots> slots_;    ///< of the last step
   std::map<int, KeysAndValues> noted_;  ///< training: this step's, by layer
   std::optional<MemoryWatch> watch_;
   bool profiled_ = false;

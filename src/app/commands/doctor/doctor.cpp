@@ -33,8 +33,14 @@ Json backend_rows(const Context& context) {
   Json list = Json::array();
   for (const BackendEntry& entry : all_backends()) {
     const auto ops = entry.make(context, {});
-    Json row = Json::object({{"id", entry.id}, {"works", ops.has_value()}, {"reason", ops ? Json() : Json(describe(ops.error()))}});
-    if (ops) row["device"] = (*ops)->device_label();
+    Json row = Json::object({{"id", entry.id},
+                             {"works", ops.has_value()},
+                             {"reason", ops ? Json() : Json(describe(ops.error()))},
+                             {"devices", Json::array()}});
+    if (ops) {
+      row["device"] = (*ops)->device_label();
+      row["devices"].push_back((*ops)->device_kind());
+    }
     if (entry.id == "torch") add_torch_info(row);
     list.push_back(std::move(row));
   }

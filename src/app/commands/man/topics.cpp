@@ -4,6 +4,29 @@ namespace vauban {
 namespace {
 
 constexpr ManTopic kTopics[] = {
+    {"backends", "what computes, on which device, and what each promises",
+     R"(--backend reference|cpu|torch      the same forward passes, sites, edits, traces and reports on each
+
+reference  plain loops in f64: the specification that the others are tested against. Slow.
+cpu        the default. Vector kernels of this program: nothing to install, starts at once, and the bits of a logit do
+           not depend on threads, batch, or prefill against decode.
+torch      LibTorch, on any of its devices: the portable surface. A module (libvauban_torch.so) that is opened on first
+           use and needs libtorch-dev, or the LibTorch that it was built with (docs/torch.md); starting takes it half a
+           second of processor time. LibTorch picks its kernels by shape, so bits may depend on batch and threads:
+           every trace says invariant_bits: false, and an audit needs its noise floor (--baseline-floor, on by default)
+           before it calls an answer changed.
+
+--device NAME[,NAME...]   torch: cpu, cuda, cuda:1, mps. `vauban doctor` says what is here. An absent device is an error
+                          that lists those that are there; only a list falls back, to the first that is there, and then
+                          traces and report.json (`execution`) hold both what was asked for and what it became.
+--numerics                reference, cpu: exact. torch: exact (f32), native (the type of the weights). `vauban man numerics`
+--threads N               also the most threads that LibTorch uses, while the program's own sleep. Steps with small
+                          products run on one of them.
+
+Training: cpu in f32, bf16, f16; torch the same in host memory (bf16 and f16 round the operands and multiply in f32);
+reference in f32 only. `train --plan` is the cpu backend's.
+A run folder belongs to one backend, numerics and kind of device: going on with others is refused.
+)"},
     {"claims", "how strong a statement may be",
      R"(A report claims only what was observed on both sides, hashed, and measured.
 
@@ -63,17 +86,7 @@ native   bf16 (or f16) activations, keys and values where the model is stored so
 fast     gives up the promise above: arrives with the CPU engine; refused until then.
 
 The torch backend promises no bits in any numerics: LibTorch chooses kernels by shape. Its traces say so
-(invariant_bits), and an audit measures the noise floor.
-)"},
-    {"devices", "which backend and which device computes",
-     R"(--backend cpu|reference|torch   `vauban list backends`; `vauban doctor` says which work here, and why others do not
---device NAME                   cpu, cuda, cuda:1, mps: a device of that backend. One that is absent is an error
-                                that lists those that are there
---device cuda,cpu               the first of these that is there; a trace records what was asked for
-                                (metadata.requested_device) and what computed (device)
-
-The torch backend is a module that is opened when it is asked for; it needs libtorch-dev, or the LibTorch that it was
-built with (docs/torch.md). Training on it is in host memory, in f32.
+(invariant_bits), and an audit measures the noise floor: see `vauban man backends`.
 )"},
     {"observe", "what a trace can record",
      R"(--observe SPEC[,SPEC]      SPEC = site:layers:form[@positions]
