@@ -220,7 +220,7 @@ TEST_P(Shown, TheRecipesOfTheDemoModel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Everywhere, Shown, testing::ValuesIn(backends_here()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& tested) { return tested.param; });
 
 }  // namespace
 }  // namespace vauban::test

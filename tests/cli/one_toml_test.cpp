@@ -1,4 +1,5 @@
 // One audit file, unchanged, on every backend and every device at hand: the same report but for rounding.
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -51,14 +52,14 @@ baseline_floor = 4
 observe = ["resid_post:all:summary@last", "attn_pattern:0:payload@last", "logprobs:top5"]
 )";
 
-struct Run {
+struct AuditRun {
   Workspace work;
   Outcome done;
   Json report;
 };
 
-std::unique_ptr<Run> audit_on(const std::vector<std::string>& flags) {
-  auto run = std::make_unique<Run>();
+std::unique_ptr<AuditRun> audit_on(const std::vector<std::string>& flags) {
+  auto run = std::make_unique<AuditRun>();
   run->work.write("suite.toml", small_suite(gate("kld-small", "mean_kld", "max", 0.001, "interval") +
                                             gate("same-top", "same_top", "min", 0.99, "interval")));
   run->work.write("audit.toml", kAudit);
@@ -70,8 +71,8 @@ std::unique_ptr<Run> audit_on(const std::vector<std::string>& flags) {
 }
 
 /// The same file on the specification, run once.
-const Run& reference() {
-  static const std::unique_ptr<Run> run = audit_on({"--backend", "reference"});
+const AuditRun& reference() {
+  static const std::unique_ptr<AuditRun> run = audit_on({"--backend", "reference"});
   return *run;
 }
 
@@ -117,13 +118,13 @@ class OneToml : public testing::TestWithParam<Place> {
   void SetUp() override {
     if (GetParam().device != "cpu" && !is_here(GetParam()))
       GTEST_SKIP() << "this machine has no " << GetParam().device << " for backend " << GetParam().backend;
-    static std::map<std::string, std::unique_ptr<Run>> ran;  // each place once, however many tests look at it
+    static std::map<std::string, std::unique_ptr<AuditRun>> ran;  // each place once, however many tests look at it
     auto& run = ran[GetParam().backend + GetParam().device];
     if (!run) run = audit_on({"--backend", GetParam().backend, "--device", GetParam().device});
     run_ = run.get();
   }
   const Json& report() const { return run_->report; }
-  const Run* run_ = nullptr;
+  const AuditRun* run_ = nullptr;
 };
 
 TEST_P(OneToml, HasTheKeysRungVerdictAndGatesOfTheReference) {
@@ -198,7 +199,7 @@ TEST_P(OneToml, TheNoiseFloorIsMeasuredAndFarBelowTheChange) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Everywhere, OneToml, testing::ValuesIn(places()),
-                         [](const auto& info) { return info.param.backend + "_" + info.param.device; });
+                         [](const auto& tested) { return tested.param.backend + "_" + tested.param.device; });
 
 bool limits_hold(const Json& report, std::string_view part) {
   for (const Json& limit : at(report, {"limitations"}).items())
@@ -224,7 +225,7 @@ TEST_P(WithoutFloor, ChangedAnswersCountOnlyWhereBitsRepeat) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Everywhere, WithoutFloor, testing::ValuesIn(backends_here()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& tested) { return tested.param; });
 
 TEST(OneTomlRuns, ARunIsNotCarriedOnOnAnotherKindOfDevice) {
   const Workspace work;
@@ -238,7 +239,7 @@ TEST(OneTomlRuns, ARunIsNotCarriedOnOnAnotherKindOfDevice) {
 TEST(OneTomlRuns, AFallbackIsNamedInTheReport) {
   const std::vector<std::string> built = backends_here();
   if (std::ranges::find(built, "torch") == built.end()) GTEST_SKIP() << "the torch module is not built";
-  const std::unique_ptr<Run> run = audit_on({"--backend", "torch", "--device", "cuda,cpu"});
+  const std::unique_ptr<AuditRun> run = audit_on({"--backend", "torch", "--device", "cuda,cpu"});
   const bool has_cuda = is_here({"torch", "cuda"});
   for (const Json& row : at(run->report, {"execution"}).items()) {
     EXPECT_EQ(at(row, {"requested_device"}).as_string(), "cuda,cpu");
