@@ -43,10 +43,11 @@ struct MappedMatrix {
 
 class TorchWeights : public testing::Test {
  protected:
-  TorchOps ops_{{.device = at::kCPU, .native = false, .training = false, .threads = 1}};
+  TorchOps exact_{{.device = at::kCPU, .native = false, .training = false, .threads = 1}};
+  TorchOps native_{{.device = at::kCPU, .native = true, .training = false, .threads = 1}};
 
-  Weight load(const MappedMatrix& matrix) {
-    auto loaded = ops_.load_weight("w", matrix.view, matrix.file);
+  static Weight load(TorchOps& ops, const MappedMatrix& matrix) {
+    auto loaded = ops.load_weight("w", matrix.view, matrix.file);
     VB_EXPECT_OK(loaded);
     return *std::move(loaded);
   }
@@ -59,7 +60,7 @@ class TorchWeights : public testing::Test {
   }
 };
 
-TEST_F(TorchWeights, MatricesOfEveryFloatTypeStayInTheMappedFileAndInTheirType) {
+TEST_F(TorchWeights, NativeMatricesOfEveryFloatTypeStayInTheMappedFileAndInTheirType) {
   const struct {
     const char* name;
     std::size_t bytes;
@@ -68,17 +69,28 @@ TEST_F(TorchWeights, MatricesOfEveryFloatTypeStayInTheMappedFileAndInTheirType) 
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     const MappedMatrix matrix(c.name, c.bytes);
-    const Weight weight = load(matrix);
-    EXPECT_TRUE(lies_inside(weight, matrix.view));
+    const Weight weight = load(native_, matrix);
     EXPECT_EQ(weight.tensor.data(), matrix.view.bytes.data());
     EXPECT_EQ(type_of(weight), c.type);
     EXPECT_EQ(to_f64(weight.tensor), decode_f64(matrix.view).value());
   }
 }
 
+TEST_F(TorchWeights, ExactMatricesStayMappedInF32AndAreWidenedWhereSmallAndNarrow) {
+  const MappedMatrix wide("F32", 4);
+  EXPECT_EQ(load(exact_, wide).tensor.data(), wide.view.bytes.data());
+  for (const char* type : {"F16", "BF16"}) {
+    const MappedMatrix narrow(type, 2);
+    const Weight weight = load(exact_, narrow);
+    EXPECT_FALSE(lies_inside(weight, narrow.view));
+    EXPECT_EQ(type_of(weight), at::kFloat);
+    EXPECT_EQ(to_f64(weight.tensor), decode_f64(narrow.view).value()) << "widening is exact";
+  }
+}
+
 TEST_F(TorchWeights, MatricesAtAnOddAddressAreCopiedInTheirType) {
   const MappedMatrix matrix("BF16", 2, 1);
-  const Weight weight = load(matrix);
+  const Weight weight = load(native_, matrix);
   EXPECT_FALSE(lies_inside(weight, matrix.view));
   EXPECT_EQ(type_of(weight), at::kBFloat16);
   EXPECT_EQ(to_f64(weight.tensor), decode_f64(matrix.view).value());
@@ -90,7 +102,7 @@ TEST_F(TorchWeights, TheMappedFileLivesAsLongAsTheWeight) {
   {
     const MappedMatrix matrix("F32", 4);
     file = matrix.file;
-    weight = load(matrix);
+    weight = load(exact_, matrix);
   }
   EXPECT_FALSE(file.expired());
   EXPECT_EQ(to_f64(weight.tensor)[31], 5.75);
@@ -101,11 +113,11 @@ TEST_F(TorchWeights, TheMappedFileLivesAsLongAsTheWeight) {
 TEST_F(TorchWeights, UsingAMappedMatrixDoesNotWriteToIt) {
   const MappedMatrix matrix("F32", 4);
   const std::vector<double> before = decode_f64(matrix.view).value();
-  const Weight weight = load(matrix);
-  ops_.begin_step();
+  const Weight weight = load(exact_, matrix);
+  exact_.begin_step();
   const std::vector<float> ones(8, 1.0F);
-  const Tensor y = ops_.linear(host_tensor({1, 8}, ones), weight, nullptr);
-  VB_EXPECT_OK(ops_.end_step());
+  const Tensor y = exact_.linear(host_tensor({1, 8}, ones), weight, nullptr);
+  VB_EXPECT_OK(exact_.end_step());
   EXPECT_EQ(to_f64(y)[0], -9.0);  // 8 * -2 + 0.25 * 28
   EXPECT_EQ(decode_f64(matrix.view).value(), before);
 }

@@ -92,6 +92,8 @@ void prove_primitive(Proof& proof);
 void prove_gradients(Proof& proof);
 void prove_weights(Proof& proof);     ///< what is loaded can be read back; what is written is used
 void prove_profile(Proof& proof);     ///< counters and device time
-void prove_native(Proof& proof);      ///< of a device in native numerics
+/// Of a device in native numerics, in this order: the first weight that it loads decides its type.
+void prove_native(Proof& proof);
+void prove_native_weights(Proof& proof);
 
 }  // namespace vauban::proof

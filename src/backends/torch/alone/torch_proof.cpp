@@ -38,6 +38,7 @@ std::vector<Check> prove_all(Ops& specification, Ops& device, Ops& native, const
   for (const auto prove : {prove_forward, prove_attention, prove_primitive, prove_gradients, prove_weights, prove_profile})
     prove(exact);
   prove_native(narrow);
+  prove_native_weights(narrow);
   std::vector<Check> checks = exact.checks();
   checks.insert(checks.end(), narrow.checks().begin(), narrow.checks().end());
   return checks;
