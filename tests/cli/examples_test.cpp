@@ -32,9 +32,11 @@ std::string with_line(const std::string& text, const std::string& key, const std
   return out.replace(begin, text.find('\n', begin) - begin, key + " = " + value);
 }
 
-/// A suite with its first `count` prompts.
-std::string first_prompts(const std::string& suite, int count) {
+/// A suite with its first `count` prompts, and without gates: they name categories that need not be among these.
+std::string first_prompts(std::string suite, int count) {
   const std::string_view head = "[[behavior_suite.prompts]]";
+  const std::size_t gates = std::min(suite.find("[[behavior_suite.gates]]"), suite.find(head));
+  suite.erase(gates, suite.find(head) - gates);
   std::size_t end = suite.find(head);
   for (int i = 0; i < count && end != std::string::npos; ++i) end = suite.find(head, end + 1);
   return suite.substr(0, end);
@@ -95,6 +97,8 @@ TEST_P(Shown, EveryExample) {
     ++ran;
     if (has(text, "[[interventions]]")) {
       expect_ok({"trace", "base", "--prompt", "Once upon a time", "--intervene", name, "--out", "traced"}, name);
+    } else if (has(text, "[[weight_edits]]")) {
+      expect_ok({"trace", "base", "--prompt", "Once upon a time", "--edit-weights", name, "--out", "edited"}, name);
     } else if (has(text, "[audit]")) {
       expect_ok({name, "--plan"}, name);
       if (GetParam() != "cpu") work_.write(name, with_line(text, "suite", "\"head.toml\""));
@@ -179,7 +183,9 @@ TEST_P(Shown, EveryConfigurationInTheManual) {
                        "--max-tokens", "2"},
                       what);
       } else if (has(block, "[data]")) {
-        expect_trains(has(block, "max_steps = 2000") ? with_line(block, "max_steps", "2") : block, what);
+        std::string text = has(block, "max_steps = 2000") ? with_line(block, "max_steps", "2") : block;
+        if (has(text, "warmup_steps")) text = with_line(text, "warmup_steps", "1");
+        expect_trains(text, what);
       } else {
         ADD_FAILURE() << what << ": this test knows no way to run it\n" << block;
       }
@@ -191,6 +197,7 @@ TEST_P(Shown, EveryConfigurationInTheManual) {
 TEST_P(Shown, TheRecipesOfTheDemoModel) {
   const fs::path garrison = source_dir() / "models/garrison";
   fs::create_directories(work_ / "models/garrison");
+  fs::create_directories(work_ / "runs/garrison");
   fs::copy(garrison / "base", work_ / "models/garrison/base");
   fs::copy(garrison / "base", work_ / "runs/garrison/tokenizer", fs::copy_options::recursive);
   fs::copy(garrison / "chat_template.jinja", work_ / "models/garrison/base/chat_template.jinja",
@@ -209,7 +216,7 @@ TEST_P(Shown, TheRecipesOfTheDemoModel) {
     const std::string text = read_text(file), name = "models/garrison/" + file.filename().string();
     if (!has(text, "[data]") || !has(text, "max_steps")) continue;  // grammars and heads of suites
     ++ran;
-    work_.write(name, with_line(text, "max_steps", "1"));
+    work_.write(name, with_line(with_line(text, "max_steps", "2"), "warmup_steps", "1"));
     const Outcome done = work_.run(on_backend({"train", name, "--json"}));
     EXPECT_EQ(done.exit_code, GetParam() == "reference" ? 3 : 0) << name << ": " << done.err;
     if (GetParam() == "reference") {

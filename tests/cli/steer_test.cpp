@@ -461,8 +461,8 @@ TEST_F(RealModel, SteeringChangesPrefillAndDecodingByTheMeasuredAmount) {
   const Outcome measured =
       run({"measure", "--positive", "positive.txt", "--negative", "negative.txt", "--out", "d.safetensors"});
   ASSERT_EQ(measured.exit_code, 0) << measured.err << measured.out;
-  const std::vector<std::string> push{"--mode", "offset", "--alpha", "8", "--layers", "2"};
-  const auto with = [&](std::vector<std::string> more) {
+  const auto with = [&](std::vector<std::string> more, const std::string& alpha = "8") {
+    const std::vector<std::string> push{"--mode", "offset", "--alpha", alpha, "--layers", "2"};
     more.insert(more.begin(), push.begin(), push.end());
     const Outcome done = steer("d.safetensors", more);
     EXPECT_EQ(done.exit_code, 0) << done.err << done.out;
@@ -482,7 +482,7 @@ TEST_F(RealModel, SteeringChangesPrefillAndDecodingByTheMeasuredAmount) {
   EXPECT_EQ(at(first_effect(decode), {"prompt_rows"}).as_int(), 0);
   EXPECT_EQ(at(decode, {"ids"}).items().front(), at(decode, {"baseline_ids"}).items().front());
   EXPECT_NE(at(decode, {"ids"}), at(decode, {"baseline_ids"})) << "new tokens are edited too";
-  const Json none = with({"--max-tokens", "16", "--alpha", "0"});
+  const Json none = with({"--max-tokens", "16"}, "0");
   EXPECT_TRUE(at(none, {"same_bits"}).as_bool());
 }
 

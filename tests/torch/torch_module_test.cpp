@@ -236,7 +236,7 @@ std::vector<float> logits_of(const fs::path& path) {
 
 TEST(TorchNumerics, NativeOfABf16ModelIsNearExactAndItsTraceSaysSo) {
   const Workspace work;
-  ASSERT_EQ(work.run({"convert", "base", "--dtype", "bf16", "--out", "narrow", "--to", "hf"}).exit_code, 0);
+  ASSERT_EQ(work.run({"convert", "base", "narrow", "--dtype", "bf16", "--to", "hf"}).exit_code, 0);
   const auto logits = [&](const std::string& numerics) {
     const Outcome done = work.run(on_torch({"logits", "narrow", "--prompt", "Once upon a time", "--all", "--out", numerics + ".safetensors"},
                                            {"--numerics", numerics}));

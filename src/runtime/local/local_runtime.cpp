@@ -71,8 +71,10 @@ LocalRuntime::LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> op
       kv_(std::move(kv)),
       loaded_identity_(model_->identity),
       weights_(*model_->network, *ops_),
-      capability_(capability_of(*model_->architecture, *ops_, model_->tokenizer != nullptr)),
-      load_work_(ops_->take_counters()) {}
+      load_work_(ops_->take_counters()),
+      capability_(capability_of(*model_->architecture, *ops_, model_->tokenizer != nullptr)) {
+  ops_->take_counters();  // asking what it can do is nobody's work
+}
 
 Result<std::vector<std::int32_t>> LocalRuntime::tokenize(const TraceRequest& request) {
   if (!request.prompt_ids.empty()) {

@@ -78,8 +78,8 @@ class LocalRuntime final : public Runtime {
   std::shared_ptr<KvMemory> kv_;
   ModelIdentity loaded_identity_;  ///< without edits
   LoadedWeights weights_;
-  Capability capability_;
   OpCounters load_work_;  ///< taken when it was made, so that the first pass does not pay for loading
+  Capability capability_;
   bool load_reported_ = false;
 };
 
