@@ -344,7 +344,9 @@ TEST_P(RuntimeWeights, AnEditThatChangesNothingIsRecordedAsThat) {
     EXPECT_EQ(missing.kind, ArtifactKind::intervention_result);
     EXPECT_NE(missing.reason.find("had no effect"), std::string::npos) << missing.reason;
   }
-  EXPECT_EQ(trace.parts().metadata.find("weight_edits")->items()[0].find("effect")->as_string(), "none");
+  const Json* listed = trace.parts().metadata.find("weight_edits");
+  ASSERT_NE(listed, nullptr);
+  EXPECT_EQ(listed->items()[0].find("effect")->as_string(), "none");
 }
 
 TEST_P(RuntimeWeights, EveryTraceListsTheActiveEdits) {
@@ -359,6 +361,7 @@ TEST_P(RuntimeWeights, EveryTraceListsTheActiveEdits) {
   EXPECT_EQ((*records)[2].digest_before, (*records)[1].digest_after);
 
   const Trace trace = trace_of(*session_, request_with({}));
+  ASSERT_NE(trace.parts().metadata.find("weight_edits"), nullptr);
   EXPECT_EQ(trace.parts().metadata.find("weight_edits")->size(), 3u);
   EXPECT_EQ(trace.parts().model.digest, (*session_)->model().digest);
   EXPECT_EQ(trace.parts().model.lineage.find("kind")->as_string(), "weight_edits");
