@@ -258,7 +258,7 @@ TEST_P(RuntimeProjection, DoNotDependOnTheBatch) {
   for (const auto& trace : traces) VB_ASSERT_OK(trace);
   const Trace single = trace_of(alone);
   for (const char* id : {"activation_projection.layer_0", "activation_projection.layer_1", "activation_norm.layer_1"}) {
-    EXPECT_TRUE(!promises_bits(single) || traces[1]->find(id)->digest == single.find(id)->digest) << id;
+    EXPECT_TRUE(!test::promises_bits(single) || traces[1]->find(id)->digest == single.find(id)->digest) << id;
     EXPECT_NE(traces[0]->find(id)->digest, single.find(id)->digest) << id;
   }
 }
