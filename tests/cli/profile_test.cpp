@@ -110,8 +110,9 @@ TEST(ProfileCommand, ValuesAreInterleavedAndTheFirstRepetitionIsDropped) {
 /// Position 6 exists in the longer prompt only, so the activation is missing from the traces of the shorter one.
 TEST(ProfileCommand, UnstableCoverageIsRefusedByName) {
   const Workspace work;
-  const Outcome done =
-      work.run(sweep("token_count", "3,9", {"--observe", "resid_post:0:summary@6", "--out", "s"}));
+  std::vector<std::string> args = sweep("token_count", "3,9", {"--observe", "resid_post:0:summary@6", "--out", "s"});
+  *(std::find(args.begin(), args.end(), "--max-tokens") + 1) = "0";
+  const Outcome done = work.run(args);
   EXPECT_EQ(done.exit_code, 4) << done.err;
   const Json stored = read_json(work / "s" / "sweep.json");
   EXPECT_EQ(at(stored, {"status"}).as_string(), "not_computed");

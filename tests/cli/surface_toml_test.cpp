@@ -50,18 +50,19 @@ TEST(SurfaceToml, ProjectionEvidenceIsAskedForAndEmittedByName) {
     EXPECT_EQ(at(*record, {"metadata", "effect"}), Json("observed"))
         << "looking changes nothing, and the record says so";
     EXPECT_EQ(at(*rows, {"kind"}), Json("metric"));
-    EXPECT_TRUE(at(*rows, {"payload_path"}).is_string()) << "the values are in the store";
+    EXPECT_TRUE(at(*rows, {"path"}).is_string()) << "the values are in the store";
   }
 }
 
-TEST(SurfaceToml, WithoutAskingThereIsARecordAndNoRows) {
+TEST(SurfaceToml, WithoutAskingThereIsARecordAndNoValuesAreStored) {
   const Workspace work;
   work.write("look.toml", edits("project"));
   work.write("trace.toml", config("\"logits:summary\""));
   ASSERT_EQ(work.run({"run", "trace.toml"}).exit_code, 0);
   const Json trace = read_json(work / "t/trace.json");
   EXPECT_NE(artifact_named(trace, "intervention.0"), nullptr);
-  EXPECT_EQ(artifact_named(trace, "activation_projection.layer_1"), nullptr);
+  const Json* rows = artifact_named(trace, "activation_projection.layer_1");
+  EXPECT_TRUE(!rows || at(*rows, {"path"}).is_null()) << "a projection is summarised; its values are kept when asked for";
 }
 
 TEST(SurfaceToml, AKeyOrModeThatDoesNotExistIsRefused) {
