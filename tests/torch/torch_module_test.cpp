@@ -160,7 +160,8 @@ std::vector<std::string> on_torch(std::vector<std::string> args, const std::vect
 }
 
 bool has_device(const Workspace& work, std::string_view prefix) {
-  for (const Json& device : at(torch_row(work), {"devices"}).items())
+  const Json row = torch_row(work);
+  for (const Json& device : at(row, {"devices"}).items())
     if (device.as_string().starts_with(prefix)) return true;
   return false;
 }
