@@ -13,7 +13,7 @@ constexpr std::string_view kPasses = "prefill decode";
 constexpr std::string_view kSteps = "batch prefill decode";
 
 constexpr ProfileField kFields[] = {
-    {"name", "", false, kAll, "of the stage"},
+    {"name", "", false, kAll, "the stage's"},
     {"duration_s", "s", false, kAll,
      "wall clock, volatile. Stages do not overlap; a step that requests share is divided by rows"},
     {"device", "", false, kAll, "{`kind`, `label`}: where it ran; null for `render`"},

@@ -501,5 +501,20 @@ TEST_P(OpContract, CountersNameTheKernelsAndAreTakenOnce) {
   EXPECT_EQ(own_->take_counters().bytes_read, 0);
 }
 
+/// A mark of the process would never fall, and would tell a stage what an earlier one took.
+TEST_P(OpContract, TheMemoryMarkIsOfTheWorkSinceItWasLastTaken) {
+  const Weight weight = load(*own_, stored(DType::f32, {4, 32}, normals(128, 1)));
+  const auto mark = [&](std::int64_t rows) {
+    own_->begin_step();
+    own_->linear(activation(*own_, {rows, 32}, normals(static_cast<std::size_t>(32 * rows), 2)), weight);
+    EXPECT_TRUE(own_->end_step());
+    return own_->take_counters().memory_high_water_bytes;
+  };
+  mark(1);
+  const std::int64_t large = mark(4096), small = mark(1);
+  EXPECT_GE(large, 4096 * 4 * static_cast<std::int64_t>(sizeof(float)));
+  EXPECT_LT(small, large / 16);
+}
+
 }  // namespace
 }  // namespace vauban::test

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace vauban::cpu {
 namespace {
@@ -34,6 +35,7 @@ void Arena::Chunk::reset() {
 
 void Arena::begin_step() {
   guards_.clear();
+  used_ = 0;
   const std::size_t total = capacity_bytes();
   for (std::size_t i = 0; i < chunks_.size(); ++i) chunk(i).reset();
   if (chunks_.size() <= 1) return;
@@ -60,6 +62,8 @@ Tensor Arena::make(DType dtype, const Shape& shape) {
   if (!home) return {dtype, shape, StorageRef()};
   const std::size_t offset = home->used;
   home->used += bytes + kGuardBytes;
+  used_ += bytes + kGuardBytes;
+  high_water_ = std::max(high_water_, used_);
   // The rounding belongs to the guard: it starts right behind the last element.
   std::byte* guard = home->memory + offset + *size;
   std::memset(guard, kGuardByte, bytes - *size + kGuardBytes);
@@ -75,6 +79,8 @@ bool Arena::guards_intact() const {
     return std::all_of(guard, guard + kGuardBytes, [](std::byte b) { return b == std::byte{kGuardByte}; });
   });
 }
+
+std::size_t Arena::take_high_water() { return std::exchange(high_water_, used_); }
 
 std::size_t Arena::capacity_bytes() const {
   std::size_t total = 0;

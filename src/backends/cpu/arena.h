@@ -23,6 +23,9 @@ class Arena {
   Tensor make(DType dtype, const Shape& shape);
   bool guards_intact() const;
   std::size_t capacity_bytes() const;
+  /// The most that the tensors of one step took (guards and rounding included) since the last call; what they take now
+  /// is where the mark starts again.
+  std::size_t take_high_water();
 
  private:
   struct Chunk final : Storage {
@@ -37,6 +40,7 @@ class Arena {
   Chunk* room_for(std::size_t bytes);
   Chunk& chunk(std::size_t i) const { return static_cast<Chunk&>(*chunks_[i].get()); }
 
+  std::size_t used_ = 0, high_water_ = 0;
   std::vector<StorageRef> chunks_;  // the last one is being filled
   std::vector<const std::byte*> guards_;
 };

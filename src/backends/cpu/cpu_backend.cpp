@@ -100,7 +100,7 @@ Result<void> CpuOps::end_step() {
 }
 
 OpCounters CpuOps::take_counters() {
-  counters_.memory_high_water_bytes = static_cast<std::int64_t>(arena_.capacity_bytes());
+  counters_.memory_high_water_bytes = static_cast<std::int64_t>(arena_.take_high_water());
   counters_.kernel_path = format("cpu/{}", kernels_.name);
   for (const TypeEntry& entry : kTypes)
     if (weight_types_used_ >> static_cast<unsigned>(entry.type) & 1u) {
