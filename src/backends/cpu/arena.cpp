@@ -80,7 +80,7 @@ bool Arena::guards_intact() const {
   });
 }
 
-std::size_t Arena::take_high_water() { return std::exchange(high_water_, used_); }
+std::size_t Arena::take_high_water() { return std::exchange(high_water_, 0); }
 
 std::size_t Arena::capacity_bytes() const {
   std::size_t total = 0;

@@ -23,8 +23,8 @@ class Arena {
   Tensor make(DType dtype, const Shape& shape);
   bool guards_intact() const;
   std::size_t capacity_bytes() const;
-  /// The most that the tensors of one step took (guards and rounding included) since the last call; what they take now
-  /// is where the mark starts again.
+  /// The most that the tensors of one step took (guards and rounding included), of the tensors made since the last
+  /// call.
   std::size_t take_high_water();
 
  private:
