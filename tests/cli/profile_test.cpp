@@ -100,7 +100,8 @@ TEST(ProfileCommand, ValuesAreInterleavedAndTheFirstRepetitionIsDropped) {
     EXPECT_EQ(values, (std::vector<std::int64_t>{1, 2, 3}));
   }
   EXPECT_GT(orders.size(), 1u) << "one order for every repetition would let a drift pass for an effect";
-  for (const Json& point : at(read_json(work / "s" / "sweep.json"), {"points"}).items())
+  const Json stored = read_json(work / "s" / "sweep.json");
+  for (const Json& point : at(stored, {"points"}).items())
     for (const Json& id : at(point, {"trace_ids"}).items()) {
       EXPECT_EQ(id.as_string().find(".run0."), std::string::npos);
       EXPECT_EQ(id.as_string().find(".run1."), std::string::npos);
