@@ -1,6 +1,5 @@
 #include "app/training.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -8,6 +7,7 @@
 
 #include "app/open.h"
 #include "backends/backends.h"
+#include "base/process_memory.h"
 #include "train/trainer.h"
 #include "train/training_plan.h"
 
@@ -68,12 +68,6 @@ Resident resident_bytes() {
 }
 std::int64_t anonymous_bytes() { return resident_bytes().anonymous; }
 
-std::int64_t peak_resident_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
-}
-
 }  // namespace
 
 Result<int> run_training(const TrainingConfig& config, Session& session) {
@@ -89,7 +83,7 @@ Result<int> run_training(const TrainingConfig& config, Session& session) {
                                                          {"model", outcome.model.string()},
                                                          {"eval", Json::optional(outcome.eval_loss ? &*outcome.eval_loss : nullptr)},
                                                          {"stopped_early", outcome.stopped_early},
-                                                         {"peak_memory_bytes", peak_resident_bytes()}})));
+                                                         {"peak_memory_bytes", peak_resident_bytes().value_or(0)}})));
     return 0;
   }
   session.out().text(format("{} after {} steps: {}\n", outcome.stopped_early ? "stopped early" : "done", outcome.steps, outcome.model.string()));

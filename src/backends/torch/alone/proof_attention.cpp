@@ -109,6 +109,15 @@ void prove_pages(Proof& proof) {
                             {.first_row = 4, .rows = 2, .past = 8, .pages = {7, 2, 0}}};
     return to_f64(paged.attention());
   });
+  for (const Heads& heads : {kHeads[1], kHeads[4]})  // single rows of several lengths: batched decoding
+    proof.near("kv_cache", format("kv.{}.sequences_decode_together", heads.name), kSum, [&](Ops& ops) {
+      Paged paged(ops, heads, kParts[1]);
+      paged.step.sequences = {{.first_row = 0, .rows = 1, .past = 20, .pages = kPages},
+                              {.first_row = 1, .rows = 1, .past = 13, .pages = kPages},
+                              {.first_row = 2, .rows = 1, .past = 17, .pages = kPages}};
+      paged.q = paged.q.rows(0, 3);
+      return to_f64(paged.attention());
+    });
   proof.near("kv_cache", "kv.rows_of_no_sequence_are_zero", kSum, [](Ops& ops) {
     Paged paged(ops, kHeads[0], kParts[1]);
     paged.step.sequences[0].rows = 2;
