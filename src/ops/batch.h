@@ -11,6 +11,9 @@ struct SequenceRows {
   std::int32_t first_row = 0;
   std::int32_t rows = 0;
   std::int32_t past = 0;
+  /// Positions of the sequence that are known by now: of the whole prompt while it comes in chunks. Rotary tables that
+  /// change with the length go by it. 0: past + rows.
+  std::int32_t length = 0;
   /// Page ids of the sequence in order; position p lives in pages[p / page_tokens], slot p % page_tokens.
   std::vector<std::int32_t> pages;
 };

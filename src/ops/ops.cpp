@@ -27,6 +27,12 @@ constexpr std::array kNames{
     OpName{Op::select_rows, "select_rows"},
     OpName{Op::lm_head, "lm_head"},
     OpName{Op::primitive, "primitive"},
+    OpName{Op::scale, "scale"},
+    OpName{Op::clamp, "clamp"},
+    OpName{Op::multiply, "multiply"},
+    OpName{Op::join_columns, "join_columns"},
+    OpName{Op::join_rows, "join_rows"},
+    OpName{Op::blend_rows, "blend_rows"},
 };
 
 constexpr std::array<Op, kNames.size()> list_ops() {

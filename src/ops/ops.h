@@ -1,4 +1,4 @@
-/// Ops: what a backend computes. About fifteen coarse operations; an architecture's forward pass is written once over
+/// Ops: what a backend computes. About twenty coarse operations; an architecture's forward pass is written once over
 /// them, and the reference backend is their specification.
 ///
 /// Activations are row-major (tokens, width) or (tokens, heads, head_dim), in the backend's activation type: f64 on
@@ -28,7 +28,8 @@ namespace vauban {
 
 enum class Op {
   embed, rms_norm, layer_norm, linear, rope, attention, attention_scores, attention_pattern, activation,
-  gated_activation, add, columns, select_rows, lm_head, primitive,
+  gated_activation, add, columns, select_rows, lm_head, primitive, scale, clamp, multiply, join_columns, join_rows,
+  blend_rows,
 };
 enum class Direction { forward, backward };
 std::span<const Op> all_ops();
@@ -41,7 +42,13 @@ class ProjectionSink {
   virtual void add(std::span<const double> projections) = 0;  ///< (n), of the next row
 };
 
-enum class Activation { silu, gelu_tanh, gelu_erf, relu };
+enum class Activation {
+  silu, gelu_tanh, gelu_erf, relu,
+  relu_squared,  ///< max(x, 0)^2
+  sigmoid,
+  /// GPT-OSS, gated only: with g = min(gate, 7) and u = clamp(up, -7, 7): g * sigmoid(1.702 g) * (u + 1).
+  clamped_swiglu,
+};
 
 enum class RopeLayout {
   half,         ///< pairs (i, i + rotary/2): Hugging Face
@@ -58,6 +65,12 @@ struct AttentionArgs {
   double scale = 1.0;
   std::int64_t window = 0;  ///< keys at distance >= window are masked; 0: none
   double softcap = 0.0;     ///< scores = cap * tanh(scores / cap); 0: none
+  /// Adds slope * (key position - query position) to the scaled scores, one slope per head; empty: none. Press et al.
+  /// 2021 (arXiv 2108.12409).
+  std::vector<double> alibi_slopes;
+  /// (heads): one more column of scores that takes weight in the softmax and gives no value (GPT-OSS); null: none. It must
+  /// outlive the call. Patterns have no column for it.
+  const Weight* sinks = nullptr;
 };
 
 struct PrimitiveResult {
@@ -118,6 +131,20 @@ class Ops {
   /// Columns [begin, begin + count) of the last axis, copied: the parts of a fused projection. -> (T, count)
   virtual Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) = 0;
   virtual Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) = 0;
+  // ---- The defaults of these six read to the host and compute in f64; a backend overrides what it can do better.
+
+  virtual Tensor scale(const Tensor& x, double factor);
+  virtual Tensor clamp(const Tensor& x, double limit);  ///< to [-limit, limit]
+  /// Each row of x (T, D) times a vector (D), element by element.
+  virtual Tensor multiply(const Tensor& x, const Weight& weight);
+  /// Matrices of T rows side by side, then zeros up to `width` columns. -> (T, width)
+  virtual Tensor join_columns(std::span<const Tensor> parts, std::int64_t width);
+  /// Matrices of one width on top of each other.
+  virtual Tensor join_rows(std::span<const Tensor> parts);
+  /// Row t is the sum over j < `each` of weights[t * each + j] * x row rows[t * each + j], in the order of j: what mixes the
+  /// outputs of experts. -> (rows / each, D)
+  virtual Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights, int each);
+
   /// Logits (T, V) = softcap(x W^T); softcap 0: none.
   virtual Tensor lm_head(const Tensor& x, const Weight& weight, double softcap = 0.0) = 0;
 
