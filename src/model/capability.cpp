@@ -22,10 +22,10 @@ Support op_support(const Ops& ops, Op op) {
   return unsupported_for(format("backend '{}' has no operation '{}'", ops.backend(), to_string(op)));
 }
 
-Support site_support(const Architecture& architecture, const Ops& ops, Site site) {
+Support site_support(const ModelConfig& config, const std::vector<Site>& sites, const Ops& ops, Site site) {
   if (is_made_by_runtime(site)) return kFull;
-  if (std::find(architecture.sites.begin(), architecture.sites.end(), site) == architecture.sites.end())
-    return unsupported_for(format("architecture '{}' has no value '{}'", architecture.id, to_string(site)));
+  if (std::find(sites.begin(), sites.end(), site) == sites.end())
+    return unsupported_for(format("architecture '{}' has no value '{}'", config.architecture, to_string(site)));
   if (site == Site::attn_scores) return op_support(ops, Op::attention_scores);
   if (site == Site::attn_pattern) return op_support(ops, Op::attention_pattern);
   return kFull;
@@ -56,7 +56,7 @@ Support weight_support(Ops& ops) {
 
 }  // namespace
 
-Capability capability_of(const Architecture& architecture, Ops& ops, bool has_tokenizer) {
+Capability capability_of(const ModelConfig& config, Ops& ops, bool has_tokenizer) {
   const Support text = has_tokenizer ? kFull : unsupported_for("the model came without a tokenizer");
   Capability capability;
   capability.name = std::string(ops.backend());
@@ -70,8 +70,9 @@ Capability capability_of(const Architecture& architecture, Ops& ops, bool has_to
   capability.tokens = has_tokenizer ? kFull : partial("ids only: the model came without a tokenizer");
   capability.profile_device_memory = memory_support(ops);
   capability.profile_sync_points = kFull;
+  const std::vector<Site> sites = sites_of(config.decoder);
   for (const SiteInfo& site : all_sites())
-    if (Support support = site_support(architecture, ops, site.id); support.level != SupportLevel::full)
+    if (Support support = site_support(config, sites, ops, site.id); support.level != SupportLevel::full)
       capability.site_limits.emplace(site.id, std::move(support));
   return capability;
 }

@@ -87,7 +87,7 @@ class CapabilityOf : public testing::Test {
     VB_ASSERT_OK(session);
     session_ = *std::move(session);
   }
-  const Architecture& llama() const { return *session_->model().architecture; }
+  const ModelConfig& llama() const { return session_->model().config; }
   TempDir folder_;
   std::unique_ptr<ModelSession> session_;
 };
@@ -96,7 +96,7 @@ TEST_F(CapabilityOf, TheReferenceShowsEverySiteOfTheArchitecture) {
   const Capability c = capability_of(llama(), session_->ops(), true);
   EXPECT_EQ(c.name, "reference");
   EXPECT_EQ(c.device_kinds, (std::vector<std::string>{"cpu"}));
-  for (const Site site : llama().sites) EXPECT_EQ(c.site(site).level, SupportLevel::full) << to_string(site);
+  for (const Site site : sites_of(llama().decoder)) EXPECT_EQ(c.site(site).level, SupportLevel::full) << to_string(site);
   for (const Support& support :
        {c.logits, c.logprobs, c.activations, c.interventions, c.kv_cache, c.weight_access, c.mutable_weights, c.text,
         c.tokens})
@@ -136,7 +136,7 @@ TEST_F(CapabilityOf, ALackingOperationLimitsItsSiteAndIsNotAskedFor) {
   };
   SequenceState sequence(session_->pages());
   VB_ASSERT_OK(sequence.reserve(1));
-  const Batch batch{.ids = {5}, .positions = {0}, .sequences = {{0, 1, 0, sequence.pages()}}, .output_rows = {0}};
+  const Batch batch{.ids = {5}, .positions = {0}, .sequences = {{.first_row = 0, .rows = 1, .past = 0, .pages = sequence.pages()}}, .output_rows = {0}};
   ops.begin_step();
   session_->model().network->forward(ops, session_->store(), batch, WantsAll());
   VB_EXPECT_OK(ops.end_step());

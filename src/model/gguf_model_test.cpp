@@ -84,18 +84,18 @@ TEST_F(GgufModel, LinearScalingDividesTheFrequencies) {
       load(text_key("llama.rope.scaling.type", "linear") + f32_key("llama.rope.scaling.factor", 4), 2);
   VB_ASSERT_OK(plain);
   VB_ASSERT_OK(scaled);
-  EXPECT_EQ((*scaled)->model().config.rope.inverse_frequency[1] * 4,
-            (*plain)->model().config.rope.inverse_frequency[1]);
+  EXPECT_EQ((*scaled)->model().config.decoder.ropes.front().table.inverse_frequency[1] * 4,
+            (*plain)->model().config.decoder.ropes.front().table.inverse_frequency[1]);
   const Session older = load(f32_key("llama.rope.scale_linear", 4));
   VB_ASSERT_OK(older);
-  EXPECT_EQ((*older)->model().config.rope.inverse_frequency, (*scaled)->model().config.rope.inverse_frequency);
+  EXPECT_EQ((*older)->model().config.decoder.ropes.front().table.inverse_frequency, (*scaled)->model().config.decoder.ropes.front().table.inverse_frequency);
 }
 
 TEST_F(GgufModel, RopeFactorsAreUsedAndChecked) {
   model_.tensors["rope_freqs.weight"] = {{8}, {1, 1, 1, 1, 2, 4, 8, 8}};
   const Session session = load();
   VB_ASSERT_OK(session);
-  EXPECT_DOUBLE_EQ((*session)->model().config.rope.inverse_frequency[5], std::pow(10000.0, -10.0 / 16) / 4);
+  EXPECT_DOUBLE_EQ((*session)->model().config.decoder.ropes.front().table.inverse_frequency[5], std::pow(10000.0, -10.0 / 16) / 4);
   model_.tensors["rope_freqs.weight"].values[2] = 0;
   expect_refusal(load(), ErrorCode::corrupt, "rope_freqs.weight");
   model_.tensors["rope_freqs.weight"] = {{4}, {1, 1, 1, 1}};

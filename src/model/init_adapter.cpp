@@ -7,7 +7,7 @@
 #include "base/strings.h"
 #include "model/adapter_plan.h"
 #include "model/model.h"
-#include "model/row_order.h"
+#include "model/stored_form.h"
 
 namespace vauban {
 namespace {
@@ -51,13 +51,12 @@ Result<std::vector<float>> base_values(const ModelSource& base, const TensorSpec
   for (const std::string& name : names) {
     const TensorEntry* entry = name.empty() ? nullptr : base.file->find(name);
     if (!entry) continue;
-    OwnedView owned{.view = entry->view, .bytes = nullptr};
-    if (gguf && spec.gguf_rows == RowOrder::interleaved_heads) {
-      VB_TRY(owned, pairs_to_halves(entry->view, spec.heads), "in tensor '{}'", name);
-    }
-    VB_TRY(std::vector<float> values, decode_f32(owned.view), "in tensor '{}'", name);
-    if (gguf && spec.hf_transposed) values = transposed(values, spec.shape[0], spec.shape[1]);
-    return values;
+    VB_TRY(std::vector<float> values, decode_f32(entry->view), "in tensor '{}'", name);
+    if (!gguf) return values;
+    const TensorView view{DType::f32, entry->view.shape, std::as_bytes(std::span(values))};
+    VB_TRY(const OwnedView canonical, to_canonical(view, spec, true), "in tensor '{}'", name);
+    VB_TRY(const OwnedView stored, from_canonical(canonical.view, spec, false), "in tensor '{}'", name);
+    return decode_f32(stored.view);
   }
   return not_found("tensor '{}' is missing in {}", spec.hf, base.path.string());
 }
@@ -74,7 +73,7 @@ Result<std::shared_ptr<const Adapter>> init_adapter(AdapterConfig config, const 
     return unsupported("init_lora_weights '{}' is not supported for a new adapter; known: true, gaussian",
                        printable(config.init));
   VB_TRY(const Architecture* architecture, find_architecture(base));
-  VB_TRY(const ModelConfig model, base.is_gguf() ? architecture->config_from_gguf(base) : architecture->config_from_hf(base));
+  VB_TRY(const ModelConfig model, architecture->read_config(base));
   VB_TRY(const TargetMatcher matcher, TargetMatcher::make(config));
   const std::vector<TargetModule> modules = target_modules(*architecture, model);
   VB_TRY(const std::vector<TargetModule> matched, matched_modules(matcher, modules));

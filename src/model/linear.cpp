@@ -31,7 +31,7 @@ Tensor Embedding::operator()(Ops& ops, std::span<const std::int32_t> ids) const 
 }
 
 Tensor Head::operator()(Ops& ops, const Tensor& x) const {
-  return with_pairs(ops, lora, x, ops.lm_head(x, weight));
+  return with_pairs(ops, lora, x, bias.empty() ? ops.lm_head(x, weight, softcap) : ops.linear(x, weight, &bias));
 }
 
 void Linear::visit_weights(const WeightVisitor& visit) {
@@ -47,6 +47,7 @@ void Embedding::visit_weights(const WeightVisitor& visit) {
 
 void Head::visit_weights(const WeightVisitor& visit) {
   visit(weight);
+  if (!bias.empty()) visit(bias);
   visit_pairs(lora, visit);
 }
 

@@ -40,7 +40,8 @@ struct Embedding {
 
 /// Logits. Its table may be that of the embedding (a tied head).
 struct Head {
-  Weight weight;  ///< (V, D)
+  Weight weight, bias;   ///< (V, D) (V); bias is empty where the model has none
+  double softcap = 0.0;  ///< 0: none; a head with a bias has none
   std::vector<LoraPair> lora;
   Tensor operator()(Ops& ops, const Tensor& x) const;  ///< (T, D) -> (T, V)
   void visit_weights(const WeightVisitor& visit);

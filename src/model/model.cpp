@@ -14,11 +14,11 @@ bool is_known_harmless(std::string_view name) {
   return name.ends_with(".rotary_emb.inv_freq") || name == "rotary_emb.inv_freq";
 }
 
-Result<void> check_ops(const Architecture& architecture, const Ops& ops) {
-  for (const Op op : architecture.ops)
+Result<void> check_ops(const ModelConfig& config, const Ops& ops) {
+  for (const Op op : ops_of(config.decoder))
     if (!ops.supports(op, Direction::forward))
       return unsupported("architecture '{}' needs the operation '{}', which backend '{}' does not have",
-                         architecture.id, to_string(op), ops.backend());
+                         config.architecture, to_string(op), ops.backend());
   return ok();
 }
 
@@ -58,12 +58,15 @@ std::string model_digest(const Model& model, const ModelSource& source) {
 
 Result<void> load_parts(Model& model, const ModelSource& source, Ops& ops) {
   VB_TRY(model.architecture, find_architecture(source));
-  VB_CHECK(check_ops(*model.architecture, ops));
-  const auto read_config = source.is_gguf() ? model.architecture->config_from_gguf : model.architecture->config_from_hf;
-  VB_TRY(model.config, read_config(source));
+  VB_TRY(model.config, model.architecture->read_config(source));
+  VB_CHECK(check_ops(model.config, ops));
   VB_TRY(const std::vector<AdapterPlan> plans, plan_adapters(model.adapters, *model.architecture, model.config));
   WeightLoader weights(source, ops, plans);
   VB_TRY(model.network, model.architecture->build(model.config, weights));
+  if (source.is_gguf())  // the configuration read them
+    for (const char* name : {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"})
+      weights.pass_over(name);
+  model.weight_bytes = weights.loaded_bytes();
   model.unused_tensors = weights.unused();
   VB_CHECK(refuse_unused(model.unused_tensors));
   VB_TRY(model.tokenizer, load_tokenizer(source), "while loading the tokenizer");

@@ -1,8 +1,8 @@
 /// Model: a network with its weights on one backend, its tokenizer and its identity.
 ///
-/// Architectures are a list (archs/archs.cpp). Each is one file, with its configuration reader beside it: how to read
-/// a Hugging Face config.json and GGUF keys, and how to build the Network: fetching every tensor by name with the
-/// expected shape, and writing the forward pass once over Ops and Tap.
+/// Architectures are a list (archs/archs.cpp). Each is one file: how to read a Hugging Face config.json and GGUF keys into
+/// a ModelConfig, whose DecoderSpec says what the layers compute, and what the tensors are called. The forward pass is
+/// written once over Ops and Tap, in decoder/.
 #pragma once
 
 #include <functional>
@@ -18,9 +18,10 @@
 #include "format/model_source.h"
 #include "model/adapter_plan.h"
 #include "model/config.h"
-#include "model/linear.h"
+#include "model/decoder/names.h"
+#include "model/network.h"
 #include "model/tap.h"
-#include "model/tensor_map.h"
+#include "model/weight_source.h"
 #include "ops/ops.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -28,48 +29,24 @@
 
 namespace vauban {
 
-/// The layers of one model. Its weights change only through visit_weights; the state of sequences is in the KvStore.
-class Network {
- public:
-  virtual ~Network() = default;
-  /// One step over `batch`. -> logits (output_rows, vocab).
-  virtual Tensor forward(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap) const = 0;
-  virtual KvGeometry kv_geometry() const = 0;  ///< pages left 0
-  virtual std::int64_t weight_bytes() const = 0;
-  /// Every weight that the forward pass reads, LoRA pairs included; a table that both ends share comes once for each. The
-  /// visitor may replace one by another of the same shape between two steps, all of one name alike.
-  virtual void visit_weights(const WeightVisitor& visit) = 0;
-};
-
 /// Fetches tensors by name with an expected shape, from either naming scheme, and remembers what was used. Adapters
 /// attach here: what they replace is loaded instead of the base's, and their pairs stand beside the layers. Adapter
 /// weights come as f32 under Adapter::weight_name, in the stored layout, but an embedding's A as (V, r).
-class WeightLoader {
+class WeightLoader final : public WeightSource {
  public:
   /// `adapters` must outlive the loader.
   WeightLoader(const ModelSource& source, Ops& ops, std::span<const AdapterPlan> adapters = {});
-  using Request = TensorSpec;
-  /// Errors: not_found (names the tensor and the file), corrupt for another shape (expected and found), those of Ops.
-  Result<Weight> get(const Request& request);
-  /// `module` names the layer without ".weight". Errors: the same.
-  Result<Linear> linear(const TensorSpec& module, bool with_bias);
-  Result<Embedding> embedding(const TensorSpec& table);
-  struct Ends {
-    Embedding embedding;
-    Head head;
-  };
-  /// The token table and the head. With `tied` the head reads the table; a file may then hold it under either name, or
-  /// under both when they are equal. Errors: the same; corrupt when they differ.
-  Result<Ends> ends(const TensorSpec& table, const TensorSpec& head, bool tied);
+  Result<Weight> get(const TensorSpec& request) override;
+  Result<Linear> linear(const TensorSpec& module, bool with_bias) override;
+  Result<Embedding> embedding(const TensorSpec& table) override;
+  Result<Ends> ends(const TensorSpec& table, const TensorSpec& head, bool tied) override;
+  Result<Weight> ones(std::int64_t width) override;
+  void pass_over(std::string_view stored_name) override { used_.emplace(stored_name); }
 
-  bool has(std::string_view hf, std::string_view gguf) const;
-  /// Notes that a tensor was read elsewhere (`rope_freqs.weight` by the configuration, a second copy of a tied head).
-  void mark_used(std::string_view stored_name) { used_.emplace(stored_name); }
   /// Names in the file that no one asked for, sorted.
   std::vector<std::string> unused() const;
   /// Bytes of the stored tensors that were loaded, adapters included; a shared table counts once.
   std::int64_t loaded_bytes() const { return loaded_bytes_; }
-  const ModelSource& source() const { return source_; }
 
  private:
   struct Replacement {
@@ -78,9 +55,10 @@ class WeightLoader {
     bool in_place() const { return tensor && tensor->parsed.in_adapted; }
     bool is_copy() const { return tensor && !tensor->parsed.in_adapted; }
   };
+  bool has(std::string_view name) const { return source_.file->find(name) != nullptr; }
   Replacement replacement(std::string_view hf) const;
-  Result<Weight> get_stored(const Request& request);
-  Result<Weight> get_replacement(const Request& request, const Replacement& from);
+  Result<Weight> get_stored(const TensorSpec& request);
+  Result<Weight> get_replacement(const TensorSpec& request, const Replacement& from);
   Result<Weight> load(const std::string& name, const TensorView& view, std::shared_ptr<const void> keep_alive);
   Result<Ends> tied_ends(const TensorSpec& table, const TensorSpec& head);
   Result<Weight> shared_table(const TensorSpec& table, const TensorSpec& head);
@@ -100,12 +78,19 @@ struct Architecture {
   std::vector<std::string_view> hf_names;    ///< entries of config.json "architectures"
   std::vector<std::string_view> gguf_names;  ///< values of general.architecture
   std::string_view source;                   ///< paper or reference implementation
-  std::vector<Site> sites;                   ///< sites its forward pass has, in order
-  std::vector<Op> ops;                       ///< operations its forward pass cannot do without
   Result<ModelConfig> (*config_from_hf)(const ModelSource& source);
   Result<ModelConfig> (*config_from_gguf)(const ModelSource& source);
-  Result<std::unique_ptr<Network>> (*build)(const ModelConfig& config, WeightLoader& weights);
-  TensorMap (*tensors)(const ModelConfig& config);  ///< every tensor of the file; `build` asks for the same ones
+  DecoderNames (*names)(const ModelConfig& config);  ///< of its tensors
+
+  /// Errors: those of reading the configuration.
+  Result<ModelConfig> read_config(const ModelSource& model) const {
+    return model.is_gguf() ? config_from_gguf(model) : config_from_hf(model);
+  }
+  Result<std::unique_ptr<Network>> build(const ModelConfig& config, WeightSource& weights) const {
+    return load_decoder(config, names(config), weights);
+  }
+  /// Every tensor of the file: what `build` asks for.
+  TensorMap tensors(const ModelConfig& config) const;
 };
 std::span<const Architecture> all_architectures();
 /// Errors: unsupported, naming the architecture and the known ones.
@@ -121,6 +106,7 @@ struct Model {
   std::string bos_text, eos_text;                     ///< for the template's variables; empty: none
   std::shared_ptr<const ModelFile> file;
   std::vector<std::shared_ptr<const Adapter>> adapters;  ///< attached, in order
+  std::int64_t weight_bytes = 0;  ///< of the stored tensors that were loaded, adapters included
   std::vector<std::string> unused_tensors;
   double load_seconds = 0;
 
@@ -141,8 +127,8 @@ std::string special_text(const Tokenizer* tokenizer, std::optional<std::int32_t>
 /// A bare tokenizer file: tokenizer.json, *.model or *.gguf.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer_file(const std::filesystem::path& path);
 
-/// What this architecture on this backend can honestly show: computed, and proved by the contract tests.
+/// What a model of this configuration on this backend can honestly show: computed, and proved by the contract tests.
 /// Loads two small weights to see whether it can read them back.
-Capability capability_of(const Architecture& architecture, Ops& ops, bool has_tokenizer);
+Capability capability_of(const ModelConfig& config, Ops& ops, bool has_tokenizer);
 
 }  // namespace vauban

@@ -12,14 +12,14 @@ namespace {
 Result<RopeConfig> read(std::string_view json, std::int64_t head_dim = 8) {
   static Json config;
   config = Json::parse(json).value_or(Json());
-  return rope_from_hf(ConfigKeys(config, "config.json"), head_dim);
+  return rope_from_hf(ConfigKeys(config, "config.json"), head_dim, 64, {.share = nullptr});
 }
 
 TEST(RopeScaling, PlainFrequenciesFallGeometrically) {
   const auto rope = read(R"({"rope_theta": 16.0})");
   VB_ASSERT_OK(rope);
-  EXPECT_EQ(rope->table.inverse_frequency, (std::vector<double>{1.0, 0.5, 0.25, 0.125}));
-  EXPECT_EQ(rope->table.layout, RopeLayout::half);
+  EXPECT_EQ(rope->rope.table.inverse_frequency, (std::vector<double>{1.0, 0.5, 0.25, 0.125}));
+  EXPECT_EQ(rope->rope.table.layout, RopeLayout::half);
 }
 
 TEST(RopeScaling, ThetaDefaultsAsInTransformers) {
@@ -33,8 +33,8 @@ TEST(RopeScaling, NewAndOldStyleMeanTheSame) {
   const auto new_style = read(R"({"rope_parameters": {"rope_theta": 500, "rope_type": "linear", "factor": 4}})");
   VB_ASSERT_OK(old_style);
   VB_ASSERT_OK(new_style);
-  EXPECT_EQ(old_style->table.inverse_frequency, new_style->table.inverse_frequency);
-  EXPECT_EQ(old_style->table.inverse_frequency[0], 0.25);
+  EXPECT_EQ(old_style->rope.table.inverse_frequency, new_style->rope.table.inverse_frequency);
+  EXPECT_EQ(old_style->rope.table.inverse_frequency[0], 0.25);
 }
 
 TEST(RopeScaling, Llama3KeepsShortWavelengthsAndDividesLongOnes) {
@@ -51,11 +51,11 @@ TEST(RopeScaling, Llama3KeepsShortWavelengthsAndDividesLongOnes) {
 
 TEST(RopeScaling, UnknownTypesAreRefusedByName) {
   for (const char* json :
-       {R"({"rope_scaling": {"type": "yarn", "factor": 4}})", R"({"rope_parameters": {"rope_type": "yarn"}})"}) {
+       {R"({"rope_scaling": {"type": "spiral", "factor": 4}})", R"({"rope_parameters": {"rope_type": "spiral"}})"}) {
     const auto refused = read(json);
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
-    EXPECT_NE(refused.error().message.find("'yarn'"), std::string::npos);
+    EXPECT_NE(refused.error().message.find("'spiral'"), std::string::npos);
   }
 }
 

@@ -11,10 +11,11 @@
 
 namespace vauban {
 
-/// How rows of a tensor must be rearranged to reach the canonical (Hugging Face) order.
+/// How rows of a stored tensor must be rearranged to reach the canonical order: halves for rotation, q before k before v.
 enum class RowOrder {
   as_stored,
   interleaved_heads,  ///< GGUF llama q and k: rows of each head are RoPE pairs; becomes rotate-half order
+  grouped_qkv,        ///< fused q/k/v by key/value head: its q heads, its k, its v; becomes all of q, then k, then v
 };
 
 /// What a tensor is to the module that holds it: adapters attach to the matrices of the last three.
@@ -24,10 +25,13 @@ struct TensorSpec {
   std::string hf;    ///< "model.layers.0.self_attn.q_proj.weight"
   std::string gguf;  ///< "blk.0.attn_q.weight"
   Shape shape;
-  RowOrder gguf_rows = RowOrder::as_stored;
-  int heads = 0;         ///< for interleaved_heads
+  RowOrder gguf_rows = RowOrder::as_stored, hf_rows = RowOrder::as_stored;
+  int heads = 0;     ///< for interleaved_heads and grouped_qkv
+  int kv_heads = 0;  ///< for grouped_qkv
   TensorRole role = TensorRole::other;
   bool hf_transposed = false;  ///< Hugging Face stores a matrix as (in, out): GPT-2's Conv1D; `shape` is (out, in)
+  bool flattened = false;      ///< loaded as one vector
+  bool hf_minus_one = false;   ///< Hugging Face stores the values less 1: norms that multiply by 1 + w
   std::string hf_alias;  ///< a second name under which a folder may hold it (a tied table under the head's); may be empty
 };
 

@@ -1,26 +1,11 @@
 #include <algorithm>
-#include <cstring>
 
 #include "base/strings.h"
 #include "model/model.h"
-#include "model/row_order.h"
+#include "model/stored_form.h"
 
 namespace vauban {
 namespace {
-
-/// (in, out) as stored -> (out, in). Elements of a whole number of bytes; block types have no transpose.
-Result<OwnedView> transposed_view(const TensorView& view) {
-  const std::int64_t rows = view.shape[0], columns = view.shape[1];
-  if (info(view.dtype).block != 1 || info(view.dtype).bits % 8 != 0)
-    return unsupported("a matrix stored as (in, out) cannot be of type {}", to_string(view.dtype));
-  const auto size = static_cast<std::size_t>(info(view.dtype).bits / 8);
-  auto bytes = std::make_shared<std::vector<std::byte>>(view.bytes.size());
-  for (std::int64_t row = 0; row < rows; ++row)
-    for (std::int64_t column = 0; column < columns; ++column)
-      std::memcpy(bytes->data() + static_cast<std::size_t>(column * rows + row) * size,
-                  view.bytes.data() + static_cast<std::size_t>(row * columns + column) * size, size);
-  return OwnedView{.view = {.dtype = view.dtype, .shape = {columns, rows}, .bytes = *bytes}, .bytes = bytes};
-}
 
 bool same_bytes(const TensorView& a, const TensorView& b) {
   return a.dtype == b.dtype && a.shape == b.shape && std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
@@ -31,10 +16,6 @@ bool same_bytes(const TensorView& a, const TensorView& b) {
 WeightLoader::WeightLoader(const ModelSource& source, Ops& ops, std::span<const AdapterPlan> adapters)
     : source_(source), ops_(ops), adapters_(adapters) {}
 
-bool WeightLoader::has(std::string_view hf, std::string_view gguf) const {
-  return source_.file->find(source_.is_gguf() ? gguf : hf) != nullptr;
-}
-
 Result<Weight> WeightLoader::load(const std::string& name, const TensorView& view,
                                   std::shared_ptr<const void> keep_alive) {
   VB_TRY(Weight weight, ops_.load_weight(name, view, std::move(keep_alive)));
@@ -42,34 +23,29 @@ Result<Weight> WeightLoader::load(const std::string& name, const TensorView& vie
   return weight;
 }
 
-Result<Weight> WeightLoader::get(const Request& request) {
+Result<Weight> WeightLoader::get(const TensorSpec& request) {
   const Replacement other = replacement(request.hf);
   if (!other.tensor) return get_stored(request);
   for (const std::string& name : {request.hf, request.gguf, request.hf_alias})
-    if (!name.empty() && source_.file->find(name)) mark_used(name);
+    if (!name.empty() && source_.file->find(name)) pass_over(name);
   return get_replacement(request, other);
 }
 
-Result<Weight> WeightLoader::get_stored(const Request& request) {
+Result<Weight> WeightLoader::get_stored(const TensorSpec& request) {
   const bool gguf = source_.is_gguf();
-  const bool aliased = !gguf && !request.hf_alias.empty() && !has(request.hf, "") && has(request.hf_alias, "");
+  const bool aliased = !gguf && !request.hf_alias.empty() && !has(request.hf) && has(request.hf_alias);
   const std::string& stored_name = gguf ? request.gguf : aliased ? request.hf_alias : request.hf;
   const TensorEntry* entry = source_.file->find(stored_name);
   if (!entry) return not_found("tensor '{}' is missing in {}", stored_name, source_.path.string());
-  const Shape expected = gguf ? request.shape : hf_shape(request);
+  const Shape expected = stored_shape(request, gguf);
   if (entry->view.shape != expected)
     return corrupt("tensor '{}' in {}: expected shape {}, file has {} {}", printable(stored_name),
                    source_.path.string(), expected.to_string(), to_string(entry->view.dtype),
                    entry->view.shape.to_string());
   used_.insert(stored_name);
 
-  OwnedView owned{.view = entry->view, .bytes = nullptr};
-  if (gguf && request.gguf_rows == RowOrder::interleaved_heads) {
-    VB_TRY(owned, pairs_to_halves(entry->view, request.heads), "in tensor '{}'", stored_name);
-  }
-  if (!gguf && request.hf_transposed) {
-    VB_TRY(owned, transposed_view(entry->view), "in tensor '{}'", stored_name);
-  }
+  VB_TRY(OwnedView owned, to_canonical(entry->view, request, gguf), "in tensor '{}'", stored_name);
+  if (request.flattened) owned.view.shape = {owned.view.shape.elements()};
   std::shared_ptr<const void> keep_alive = source_.file;
   if (owned.bytes) keep_alive = owned.bytes;
   VB_TRY(Weight weight, load(request.hf, owned.view, std::move(keep_alive)), "in tensor '{}'", stored_name);
@@ -85,11 +61,12 @@ WeightLoader::Replacement WeightLoader::replacement(std::string_view hf) const {
   return {};
 }
 
-Result<Weight> WeightLoader::get_replacement(const Request& request, const Replacement& from) {
+Result<Weight> WeightLoader::get_replacement(const TensorSpec& request, const Replacement& from) {
   const std::string name = from.adapter->weight_name(*from.tensor);
-  if (!request.hf_transposed) return load(name, from.tensor->view, from.tensor->keep_alive);
-  VB_TRY(const OwnedView owned, transposed_view(from.tensor->view), "in tensor '{}'", from.tensor->key);
-  return load(name, owned.view, owned.bytes);
+  VB_TRY(const OwnedView owned, to_canonical(from.tensor->view, request, false), "in tensor '{}'", from.tensor->key);
+  std::shared_ptr<const void> keep_alive = from.tensor->keep_alive;
+  if (owned.bytes) keep_alive = owned.bytes;
+  return load(name, owned.view, std::move(keep_alive));
 }
 
 Result<Weight> WeightLoader::adapter_weight(const Adapter& adapter, const AdapterTensor& tensor) {
@@ -116,6 +93,11 @@ Result<std::vector<LoraPair>> WeightLoader::pairs_of(std::string_view module) {
   return pairs;
 }
 
+Result<Weight> WeightLoader::ones(std::int64_t width) {
+  const auto values = std::make_shared<const std::vector<float>>(static_cast<std::size_t>(width), 1.0F);
+  return ops_.load_weight("ones", {DType::f32, {width}, std::as_bytes(std::span(*values))}, values);
+}
+
 // ---- layers
 
 Result<Linear> WeightLoader::linear(const TensorSpec& module, bool with_bias) {
@@ -125,6 +107,8 @@ Result<Linear> WeightLoader::linear(const TensorSpec& module, bool with_bias) {
     VB_TRY(linear.bias, get(bias_of(module)));
   }
   VB_TRY(linear.lora, pairs_of(module.hf));
+  if (!linear.lora.empty() && module.hf_rows != RowOrder::as_stored)
+    return unsupported("an adapter on '{}', whose rows folders store by head, is not supported", module.hf);
   return linear;
 }
 
@@ -171,7 +155,7 @@ Result<Weight> WeightLoader::shared_table(const TensorSpec& table, const TensorS
                              source_.path.string(), printable(of_head->name)),
                      "set \"tie_word_embeddings\": false to use both, or remove one of them");
   for (const TensorEntry* entry : {of_head, of_table})
-    if (entry) mark_used(entry->name);
+    if (entry) pass_over(entry->name);
 
   const Replacement at_table = replacement(table.hf), at_head = replacement(head.hf);
   if (at_table.in_place() && at_head.in_place() && !same_bytes(at_table.tensor->view, at_head.tensor->view))

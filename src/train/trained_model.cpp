@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "format/hf_writer.h"
 #include "format/model_files.h"
+#include "model/stored_form.h"
 #include "tensor/quant/format.h"
 #include "train/fresh_adapter.h"
 
@@ -23,11 +24,11 @@ Names trained_names(const Adapter& adapter) {
   return names;
 }
 
-Result<void> check_gradients(const Architecture& architecture, const Ops& ops) {
-  for (const Op op : architecture.ops)
+Result<void> check_gradients(const ModelConfig& config, const Ops& ops) {
+  for (const Op op : ops_of(config.decoder))
     if (!ops.supports(op, Direction::backward))
       return unsupported("architecture '{}' needs the gradient of '{}', which backend '{}' does not have",
-                         architecture.id, to_string(op), ops.backend());
+                         config.architecture, to_string(op), ops.backend());
   return ok();
 }
 
@@ -84,7 +85,7 @@ Result<std::unique_ptr<TrainedModel>> TrainedModel::open(const TrainingConfig& c
   }
   VB_TRY(trained->tape_, Tape::create(ops, std::move(options)));
   VB_TRY(trained->model_, Model::load(trained->source_, *trained->tape_, context, adapters));
-  VB_CHECK(check_gradients(*trained->model_->architecture, ops));
+  VB_CHECK(check_gradients(trained->model_->config, ops));
   if (trained->adapter_) VB_CHECK(refuse_head_pairs(*trained->adapter_, *trained->model_));
   trained->make_slots(config.decay_embeddings);
   return trained;
@@ -150,10 +151,12 @@ Result<void> TrainedModel::write_model(const std::filesystem::path& path, DType 
     const std::string& name = aliased ? spec.hf_alias : spec.hf;
     const Parameter* p = find(spec.hf);
     if (!p) continue;  // a tied head: written as the table
-    folder.tensors.push_back({.name = name, .dtype = dtype, .shape = hf_shape(spec), .make = [p, spec, dtype] {
-                                std::vector<float> values = to_f32(p->weight.tensor);
-                                if (spec.hf_transposed) values = transposed(values, spec.shape[0], spec.shape[1]);
-                                return narrowed(values, dtype);
+    folder.tensors.push_back({.name = name, .dtype = dtype, .shape = hf_shape(spec), .make = [p, spec, dtype]() -> Result<TensorBytes> {
+                                const std::vector<float> values = to_f32(p->weight.tensor);
+                                const TensorView view{DType::f32, spec.shape, std::as_bytes(std::span(values))};
+                                VB_TRY(const OwnedView stored, from_canonical(view, spec, false));
+                                VB_TRY(const std::vector<float> ordered, decode_f32(stored.view));
+                                return narrowed(ordered, dtype);
                               }});
   }
   if (folder.tensors.size() != tape_->parameters().size())

@@ -136,9 +136,9 @@ TEST_P(Invariants, EverySiteThatIsNotLimitedIsSeenOncePerLayerWithItsShape) {
   const std::int64_t rows = 9;
   const CollectTap tap(static_cast<int>(c.layers));
   VB_ASSERT_OK(session->logits(some_ids(static_cast<std::size_t>(rows)), tap));
-  const Capability capability = capability_of(*session->model().architecture, session->ops(), true);
+  const Capability capability = capability_of(session->model().config, session->ops(), true);
   std::size_t expected = 0;
-  for (const Site site : session->model().architecture->sites) {
+  for (const Site site : sites_of(session->model().config.decoder)) {
     SCOPED_TRACE(to_string(site));
     for (int layer = 0; layer < (info(site).per_layer ? c.layers : 1); ++layer) {
       const CollectTap::Value* value = tap.find(site, layer);
@@ -185,7 +185,7 @@ TEST_P(Invariants, AnEditAtAnySiteFlowsOn) {
   const std::vector<std::int32_t> text = some_ids(10);
   const auto plain = session->logits(text);
   VB_ASSERT_OK(plain);
-  for (const Site site : session->model().architecture->sites) {
+  for (const Site site : sites_of(session->model().config.decoder)) {
     if (site == Site::attn_scores || site == Site::attn_pattern) continue;  // observation only
     for (int layer = 0; layer < (info(site).per_layer ? 2 : 1); ++layer) {
       const auto edited = session->logits(text, HalvingTap(site, layer));

@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kFamily = "tiny_models";
 const std::vector<std::string> kKnown = {"llama",      "llama_headdim", "llama_rope_linear", "llama_rope_llama3",
                                          "llama_bias", "llama_tied",    "llama_bf16",        "gpt2",
-                                         "gpt2_hubnames", "phi3"};
+                                         "gpt2_hubnames", "phi3", "phi3_longrope", "llama_rope_dynamic", "llama_rope_yarn"};
 
 struct Expected {
   std::shared_ptr<const ModelFile> file;
@@ -112,7 +112,7 @@ TEST_P(TinyModels, NewStyleConfigurationGivesTheSameModel) {
 
 class TinyGgufs : public TinyModels {};
 INSTANTIATE_TEST_SUITE_P(Shipped, TinyGgufs,
-                         testing::Combine(testing::Values("llama", "llama_rope_llama3", "gpt2"),
+                         testing::Combine(testing::Values("llama", "llama_rope_llama3", "gpt2", "phi3_longrope"),
                                           testing::ValuesIn(backends_here())),
                          [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param); });
 
@@ -125,24 +125,6 @@ Error refusal(const std::filesystem::path& path) {
   const auto session = ModelSession::open(path, "reference");
   EXPECT_FALSE(session.has_value()) << path;
   return session ? Error{} : session.error();
-}
-
-TEST(UnknownModels, RopeTypesAreRefusedByName) {
-  VB_NEED_SHARED(kFamily);
-  for (const char* type : {"dynamic", "yarn"}) {
-    const Error error = refusal(shared_data() / kFamily / (std::string("llama_rope_") + type));
-    EXPECT_EQ(error.code, ErrorCode::unsupported);
-    EXPECT_NE(error.message.find(std::string("'") + type + "'"), std::string::npos) << describe(error);
-  }
-}
-
-TEST(UnknownModels, LongropeIsRefusedByNameFromBothContainers) {
-  VB_NEED_SHARED(kFamily);
-  for (const char* file : {"", "model.f32.gguf"}) {
-    const Error error = refusal(shared_data() / kFamily / "phi3_longrope" / file);
-    EXPECT_EQ(error.code, ErrorCode::unsupported);
-    EXPECT_NE(error.message.find("'longrope'"), std::string::npos) << describe(error);
-  }
 }
 
 TEST(UnknownModels, OtherFamiliesAreRefusedByName) {

@@ -35,12 +35,12 @@ Result<const BackendEntry*> entry_of(std::string_view backend) {
   return not_found("no backend '{}'", backend);
 }
 
-/// What architectures need and these operations lack, as "llama: rope".
+/// Operations that architectures may need and that this backend lacks; attention's views are for observers alone.
 Support needs_of_architectures(const Ops& ops, Direction direction) {
   std::vector<std::string> lacks;
-  for (const Architecture& architecture : all_architectures())
-    for (const Op op : architecture.ops)
-      if (!ops.supports(op, direction)) lacks.push_back(format("{}: {}", architecture.id, to_string(op)));
+  for (const Op op : all_ops())
+    if (!ops.supports(op, direction) && op != Op::attention_scores && op != Op::attention_pattern)
+      lacks.emplace_back(to_string(op));
   if (lacks.empty()) return {SupportLevel::full, ""};
   return {SupportLevel::partial, format("backend '{}' lacks {}", ops.backend(), join(lacks, ", "))};
 }
@@ -52,9 +52,9 @@ Support gradients_of(const BackendEntry& entry, const Context& context) {
 }
 
 /// Observable sites against those that the architecture has; a site that it does not have is nobody's limit.
-Support sites_of(const Architecture& architecture, const Capability& capability) {
+Support observable(const ModelConfig& config, const Capability& capability) {
   std::vector<std::string> lacks;
-  for (const Site site : architecture.sites)
+  for (const Site site : sites_of(config.decoder))
     if (const Support support = capability.site(site); support.level != SupportLevel::full)
       lacks.push_back(format("{} ({})", to_string(site), support.reason));
   if (lacks.empty()) return {SupportLevel::full, ""};
@@ -75,19 +75,20 @@ Result<Declaration> declare(std::string_view backend, std::string_view device, c
   VB_TRY(std::unique_ptr<Ops> ops, make_backend(backend, services.context, {.device = std::string(device)}));
   VB_TRY(const ModelSource source, ModelSource::open(model));
   VB_TRY(const Architecture* architecture, find_architecture(source));
+  VB_TRY(const ModelConfig config, architecture->read_config(source));
   VB_TRY(const auto tokenizer, load_tokenizer(source));
   Declaration out;
   out.backend = backend;
   out.device_kinds.assign(entry->devices.begin(), entry->devices.end());
   out.device = {std::string(ops->device_kind()), ops->device_label()};
-  out.capability = capability_of(*architecture, *ops, tokenizer != nullptr);
+  out.capability = capability_of(config, *ops, tokenizer != nullptr);
   out.forward = needs_of_architectures(*ops, Direction::forward);
   out.backward = gradients_of(*entry, services.context);
-  out.sites = sites_of(*architecture, out.capability);
+  out.sites = observable(config, out.capability);
   for (const std::string& kind : out.device_kinds) {
     VB_TRY(std::unique_ptr<Ops> inner, make_backend(backend, services.context, {.device = std::string(device)}));
     OnKind there(std::move(inner), kind);
-    out.on_kind.emplace(kind, capability_of(*architecture, there, tokenizer != nullptr));
+    out.on_kind.emplace(kind, capability_of(config, there, tokenizer != nullptr));
   }
   return out;
 }

@@ -1,21 +1,16 @@
-/// The list of architectures. To add one: a file in this folder and a line here.
+#include "model/archs/archs.h"
+
 #include <algorithm>
 
 #include "base/strings.h"
-#include "model/archs/gpt2.h"
-#include "model/archs/llama.h"
-#include "model/archs/phi3.h"
-#include "model/model.h"
 
 namespace vauban {
 namespace {
 
 const std::vector<Architecture>& architectures() {
-  static const std::vector<Architecture> list = {
-      llama_architecture(),
-      gpt2_architecture(),
-      phi3_architecture(),
-  };
+#define VB_LIST_ARCHITECTURE(name) name##_architecture(),
+  static const std::vector<Architecture> list = {VB_ARCHITECTURES(VB_LIST_ARCHITECTURE)};
+#undef VB_LIST_ARCHITECTURE
   return list;
 }
 
@@ -50,6 +45,12 @@ Result<const Architecture*> find_in_hf(const ModelSource& source) {
 }
 
 }  // namespace
+
+TensorMap Architecture::tensors(const ModelConfig& config) const {
+  TensorLister lister;
+  if (const auto listed = load_decoder(config, names(config), lister); !listed) return {};  // a lister cannot fail
+  return lister.take();
+}
 
 std::span<const Architecture> all_architectures() { return architectures(); }
 

@@ -2,174 +2,62 @@
 ///
 /// Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; transformers GPT2LMHeadModel.
 /// Its files store matrices as (in, out) (Conv1D); they are transposed when they are loaded.
-#include "model/archs/gpt2.h"
-
-#include <cmath>
-#include <utility>
-
-#include "model/archs/attention_sites.h"
-#include "model/archs/gpt2_config.h"
+#include "model/archs/archs.h"
+#include "model/archs/reading.h"
 
 namespace vauban {
 namespace {
 
-// ---- forward: T tokens, D width, H heads, d head width, F MLP width, V vocabulary, N positions
-
-struct LayerNorm {
-  Weight weight, bias;  // (D)
-  Tensor operator()(Ops& ops, const Tensor& x, double epsilon) const {
-    return ops.layer_norm(x, weight, &bias, epsilon);
-  }
-  void visit_weights(const WeightVisitor& visit) {
-    visit(weight);
-    visit(bias);
-  }
-};
-
-struct LayerWeights {
-  LayerNorm attn_norm, mlp_norm;
-  Linear qkv, attn_out;  // (3D, D) (D, D)
-  Linear up, down;       // (F, D) (D, F)
-};
-
-class Gpt2Network final : public Network {
- public:
-  explicit Gpt2Network(const ModelConfig& config) : config_(config) {
-    attention_.heads = attention_.kv_heads = static_cast<int>(config.heads);
-    attention_.head_dim = static_cast<int>(config.head_dim);
-    attention_.scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
-  }
-
-  Result<void> load(WeightLoader& weights);
-  Tensor forward(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap) const override;
-  KvGeometry kv_geometry() const override { return kv_geometry_of(config_); }
-  std::int64_t weight_bytes() const override { return weight_bytes_; }
-  void visit_weights(const WeightVisitor& visit) override;
-
- private:
-  Tensor decoder_layer(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap, int layer, Tensor x) const;
-  Tensor attention(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap, int layer, const Tensor& h) const;
-  Tensor mlp(Ops& ops, const Tap& tap, int layer, const Tensor& h) const;
-
-  Result<void> load_ends(WeightLoader& weights);
-  Result<void> load_layer(WeightLoader& weights, std::int64_t layer);
-
-  ModelConfig config_;
-  AttentionArgs attention_;
-  Embedding embedding_, positions_;  // (V, D) (N, D)
-  LayerNorm final_norm_;
-  Head head_;  // (V, D)
-  std::vector<LayerWeights> layers_;
-  std::int64_t weight_bytes_ = 0;
-};
-
-Tensor Gpt2Network::forward(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap) const {
-  Tensor x = ops.add(embedding_(ops, batch.ids), positions_(ops, batch.positions));  // (T, D)
-  x = tap.at(Site::embed_out, 0, std::move(x));
-  for (int layer = 0; layer < static_cast<int>(config_.layers); ++layer)
-    x = decoder_layer(ops, store, batch, tap, layer, std::move(x));
-  x = tap.at(Site::final_norm_out, 0, final_norm_(ops, x, config_.norm_epsilon));
-  if (batch.output_rows.empty()) return Tensor(ops.activation_dtype(), {0, config_.vocab_size}, StorageRef());
-  return tap.at(Site::logits, 0, head_(ops, ops.select_rows(x, batch.output_rows)));
+ModelConfig decoder_of(ModelConfig c) {
+  c.attention_bias = c.mlp_bias = true;
+  c.decoder.norm = {.kind = NormKind::layer, .epsilon = c.norm_epsilon, .bias = true};
+  c.decoder.learned_positions = c.context_length;
+  AttentionSpec attention = attention_spec(c);
+  attention.fused = true;
+  attention.rope = -1;
+  MlpSpec mlp = mlp_spec(c);
+  mlp.gated = false;
+  set_layers(c, attention, mlp);
+  return c;
 }
 
-Tensor Gpt2Network::decoder_layer(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap, int layer,
-                                  Tensor x) const {
-  const LayerWeights& w = layers_[static_cast<std::size_t>(layer)];
-  x = tap.at(Site::resid_pre, layer, std::move(x));
-  Tensor h = tap.at(Site::attn_norm_out, layer, w.attn_norm(ops, x, config_.norm_epsilon));
-  x = ops.add(x, attention(ops, store, batch, tap, layer, h));
-  x = tap.at(Site::resid_mid, layer, std::move(x));
-  h = tap.at(Site::mlp_norm_out, layer, w.mlp_norm(ops, x, config_.norm_epsilon));
-  x = ops.add(x, mlp(ops, tap, layer, h));
-  return tap.at(Site::resid_post, layer, std::move(x));
+Result<ModelConfig> from_hf(const ModelSource& source) {
+  const HfKeys keys(source);
+  VB_CHECK(refuse_keys(keys.config, {"add_cross_attention", "scale_attn_by_inverse_layer_idx"}));
+  VB_TRY(const bool scaled, keys.config.flag_or("scale_attn_weights", true));
+  if (!scaled) return unsupported("{} is false; only scaled attention is known", keys.config.name("scale_attn_weights"));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "gpt2", {.width = "n_embd", .mlp_width = "n_inner", .layers = "n_layer",
+                                                      .heads = "n_head", .kv_heads = nullptr, .head_dim = nullptr,
+                                                      .context = "n_positions", .default_context = 1024, .tied = true}));
+  VB_TRY(c.norm_epsilon, keys.config.positive_or("layer_norm_epsilon", 1e-5));
+  VB_TRY(c.activation, read_activation(keys.config, "activation_function", "gelu_new"));
+  return decoder_of(std::move(c));
 }
 
-Tensor Gpt2Network::attention(Ops& ops, KvStore& store, const Batch& batch, const Tap& tap, int layer,
-                              const Tensor& h) const {
-  const LayerWeights& w = layers_[static_cast<std::size_t>(layer)];
-  const Tensor qkv = w.qkv(ops, h);  // (T, 3D)
-  const auto part = [&](std::int64_t which) {
-    return split_heads(ops.columns(qkv, which * config_.width, config_.width), config_.heads, config_.head_dim);
-  };
-  const Tensor q = tap.at(Site::q, layer, part(0));  // (T, H, d)
-  const Tensor k = tap.at(Site::k, layer, part(1));
-  const Tensor v = tap.at(Site::v, layer, part(2));
-  ops.kv_write(store, layer, k, v, batch);
-  show_attention(ops, store, batch, tap, layer, q, attention_);
-  const Tensor z = tap.at(Site::z, layer, ops.attention(q, store, layer, batch, attention_));  // (T, H, d)
-  return tap.at(Site::attn_out, layer, w.attn_out(ops, join_heads(z)));
+Result<ModelConfig> from_gguf(const ModelSource& source) {
+  const GgufKeys keys(source, "gpt2");
+  VB_TRY(ModelConfig c, read_gguf_sizes(keys, "gpt2"));
+  VB_TRY(c.norm_epsilon, keys.config.positive("attention.layer_norm_epsilon"));
+  c.activation = Activation::gelu_tanh;  // the format has no key
+  return decoder_of(std::move(c));
 }
 
-Tensor Gpt2Network::mlp(Ops& ops, const Tap& tap, int layer, const Tensor& h) const {
-  const LayerWeights& w = layers_[static_cast<std::size_t>(layer)];
-  const Tensor up = tap.at(Site::up, layer, w.up(ops, h));  // (T, F)
-  const Tensor act = tap.at(Site::act, layer, ops.activation(up, config_.activation));
-  return tap.at(Site::mlp_out, layer, w.down(ops, act));
-}
-
-// ---- weights
-
-void Gpt2Network::visit_weights(const WeightVisitor& visit) {
-  for (Embedding* table : {&embedding_, &positions_}) table->visit_weights(visit);
-  for (LayerWeights& w : layers_) {
-    w.attn_norm.visit_weights(visit);
-    for (Linear* linear : {&w.qkv, &w.attn_out}) linear->visit_weights(visit);
-    w.mlp_norm.visit_weights(visit);
-    for (Linear* linear : {&w.up, &w.down}) linear->visit_weights(visit);
-  }
-  final_norm_.visit_weights(visit);
-  head_.visit_weights(visit);
-}
-
-Result<LayerNorm> load_norm(WeightLoader& weights, const TensorSpec& norm) {
-  LayerNorm loaded;
-  VB_TRY(loaded.weight, weights.get(norm_weight_of(norm)));
-  VB_TRY(loaded.bias, weights.get(bias_of(norm)));
-  return loaded;
-}
-
-/// Causal masks that older files carry.
-void pass_over_masks(WeightLoader& weights, std::int64_t layer) {
-  for (const char* prefix : {"transformer.h.", "h."})
-    for (const char* buffer : {".attn.bias", ".attn.masked_bias"})
-      weights.mark_used(format("{}{}{}", prefix, layer, buffer));
-}
-
-Result<void> Gpt2Network::load_layer(WeightLoader& weights, std::int64_t layer) {
-  LayerWeights& w = layers_.emplace_back();  // grows with what the file holds, not with what its header claims
-  const Gpt2LayerTensors t = gpt2_layer_tensors(config_, layer);
-  VB_TRY(w.attn_norm, load_norm(weights, t.attn_norm));
-  VB_TRY(w.qkv, weights.linear(t.qkv, true));
-  VB_TRY(w.attn_out, weights.linear(t.attn_out, true));
-  VB_TRY(w.mlp_norm, load_norm(weights, t.mlp_norm));
-  VB_TRY(w.up, weights.linear(t.up, true));
-  VB_TRY(w.down, weights.linear(t.down, true));
-  pass_over_masks(weights, layer);
-  return ok();
-}
-
-Result<void> Gpt2Network::load_ends(WeightLoader& weights) {
-  const auto [table, positions, final_norm, head] = gpt2_end_tensors(config_);
-  VB_TRY(positions_, weights.embedding(positions));
-  VB_TRY(final_norm_, load_norm(weights, final_norm));
-  VB_TRY(WeightLoader::Ends ends, weights.ends(table, head, config_.tied_head));
-  embedding_ = std::move(ends.embedding);
-  head_ = std::move(ends.head);
-  return ok();
-}
-
-Result<void> Gpt2Network::load(WeightLoader& weights) {
-  VB_CHECK(load_ends(weights));
-  for (std::int64_t layer = 0; layer < config_.layers; ++layer) VB_CHECK(load_layer(weights, layer));
-  weight_bytes_ = weights.loaded_bytes();
-  return ok();
-}
-
-Result<std::unique_ptr<Network>> build(const ModelConfig& config, WeightLoader& weights) {
-  auto network = std::make_unique<Gpt2Network>(config);
-  VB_CHECK(network->load(weights));
-  return std::unique_ptr<Network>(std::move(network));
+DecoderNames names(const ModelConfig&) {
+  DecoderNames n;
+  n.hf_optional_prefix = "transformer.";  // the first published files leave it out
+  n.hf_transposed = true;
+  n.hf_buffers = {"transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias", "h.{}.attn.bias", "h.{}.attn.masked_bias"};
+  n.hf_layer = "transformer.h.{}.";
+  n.embedding.hf = "transformer.wte";
+  n.positions.hf = "transformer.wpe";
+  n.final_norm.hf = "transformer.ln_f";
+  n.attn_norm.hf = "ln_1";
+  n.mlp_norm.hf = "ln_2";
+  n.qkv.hf = "attn.c_attn";
+  n.o.hf = "attn.c_proj";
+  n.up.hf = "mlp.c_fc";
+  n.down.hf = "mlp.c_proj";
+  return n;
 }
 
 }  // namespace
@@ -181,15 +69,9 @@ Architecture gpt2_architecture() {
       .hf_names = {"GPT2LMHeadModel"},
       .gguf_names = {"gpt2"},
       .source = "Radford et al. 2019; transformers GPT2LMHeadModel",
-      .sites = {Site::embed_out, Site::resid_pre, Site::attn_norm_out, Site::q, Site::k, Site::v, Site::attn_scores,
-                Site::attn_pattern, Site::z, Site::attn_out, Site::resid_mid, Site::mlp_norm_out, Site::up, Site::act,
-                Site::mlp_out, Site::resid_post, Site::final_norm_out, Site::logits},
-      .ops = {Op::embed, Op::layer_norm, Op::linear, Op::attention, Op::activation, Op::add, Op::columns,
-              Op::select_rows, Op::lm_head},
-      .config_from_hf = gpt2_config_from_hf,
-      .config_from_gguf = gpt2_config_from_gguf,
-      .build = build,
-      .tensors = gpt2_tensor_map,
+      .config_from_hf = from_hf,
+      .config_from_gguf = from_gguf,
+      .names = names,
   };
 }
 

@@ -72,7 +72,7 @@ LocalRuntime::LocalRuntime(std::unique_ptr<Model> model, std::unique_ptr<Ops> op
       loaded_identity_(model_->identity),
       weights_(*model_->network, *ops_),
       load_work_(ops_->take_counters()),
-      capability_(capability_of(*model_->architecture, *ops_, model_->tokenizer != nullptr)) {
+      capability_(capability_of(model_->config, *ops_, model_->tokenizer != nullptr)) {
   ops_->take_counters();  // asking what it can do is nobody's work
 }
 

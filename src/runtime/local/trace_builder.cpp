@@ -98,7 +98,7 @@ void TraceBuilder::load() {
   if (!run_.reports_load) return;
   StageCost cost;
   cost.add_seconds(setting_.model.load_seconds);
-  cost.note_memory(setting_.model.network->weight_bytes());
+  cost.note_memory(setting_.model.weight_bytes);
   cost.add_work(setting_.load);
   span("load", cost);
 }

@@ -59,7 +59,7 @@ Result<std::vector<float>> rope_factors(const ModelSource& source, const ModelCo
   if (rope_type(rope_object(source.config)) != "llama3") return factors;
   const std::vector<double> plain = plain_frequencies(c.rope_theta, c.head_dim);
   for (std::size_t i = 0; i < plain.size(); ++i)
-    factors.push_back(static_cast<float>(plain[i] / c.rope.inverse_frequency[i]));
+    factors.push_back(static_cast<float>(plain[i] / c.decoder.ropes.front().table.inverse_frequency[i]));
   return factors;
 }
 
@@ -71,7 +71,7 @@ bool makes_frequencies(const Llama3Scaling& scaling, const ModelConfig& c) {
   std::vector<double> made = plain_frequencies(c.rope_theta, c.head_dim);
   scale_llama3(made, scaling);
   for (std::size_t i = 0; i < made.size(); ++i)
-    if (std::abs(made[i] / c.rope.inverse_frequency[i] - 1.0) > kTolerance) return false;
+    if (std::abs(made[i] / c.decoder.ropes.front().table.inverse_frequency[i] - 1.0) > kTolerance) return false;
   return true;
 }
 
@@ -90,7 +90,7 @@ Result<Json> recover_llama3(const ModelConfig& c) {
   Llama3Scaling scaling;
   scaling.factor = 1.0;
   for (std::size_t i = 0; i < plain.size(); ++i)
-    scaling.factor = std::max(scaling.factor, std::round(plain[i] / c.rope.inverse_frequency[i] * 1e5) / 1e5);
+    scaling.factor = std::max(scaling.factor, std::round(plain[i] / c.decoder.ropes.front().table.inverse_frequency[i] * 1e5) / 1e5);
   for (std::int64_t context = 1; context <= (std::int64_t{1} << 24); context *= 2) {
     scaling.original_context = static_cast<double>(context);
     if (makes_frequencies(scaling, c)) return llama3_object(scaling);

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/strings.h"
-#include "model/row_order.h"
+#include "model/stored_form.h"
 
 namespace vauban {
 namespace {
@@ -59,21 +59,13 @@ Result<void> check_layers(const ModelConfig& config, const ModelSource& source) 
                  source.file->tensors().size());
 }
 
-/// (rows, columns) of whole elements becomes (columns, rows).
-TensorBytes transposed(const TensorView& view) {
-  const auto rows = static_cast<std::size_t>(view.shape[0]), columns = static_cast<std::size_t>(view.shape[1]);
-  const std::size_t size = view.bytes.size() / std::max<std::size_t>(1, rows * columns);
-  std::vector<std::byte> out(view.bytes.size());
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t c = 0; c < columns; ++c)
-      std::memcpy(out.data() + (c * rows + r) * size, view.bytes.data() + (r * columns + c) * size, size);
-  return TensorBytes::own(std::move(out));
-}
-
-Result<TensorRows> transposed_rows(const TensorView& view) {
-  if (!is_quantised(view.dtype)) return TensorRows{view.dtype, transposed(view)};
+/// Blocks that would have to be transposed, as f32.
+Result<OwnedView> movable(const TensorView& view, const TensorSpec& spec) {
+  if (!spec.hf_transposed || !is_quantised(view.dtype)) return OwnedView{.view = view, .bytes = nullptr};
   VB_TRY(const std::vector<float> values, decode_f32(view));
-  return TensorRows{DType::f32, transposed({DType::f32, view.shape, std::as_bytes(std::span(values))})};
+  auto bytes = std::make_shared<std::vector<std::byte>>(values.size() * sizeof(float));
+  std::memcpy(bytes->data(), values.data(), bytes->size());
+  return OwnedView{.view = {DType::f32, view.shape, *bytes}, .bytes = bytes};
 }
 
 }  // namespace
@@ -81,7 +73,7 @@ Result<TensorRows> transposed_rows(const TensorView& view) {
 bool stays_f32(const TensorSpec& spec) { return spec.shape.rank() < 2 || spec.gguf == "position_embd.weight"; }
 
 Shape shape_in(const TensorSpec& spec, Container container) {
-  return container == Container::gguf ? spec.shape : hf_shape(spec);
+  return stored_shape(spec, container == Container::gguf);
 }
 
 Result<ModelTensors> map_tensors(const ModelSource& source) {
@@ -91,8 +83,7 @@ Result<ModelTensors> map_tensors(const ModelSource& source) {
                                  source.path.string(), source.adapters.size()),
                      "merge them first: `vauban merge-adapter BASE ADAPTER OUT`");
   VB_TRY(out.architecture, find_architecture(source));
-  const auto read_config = source.is_gguf() ? out.architecture->config_from_gguf : out.architecture->config_from_hf;
-  VB_TRY(out.config, read_config(source));
+  VB_TRY(out.config, out.architecture->read_config(source));
   VB_CHECK(check_layers(out.config, source));
   for (TensorSpec& spec : out.architecture->tensors(out.config)) {
     VB_TRY(const TensorEntry* entry, find_stored(source, spec));
@@ -104,12 +95,12 @@ Result<ModelTensors> map_tensors(const ModelSource& source) {
 
 Result<TensorRows> rows_for(const MappedTensor& tensor, Container from, Container to) {
   const TensorView& view = tensor.entry->view;
-  if (from != to && tensor.spec.hf_transposed) return transposed_rows(view);
-  if (tensor.spec.gguf_rows == RowOrder::as_stored || from == to)
-    return TensorRows{view.dtype, {.bytes = view.bytes, .owner = {}}};
-  VB_TRY(const OwnedView moved, to == Container::gguf ? halves_to_pairs(view, tensor.spec.heads)
-                                                      : pairs_to_halves(view, tensor.spec.heads));
-  return TensorRows{view.dtype, {.bytes = moved.view.bytes, .owner = moved.bytes}};
+  if (from == to) return TensorRows{view.dtype, {.bytes = view.bytes, .owner = {}}};
+  VB_TRY(const OwnedView movable_view, movable(view, tensor.spec));
+  VB_TRY(const OwnedView canonical, to_canonical(movable_view.view, tensor.spec, from == Container::gguf));
+  VB_TRY(const OwnedView moved, from_canonical(canonical.view, tensor.spec, to == Container::gguf));
+  const auto owner = moved.bytes ? moved.bytes : canonical.bytes ? canonical.bytes : movable_view.bytes;
+  return TensorRows{moved.view.dtype, {.bytes = moved.view.bytes, .owner = owner}};
 }
 
 }  // namespace vauban

@@ -10,7 +10,7 @@ namespace {
 
 /// The keys of this architecture know no scaling but longrope, which is not built.
 Result<void> check_rope(const ModelConfig& c) {
-  if (c.rope.inverse_frequency == plain_frequencies(c.rope_theta, c.head_dim)) return ok();
+  if (c.decoder.ropes.front().table.inverse_frequency == plain_frequencies(c.rope_theta, c.head_dim)) return ok();
   return unsupported("this phi3 has scaled rotary frequencies; converting is built for phi3 without rope scaling");
 }
 

@@ -1,5 +1,6 @@
 #include "transform/convert/source_config.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "transform/convert/family.h"
@@ -23,6 +24,16 @@ Result<Json> kept(const ModelSource& source, const char* key) {
 
 bool near(double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(a); }
 
+bool near(const RopeTable& a, const RopeTable& b) {
+  return a.layout == b.layout && near(a.attention_factor, b.attention_factor) &&
+         std::ranges::equal(a.inverse_frequency, b.inverse_frequency, [](double x, double y) { return near(x, y); });
+}
+
+bool rotate_alike(const RopeSpec& a, const RopeSpec& b) {
+  return near(a.table, b.table) && a.switch_length == b.switch_length && near(a.beyond, b.beyond) &&
+         a.dynamic.has_value() == b.dynamic.has_value();
+}
+
 /// The same network, up to the f32 in which keys and factors are stored.
 bool describe_the_same(const ModelConfig& a, const ModelConfig& b) {
   bool same = a.vocab_size == b.vocab_size && a.width == b.width && a.mlp_width == b.mlp_width && a.layers == b.layers &&
@@ -30,9 +41,8 @@ bool describe_the_same(const ModelConfig& a, const ModelConfig& b) {
               a.context_length == b.context_length && a.attention_bias == b.attention_bias && a.mlp_bias == b.mlp_bias &&
               a.tied_head == b.tied_head && a.window == b.window && a.activation == b.activation &&
               near(a.norm_epsilon, b.norm_epsilon) && near(a.rope_theta, b.rope_theta) &&
-              a.rope.inverse_frequency.size() == b.rope.inverse_frequency.size();
-  for (std::size_t i = 0; same && i < a.rope.inverse_frequency.size(); ++i)
-    same = near(a.rope.inverse_frequency[i], b.rope.inverse_frequency[i]);
+              a.decoder.ropes.size() == b.decoder.ropes.size();
+  for (std::size_t i = 0; same && i < a.decoder.ropes.size(); ++i) same = rotate_alike(a.decoder.ropes[i], b.decoder.ropes[i]);
   return same;
 }
 

@@ -25,7 +25,7 @@ Payloads by_name(const Watched& seen) {
 /// The forward pass's own values that this backend declares whole.
 std::vector<Want> observable_sites(SurfaceBench& bench) {
   std::vector<Want> wants;
-  for (const Site site : bench.local().loaded().architecture->sites) {
+  for (const Site site : sites_of(bench.local().loaded().config.decoder)) {
     if (bench.runtime().capabilities().site(site).level != SupportLevel::full) continue;
     Want want = want_payload(site);
     if (want.kind == ArtifactKind::activation) wants.push_back(want);

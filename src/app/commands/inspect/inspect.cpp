@@ -94,7 +94,7 @@ Result<Json> describe_model(const InspectConfig& config) {
     return answer;
   }
   answer["architecture"] = (*architecture)->id;
-  const auto parsed = source.is_gguf() ? (*architecture)->config_from_gguf(source) : (*architecture)->config_from_hf(source);
+  const auto parsed = (*architecture)->read_config(source);
   if (!parsed) {
     answer["architecture_error"] = describe(parsed.error());
     return answer;

@@ -20,7 +20,7 @@ Result<std::int64_t> context_length_of(const std::string& model) {
   VB_TRY(const ModelSource source, open_source(model));
   VB_TRY(const Architecture* architecture, find_architecture(source));
   VB_TRY(const ModelConfig config,
-         source.is_gguf() ? architecture->config_from_gguf(source) : architecture->config_from_hf(source));
+         architecture->read_config(source));
   return config.context_length;
 }
 

@@ -1,0 +1,213 @@
+#include "model/archs/reading.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/strings.h"
+
+namespace vauban {
+namespace {
+
+Result<void> refuse_quantised(const ConfigKeys& keys) {
+  const Json* quantised = keys.find("quantization_config");
+  if (!quantised) return ok();
+  const Json* method = quantised->find("quant_method");
+  return unsupported("{}: method {} is not supported; known: none, and the block types of GGUF",
+                     keys.name("quantization_config"), method ? shown(*method) : "(unnamed)");
+}
+
+Result<void> check_heads(const ModelConfig& c, const std::string& where) {
+  if (c.heads % c.kv_heads != 0)
+    return corrupt("{}: {} query heads do not divide into {} key/value heads", where, c.heads, c.kv_heads);
+  return ok();
+}
+
+Result<std::int64_t> default_head_dim(const ModelConfig& c, const std::string& where) {
+  if (c.width % c.heads != 0 || c.width / c.heads > ConfigKeys::kMaxHeads)
+    return corrupt("{}: width {} does not divide into {} heads, and no head width is given", where, c.width, c.heads);
+  return c.width / c.heads;
+}
+
+/// -1 (stored as 2^32 - 1) marks a token that the vocabulary does not have.
+Result<std::vector<std::int32_t>> gguf_token(const ConfigKeys& tokenizer, std::string_view key) {
+  const Json* value = tokenizer.find(key);
+  if (value && value->is_integer() && (value->as_int() == -1 || value->as_int() == 0xFFFFFFFF))
+    return std::vector<std::int32_t>{};
+  return tokenizer.token_ids(key);
+}
+
+Result<void> read_gguf_ids(const ConfigKeys& tokenizer, ModelConfig& c) {
+  for (const char* key : {"eos_token_id", "eot_token_id", "eom_token_id"}) {
+    VB_TRY(const std::vector<std::int32_t> ids, gguf_token(tokenizer, key));
+    for (const std::int32_t id : ids)
+      if (std::find(c.eos_ids.begin(), c.eos_ids.end(), id) == c.eos_ids.end()) c.eos_ids.push_back(id);
+  }
+  VB_TRY(const std::vector<std::int32_t> bos, gguf_token(tokenizer, "bos_token_id"));
+  c.bos_id = bos.empty() ? -1 : bos.front();
+  return ok();
+}
+
+/// Per-layer values (a list of equal numbers) count as one.
+Result<std::int64_t> one_count(const ConfigKeys& keys, const char* key, std::int64_t fallback) {
+  const Json* value = keys.find(key);
+  if (!value || !value->is_array()) return keys.count_or(key, fallback, ConfigKeys::kMaxHeads);
+  for (const Json& item : value->items())
+    if (item != value->items().front())
+      return unsupported("{} differs between layers; that is not part of this architecture here", keys.name(key));
+  if (value->size() == 0 || !value->items().front().is_integer() || value->items().front().as_int() < 1)
+    return corrupt("{}: expected a count, found {}", keys.name(key), shown(*value));
+  return value->items().front().as_int();
+}
+
+}  // namespace
+
+HfKeys::HfKeys(const ModelSource& source)
+    : config(source.config, format("config.json of {}", source.path.string())),
+      generation(source.generation_config, format("generation_config.json of {}", source.path.string())) {}
+
+GgufKeys::GgufKeys(const ModelSource& source, std::string_view arch)
+    : config(source.file->metadata(), source.path.string(), std::string(arch) + "."),
+      tokenizer(source.file->metadata(), source.path.string(), "tokenizer.ggml."),
+      file(*source.file) {}
+
+Result<ModelConfig> read_hf_sizes(const HfKeys& hf, std::string_view architecture, const SizeNames& names) {
+  const ConfigKeys& keys = hf.config;
+  VB_CHECK(refuse_quantised(keys));
+  ModelConfig c;
+  c.architecture = std::string(architecture);
+  VB_TRY(c.vocab_size, keys.count(names.vocab));
+  VB_TRY(c.width, keys.count(names.width));
+  c.mlp_width = 4 * c.width;
+  if (names.mlp_width) {
+    VB_TRY(c.mlp_width, keys.count_or(names.mlp_width, c.mlp_width));
+  }
+  VB_TRY(c.layers, keys.count(names.layers, ConfigKeys::kMaxHeads));
+  VB_TRY(c.heads, keys.count(names.heads, ConfigKeys::kMaxHeads));
+  c.kv_heads = c.heads;
+  if (names.kv_heads) {
+    VB_TRY(c.kv_heads, keys.count_or(names.kv_heads, c.heads, ConfigKeys::kMaxHeads));
+  }
+  VB_TRY(c.head_dim, names.head_dim && keys.find(names.head_dim) ? keys.count(names.head_dim, ConfigKeys::kMaxHeads)
+                                                                  : default_head_dim(c, keys.name(names.width)));
+  c.context_length = names.default_context;
+  if (names.context) {
+    VB_TRY(c.context_length, keys.count_or(names.context, names.default_context));
+  }
+  VB_TRY(c.tied_head, keys.flag_or("tie_word_embeddings", names.tied));
+  // generation_config.json says what ends a text where both files do.
+  VB_TRY(c.eos_ids, (hf.generation.find("eos_token_id") ? hf.generation : keys).token_ids("eos_token_id"));
+  VB_TRY(const std::vector<std::int32_t> bos, keys.token_ids("bos_token_id"));
+  c.bos_id = bos.empty() ? -1 : bos.front();
+  VB_CHECK(check_heads(c, keys.name(names.heads)));
+  return c;
+}
+
+Result<ModelConfig> read_gguf_sizes(const GgufKeys& gguf, std::string_view architecture) {
+  const ConfigKeys& keys = gguf.config;
+  ModelConfig c;
+  c.architecture = std::string(architecture);
+  VB_TRY(c.width, keys.count("embedding_length"));
+  VB_TRY(c.layers, keys.count("block_count", ConfigKeys::kMaxHeads));
+  VB_TRY(c.mlp_width, one_count(keys, "feed_forward_length", 4 * c.width));
+  VB_TRY(c.heads, one_count(keys, "attention.head_count", 0));
+  VB_TRY(c.kv_heads, one_count(keys, "attention.head_count_kv", c.heads));
+  if (c.heads < 1) return not_found("{} is missing", keys.name("attention.head_count"));
+  VB_TRY(c.context_length, keys.count("context_length"));
+  VB_TRY(c.head_dim, keys.find("attention.key_length") ? keys.count("attention.key_length", ConfigKeys::kMaxHeads)
+                                                       : default_head_dim(c, keys.name("embedding_length")));
+  VB_TRY(const std::int64_t values, keys.count_or("attention.value_length", c.head_dim, ConfigKeys::kMaxHeads));
+  if (values != c.head_dim)
+    return unsupported("{} is {}; expected the head width {}", keys.name("attention.value_length"), values, c.head_dim);
+  const TensorEntry* table = gguf.file.find("token_embd.weight");
+  if (!table || table->view.shape.rank() != 2 || table->view.shape[0] < 1)
+    return not_found("tensor 'token_embd.weight' with 2 dimensions and at least one row is missing in {}",
+                     gguf.file.files().front()->path().string());
+  VB_TRY(c.vocab_size, keys.count_or("vocab_size", table->view.shape[0]));
+  c.tied_head = gguf.file.find("output.weight") == nullptr;
+  VB_CHECK(read_gguf_ids(gguf.tokenizer, c));
+  VB_CHECK(check_heads(c, keys.name("attention.head_count")));
+  return c;
+}
+
+Result<Activation> read_activation(const ConfigKeys& keys, const char* key, std::string_view fallback) {
+  struct Known {
+    std::string_view name;
+    Activation activation;
+  };
+  static constexpr Known kKnown[] = {
+      {"silu", Activation::silu},          {"swish", Activation::silu},
+      {"gelu", Activation::gelu_erf},      {"gelu_new", Activation::gelu_tanh},
+      {"gelu_fast", Activation::gelu_tanh}, {"gelu_pytorch_tanh", Activation::gelu_tanh},
+      {"relu", Activation::relu},          {"relu2", Activation::relu_squared},
+  };
+  VB_TRY(const std::string name, keys.text_or(key, fallback));
+  std::vector<std::string> names;
+  for (const Known& known : kKnown) {
+    if (known.name == name) return known.activation;
+    names.emplace_back(known.name);
+  }
+  return unsupported("activation '{}' ({}) is not supported; known: {}", printable(name), keys.name(key), join(names, ", "));
+}
+
+Result<void> refuse_keys(const ConfigKeys& keys, std::initializer_list<const char*> names, double neutral) {
+  for (const char* name : names) {
+    const Json* value = keys.find(name);
+    if (!value || *value == Json(false)) continue;
+    if (value->is_number() && value->as_double() == neutral) continue;
+    return unsupported("{} is {}; this is not part of this architecture here", keys.name(name), shown(*value));
+  }
+  return ok();
+}
+
+AttentionSpec attention_spec(const ModelConfig& c) {
+  AttentionSpec spec;
+  spec.heads = c.heads;
+  spec.kv_heads = c.kv_heads;
+  spec.head_dim = c.head_dim;
+  spec.qkv_bias = spec.out_bias = c.attention_bias;
+  spec.args.heads = static_cast<int>(c.heads);
+  spec.args.kv_heads = static_cast<int>(c.kv_heads);
+  spec.args.head_dim = static_cast<int>(c.head_dim);
+  spec.args.scale = 1.0 / std::sqrt(static_cast<double>(c.head_dim));
+  spec.args.window = c.window;
+  return spec;
+}
+
+MlpSpec mlp_spec(const ModelConfig& c) {
+  MlpSpec spec;
+  spec.width = c.mlp_width;
+  spec.in_bias = spec.out_bias = c.mlp_bias;
+  spec.activation = c.activation;
+  return spec;
+}
+
+void set_layers(ModelConfig& c, const AttentionSpec& attention, const MlpSpec& mlp) {
+  const LayerSpec layer{.mixer = std::make_shared<AttentionSpec>(attention), .feed = std::make_shared<MlpSpec>(mlp)};
+  c.decoder.layers.assign(static_cast<std::size_t>(c.layers), layer);
+}
+
+void set_rope(ModelConfig& c, RopeConfig rope) {
+  c.rope_theta = rope.theta;
+  c.decoder.ropes = {std::move(rope.rope)};
+}
+
+Result<std::vector<bool>> windowed_layers(const ConfigKeys& keys, const ModelConfig& c,
+                                          const std::function<bool(std::int64_t)>& is_windowed) {
+  std::vector<bool> windowed(static_cast<std::size_t>(c.layers));
+  const Json* types = keys.find("layer_types");
+  if (types && (!types->is_array() || types->size() != windowed.size()))
+    return corrupt("{}: expected a list of {} names, found {}", keys.name("layer_types"), c.layers, shown(*types));
+  for (std::size_t i = 0; i < windowed.size(); ++i) {
+    if (!types) {
+      windowed[i] = is_windowed(static_cast<std::int64_t>(i));
+      continue;
+    }
+    const Json& type = types->items()[i];
+    if (type != Json("sliding_attention") && type != Json("full_attention"))
+      return unsupported("{}: layer type {} is not supported; known: full_attention, sliding_attention", keys.name("layer_types"), shown(type));
+    windowed[i] = type == Json("sliding_attention");
+  }
+  return windowed;
+}
+
+}  // namespace vauban

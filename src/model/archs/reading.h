@@ -1,0 +1,69 @@
+/// What the configuration readers of architectures share. Each takes the defaults of its family's own configuration class:
+/// an absent key and a null one may differ there.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+
+#include "format/model_source.h"
+#include "model/config.h"
+#include "model/config_keys.h"
+#include "model/decoder/attention.h"
+#include "model/decoder/mlp.h"
+#include "model/rope_scaling.h"
+
+namespace vauban {
+
+/// Keys of a folder's config.json and generation_config.json. The source must outlive them.
+struct HfKeys {
+  ConfigKeys config, generation;
+  explicit HfKeys(const ModelSource& source);
+};
+/// Keys of a GGUF: `{arch}.*`, and `tokenizer.ggml.*`. The source must outlive them.
+struct GgufKeys {
+  ConfigKeys config, tokenizer;
+  const ModelFile& file;
+  GgufKeys(const ModelSource& source, std::string_view arch);
+};
+
+/// What a family calls its sizes in config.json; null: it has no such key.
+struct SizeNames {
+  const char* vocab = "vocab_size";
+  const char* width = "hidden_size";
+  const char* mlp_width = "intermediate_size";
+  const char* layers = "num_hidden_layers";
+  const char* heads = "num_attention_heads";
+  const char* kv_heads = "num_key_value_heads";
+  const char* head_dim = "head_dim";
+  const char* context = "max_position_embeddings";
+  std::int64_t default_context = 2048;
+  bool tied = false;  ///< where config.json does not say
+};
+/// Sizes, ids and the tied head. An absent MLP width is 4 D, absent key/value heads are the query heads, an absent head
+/// width is D / H. Errors: corrupt for what does not divide; unsupported for a quantised folder.
+Result<ModelConfig> read_hf_sizes(const HfKeys& keys, std::string_view architecture, const SizeNames& names = {});
+
+/// The same from a GGUF. Tied where there is no output.weight.
+Result<ModelConfig> read_gguf_sizes(const GgufKeys& keys, std::string_view architecture);
+
+/// The functions that config files name, but for gates of their own. Errors: unsupported, with the known names.
+Result<Activation> read_activation(const ConfigKeys& keys, const char* key, std::string_view fallback);
+
+/// Errors: unsupported, naming the key, when one of these is there and not null, false, 0 or 1.0-like `neutral`.
+Result<void> refuse_keys(const ConfigKeys& keys, std::initializer_list<const char*> names, double neutral = 0.0);
+
+/// Attention and MLP of the configuration's sizes, activation, biases and window, scaled by 1 / sqrt(d).
+AttentionSpec attention_spec(const ModelConfig& config);
+MlpSpec mlp_spec(const ModelConfig& config);
+
+/// Layers `first` .. that all are alike.
+void set_layers(ModelConfig& config, const AttentionSpec& attention, const MlpSpec& mlp);
+
+/// Sets the first rotary table and theta.
+void set_rope(ModelConfig& config, RopeConfig rope);
+
+/// The window of config.json for the layers that `layer_types` (newer files) or `is_windowed` call windowed.
+Result<std::vector<bool>> windowed_layers(const ConfigKeys& keys, const ModelConfig& config,
+                                          const std::function<bool(std::int64_t)>& is_windowed);
+
+}  // namespace vauban

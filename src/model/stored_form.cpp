@@ -1,0 +1,49 @@
+#include "model/stored_form.h"
+
+#include <cstring>
+
+namespace vauban {
+namespace {
+
+/// (rows, columns) -> (columns, rows). Elements of a whole number of bytes; block types have no transpose.
+Result<OwnedView> transposed(const TensorView& view) {
+  const std::int64_t rows = view.shape[0], columns = view.shape[1];
+  if (info(view.dtype).block != 1 || info(view.dtype).bits % 8 != 0)
+    return unsupported("a matrix stored as (in, out) cannot be of type {}", to_string(view.dtype));
+  const auto size = static_cast<std::size_t>(info(view.dtype).bits / 8);
+  auto bytes = std::make_shared<std::vector<std::byte>>(view.bytes.size());
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t column = 0; column < columns; ++column)
+      std::memcpy(bytes->data() + static_cast<std::size_t>(column * rows + row) * size,
+                  view.bytes.data() + static_cast<std::size_t>(row * columns + column) * size, size);
+  return OwnedView{.view = {.dtype = view.dtype, .shape = {columns, rows}, .bytes = *bytes}, .bytes = bytes};
+}
+
+/// Every element plus `step`, in f32.
+Result<OwnedView> shifted(const TensorView& view, float step) {
+  VB_TRY(const std::vector<float> stored, decode_f32(view));
+  auto bytes = std::make_shared<std::vector<std::byte>>(stored.size() * sizeof(float));
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    const float value = stored[i] + step;
+    std::memcpy(bytes->data() + i * sizeof(float), &value, sizeof(float));
+  }
+  return OwnedView{.view = {.dtype = DType::f32, .shape = view.shape, .bytes = *bytes}, .bytes = bytes};
+}
+
+}  // namespace
+
+Shape stored_shape(const TensorSpec& spec, bool gguf) { return gguf ? spec.shape : hf_shape(spec); }
+
+Result<OwnedView> to_canonical(const TensorView& view, const TensorSpec& spec, bool gguf) {
+  if (!gguf && spec.hf_transposed) return transposed(view);
+  if (!gguf && spec.hf_minus_one) return shifted(view, 1.0F);
+  return rows_to_canonical(view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads);
+}
+
+Result<OwnedView> from_canonical(const TensorView& view, const TensorSpec& spec, bool gguf) {
+  if (!gguf && spec.hf_transposed) return transposed(view);
+  if (!gguf && spec.hf_minus_one) return shifted(view, -1.0F);
+  return rows_from_canonical(view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads);
+}
+
+}  // namespace vauban
