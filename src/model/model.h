@@ -20,6 +20,7 @@
 #include "model/config.h"
 #include "model/decoder/names.h"
 #include "model/network.h"
+#include "model/row_order.h"
 #include "model/tap.h"
 #include "model/weight_source.h"
 #include "ops/ops.h"
@@ -58,6 +59,8 @@ class WeightLoader final : public WeightSource {
   bool has(std::string_view name) const { return source_.file->find(name) != nullptr; }
   Replacement replacement(std::string_view hf) const;
   Result<Weight> get_stored(const TensorSpec& request);
+  Result<TensorView> find_view(const std::string& name, const Shape& expected, const InStack& stack);
+  Result<OwnedView> gather_rows(const TensorSpec& request);
   Result<Weight> get_replacement(const TensorSpec& request, const Replacement& from);
   Result<Weight> load(const std::string& name, const TensorView& view, std::shared_ptr<const void> keep_alive);
   Result<Ends> tied_ends(const TensorSpec& table, const TensorSpec& head);
@@ -82,10 +85,8 @@ struct Architecture {
   Result<ModelConfig> (*config_from_gguf)(const ModelSource& source);
   DecoderNames (*names)(const ModelConfig& config);  ///< of its tensors
 
-  /// Errors: those of reading the configuration.
-  Result<ModelConfig> read_config(const ModelSource& model) const {
-    return model.is_gguf() ? config_from_gguf(model) : config_from_hf(model);
-  }
+  /// Errors: those of reading the configuration; corrupt for sizes that no model has.
+  Result<ModelConfig> read_config(const ModelSource& model) const;
   Result<std::unique_ptr<Network>> build(const ModelConfig& config, WeightSource& weights) const {
     return load_decoder(config, names(config), weights);
   }

@@ -18,6 +18,11 @@ enum class RowOrder {
   grouped_qkv,        ///< fused q/k/v by key/value head: its q heads, its k, its v; becomes all of q, then k, then v
 };
 
+/// One of `count` tensors that a file stores as one, stacked along a new leading dimension; count 0: stored alone.
+struct InStack {
+  std::int64_t index = 0, count = 0;
+};
+
 /// What a tensor is to the module that holds it: adapters attach to the matrices of the last three.
 enum class TensorRole { other, linear, embedding, head };
 
@@ -31,6 +36,9 @@ struct TensorSpec {
   TensorRole role = TensorRole::other;
   bool hf_transposed = false;  ///< Hugging Face stores a matrix as (in, out): GPT-2's Conv1D; `shape` is (out, in)
   bool flattened = false;      ///< loaded as one vector
+  /// Folders store row i of the leading dimension as a tensor of its own, with i in place of "{}" in `hf`.
+  bool hf_rows_apart = false;
+  InStack gguf_stack, hf_stack;  ///< experts: `shape` is that of one
   bool hf_minus_one = false;   ///< Hugging Face stores the values less 1: norms that multiply by 1 + w
   std::string hf_alias;  ///< a second name under which a folder may hold it (a tied table under the head's); may be empty
 };

@@ -7,6 +7,14 @@
 namespace vauban {
 namespace {
 
+/// With a leading dimension of `count`; as it is for 0.
+Result<Shape> stacked(const Shape& shape, std::int64_t count) {
+  if (count == 0) return shape;
+  std::vector<std::int64_t> dims{count};
+  dims.insert(dims.end(), shape.dims().begin(), shape.dims().end());
+  return Shape::from(dims);
+}
+
 bool same_bytes(const TensorView& a, const TensorView& b) {
   return a.dtype == b.dtype && a.shape == b.shape && std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
 }
@@ -35,21 +43,50 @@ Result<Weight> WeightLoader::get_stored(const TensorSpec& request) {
   const bool gguf = source_.is_gguf();
   const bool aliased = !gguf && !request.hf_alias.empty() && !has(request.hf) && has(request.hf_alias);
   const std::string& stored_name = gguf ? request.gguf : aliased ? request.hf_alias : request.hf;
-  const TensorEntry* entry = source_.file->find(stored_name);
-  if (!entry) return not_found("tensor '{}' is missing in {}", stored_name, source_.path.string());
-  const Shape expected = stored_shape(request, gguf);
-  if (entry->view.shape != expected)
-    return corrupt("tensor '{}' in {}: expected shape {}, file has {} {}", printable(stored_name),
-                   source_.path.string(), expected.to_string(), to_string(entry->view.dtype),
-                   entry->view.shape.to_string());
-  used_.insert(stored_name);
-
-  VB_TRY(OwnedView owned, to_canonical(entry->view, request, gguf), "in tensor '{}'", stored_name);
+  OwnedView stored;
+  if (!gguf && request.hf_rows_apart) {
+    VB_TRY(stored, gather_rows(request));
+  } else {
+    VB_TRY(stored.view, find_view(stored_name, stored_shape(request, gguf), gguf ? request.gguf_stack : request.hf_stack));
+  }
+  VB_TRY(OwnedView owned, to_canonical(stored.view, request, gguf), "in tensor '{}'", stored_name);
+  if (!owned.bytes) owned.bytes = stored.bytes;
   if (request.flattened) owned.view.shape = {owned.view.shape.elements()};
   std::shared_ptr<const void> keep_alive = source_.file;
   if (owned.bytes) keep_alive = owned.bytes;
   VB_TRY(Weight weight, load(request.hf, owned.view, std::move(keep_alive)), "in tensor '{}'", stored_name);
   return weight;
+}
+
+/// What a file holds under this name, or one tensor of a stack. Errors: not_found; corrupt for another shape.
+Result<TensorView> WeightLoader::find_view(const std::string& name, const Shape& expected, const InStack& stack) {
+  const TensorEntry* entry = source_.file->find(name);
+  if (!entry) return not_found("tensor '{}' is missing in {}", name, source_.path.string());
+  VB_TRY(const Shape whole, stacked(expected, stack.count));
+  if (entry->view.shape != whole)
+    return corrupt("tensor '{}' in {}: expected shape {}, file has {} {}", printable(name), source_.path.string(),
+                   whole.to_string(), to_string(entry->view.dtype), entry->view.shape.to_string());
+  used_.insert(name);
+  if (stack.count == 0) return entry->view;
+  const std::size_t bytes = entry->view.bytes.size() / static_cast<std::size_t>(stack.count);
+  return TensorView{entry->view.dtype, expected, entry->view.bytes.subspan(static_cast<std::size_t>(stack.index) * bytes, bytes)};
+}
+
+Result<OwnedView> WeightLoader::gather_rows(const TensorSpec& request) {
+  const Shape row_shape{request.shape.elements() / request.shape[0]};
+  auto bytes = std::make_shared<std::vector<std::byte>>();
+  DType dtype = DType::f32;
+  for (std::int64_t row = 0; row < request.shape[0]; ++row) {
+    std::string name = request.hf;
+    name.replace(name.find("{}"), 2, std::to_string(row));
+    VB_TRY(const TensorView view, find_view(name, row_shape, {}));
+    if (row > 0 && view.dtype != dtype)
+      return corrupt("tensor '{}' in {}: expected {} as in its row 0, file has {}", name, source_.path.string(),
+                     to_string(dtype), to_string(view.dtype));
+    dtype = view.dtype;
+    bytes->insert(bytes->end(), view.bytes.begin(), view.bytes.end());
+  }
+  return OwnedView{.view = {.dtype = dtype, .shape = request.shape, .bytes = *bytes}, .bytes = bytes};
 }
 
 // ---- adapters

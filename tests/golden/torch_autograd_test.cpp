@@ -54,7 +54,8 @@ Result<Graph> differentiate(const std::filesystem::path& path, std::span<const D
   std::vector<std::int64_t> targets;
   for (const Document& document : documents) {
     const auto first = static_cast<std::int32_t>(batch.ids.size()), rows = static_cast<std::int32_t>(document.inputs.size());
-    batch.sequences.push_back({first, rows, 0, {static_cast<std::int32_t>(batch.sequences.size())}});
+    batch.sequences.push_back(
+        {.first_row = first, .rows = rows, .past = 0, .pages = {static_cast<std::int32_t>(batch.sequences.size())}});
     for (std::int32_t i = 0; i < rows; ++i) {
       batch.ids.push_back(document.inputs[static_cast<std::size_t>(i)]);
       batch.positions.push_back(i);

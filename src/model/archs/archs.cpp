@@ -46,6 +46,15 @@ Result<const Architecture*> find_in_hf(const ModelSource& source) {
 
 }  // namespace
 
+Result<ModelConfig> Architecture::read_config(const ModelSource& model) const {
+  VB_TRY(ModelConfig c, model.is_gguf() ? config_from_gguf(model) : config_from_hf(model));
+  // Shapes are products of three of these: they must stay far from 63 bits.
+  constexpr std::int64_t kMaxWidth = std::int64_t{1} << 24;
+  for (const std::int64_t width : {c.width, c.mlp_width, c.heads * c.head_dim})
+    if (width > kMaxWidth) return corrupt("{}: a width of {} is more than any model has ({})", model.path.string(), width, kMaxWidth);
+  return c;
+}
+
 TensorMap Architecture::tensors(const ModelConfig& config) const {
   TensorLister lister;
   if (const auto listed = load_decoder(config, names(config), lister); !listed) return {};  // a lister cannot fail

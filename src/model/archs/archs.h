@@ -4,9 +4,34 @@
 #include "model/model.h"
 
 #define VB_ARCHITECTURES(X) \
-  X(llama)                  \
-  X(gpt2)                   \
-  X(phi3)
+  X(llama) \
+  X(gpt2) \
+  X(phi3) \
+  X(mistral) \
+  X(qwen2) \
+  X(qwen3) \
+  X(gemma) \
+  X(gemma2) \
+  X(gemma3) \
+  X(olmo) \
+  X(olmo2) \
+  X(stablelm) \
+  X(cohere) \
+  X(cohere2) \
+  X(granite) \
+  X(smollm3) \
+  X(internlm2) \
+  X(nemotron) \
+  X(glm4) \
+  X(exaone4) \
+  X(gptneox) \
+  X(gptj) \
+  X(phi) \
+  X(starcoder2) \
+  X(falcon) \
+  X(bloom) \
+  X(mpt) \
+  X(opt)
 
 namespace vauban {
 

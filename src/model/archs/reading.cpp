@@ -87,8 +87,11 @@ Result<ModelConfig> read_hf_sizes(const HfKeys& hf, std::string_view architectur
   if (names.kv_heads) {
     VB_TRY(c.kv_heads, keys.count_or(names.kv_heads, c.heads, ConfigKeys::kMaxHeads));
   }
-  VB_TRY(c.head_dim, names.head_dim && keys.find(names.head_dim) ? keys.count(names.head_dim, ConfigKeys::kMaxHeads)
-                                                                  : default_head_dim(c, keys.name(names.width)));
+  if (names.head_dim && (keys.find(names.head_dim) || names.default_head_dim > 0)) {
+    VB_TRY(c.head_dim, keys.count_or(names.head_dim, names.default_head_dim, ConfigKeys::kMaxHeads));
+  } else {
+    VB_TRY(c.head_dim, default_head_dim(c, keys.name(names.width)));
+  }
   c.context_length = names.default_context;
   if (names.context) {
     VB_TRY(c.context_length, keys.count_or(names.context, names.default_context));
@@ -181,15 +184,49 @@ MlpSpec mlp_spec(const ModelConfig& c) {
   return spec;
 }
 
+NormSpec rms_norm(double epsilon) { return {.kind = NormKind::rms, .epsilon = epsilon}; }
+
+NormSpec layer_norm(double epsilon, bool bias) { return {.kind = NormKind::layer, .epsilon = epsilon, .bias = bias}; }
+
+std::vector<double> alibi_slopes(std::int64_t heads) {
+  const auto slopes_of = [](std::int64_t count, std::int64_t step) {
+    std::vector<double> slopes;
+    for (std::int64_t i = 1; i <= count; i += step) slopes.push_back(std::exp2(-8.0 * static_cast<double>(i) / static_cast<double>(count)));
+    return slopes;
+  };
+  std::int64_t power = 1;
+  while (power * 2 <= heads) power *= 2;
+  std::vector<double> slopes = slopes_of(power, 1);
+  for (const double slope : slopes_of(2 * power, 2))
+    if (std::ssize(slopes) < heads) slopes.push_back(slope);
+  return slopes;
+}
+
 void set_layers(ModelConfig& c, const AttentionSpec& attention, const MlpSpec& mlp) {
   const LayerSpec layer{.mixer = std::make_shared<AttentionSpec>(attention), .feed = std::make_shared<MlpSpec>(mlp)};
   c.decoder.layers.assign(static_cast<std::size_t>(c.layers), layer);
 }
 
+void set_layers(ModelConfig& c, const std::function<AttentionSpec(std::int64_t)>& attention, const MlpSpec& mlp) {
+  const auto feed = std::make_shared<MlpSpec>(mlp);
+  c.decoder.layers.clear();
+  for (std::int64_t layer = 0; layer < c.layers; ++layer)
+    c.decoder.layers.push_back({.mixer = std::make_shared<AttentionSpec>(attention(layer)), .feed = feed});
+}
+
 void set_rope(ModelConfig& c, RopeConfig rope) {
   c.rope_theta = rope.theta;
+  if (rope.rope.dynamic)  // made to be stretched that far
+    c.context_length = static_cast<std::int64_t>(rope.rope.dynamic->factor * static_cast<double>(c.context_length));
   c.decoder.ropes = {std::move(rope.rope)};
 }
+
+Result<double> softcap_of(const ConfigKeys& keys, const ModelSource& source, const char* key, double fallback) {
+  if (!keys.find(key)) return has_key(source, key) ? 0.0 : fallback;
+  return keys.positive(key);
+}
+
+bool has_key(const ModelSource& source, std::string_view key) { return source.config.find(key) != nullptr; }
 
 Result<std::vector<bool>> windowed_layers(const ConfigKeys& keys, const ModelConfig& c,
                                           const std::function<bool(std::int64_t)>& is_windowed) {

@@ -37,6 +37,7 @@ struct SizeNames {
   const char* head_dim = "head_dim";
   const char* context = "max_position_embeddings";
   std::int64_t default_context = 2048;
+  std::int64_t default_head_dim = 0;  ///< 0: D / H
   bool tied = false;  ///< where config.json does not say
 };
 /// Sizes, ids and the tied head. An absent MLP width is 4 D, absent key/value heads are the query heads, an absent head
@@ -56,13 +57,29 @@ Result<void> refuse_keys(const ConfigKeys& keys, std::initializer_list<const cha
 AttentionSpec attention_spec(const ModelConfig& config);
 MlpSpec mlp_spec(const ModelConfig& config);
 
-/// Layers `first` .. that all are alike.
+NormSpec rms_norm(double epsilon);
+NormSpec layer_norm(double epsilon, bool bias = true);
+
+/// 2^(-8i/H) for heads i = 1 .. H of a power of two; the heads beyond the largest power of two take every other slope of
+/// twice as many. Source: Press et al. 2021 (arXiv 2108.12409), reference code.
+std::vector<double> alibi_slopes(std::int64_t heads);
+
+/// Layers that all are alike.
 void set_layers(ModelConfig& config, const AttentionSpec& attention, const MlpSpec& mlp);
+/// Layers whose attention depends on where they stand.
+void set_layers(ModelConfig& config, const std::function<AttentionSpec(std::int64_t layer)>& attention, const MlpSpec& mlp);
 
 /// Sets the first rotary table and theta.
 void set_rope(ModelConfig& config, RopeConfig rope);
 
-/// The window of config.json for the layers that `layer_types` (newer files) or `is_windowed` call windowed.
+/// A soft cap: null says that there is none, an absent key the default (0: none).
+Result<double> softcap_of(const ConfigKeys& keys, const ModelSource& source, const char* key, double fallback);
+
+/// Whether config.json has the key, null or not: for families where an absent key and a null one differ.
+bool has_key(const ModelSource& source, std::string_view key);
+
+/// Which layers have the window: as `layer_types` says (newer files), else as `is_windowed` does. Errors: unsupported for
+/// another type of layer.
 Result<std::vector<bool>> windowed_layers(const ConfigKeys& keys, const ModelConfig& config,
                                           const std::function<bool(std::int64_t)>& is_windowed);
 

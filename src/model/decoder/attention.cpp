@@ -163,6 +163,10 @@ Result<void> Attention::load_norms(const BlockLoader& loader) {
   const auto each = [&](const ModuleName& name, std::int64_t heads) {
     TensorSpec weight = norm_weight_of(loader.module(name, {heads, d}));
     weight.flattened = true;
+    if (!spec_.hf_norm_per_head.empty()) {
+      weight.hf_rows_apart = true;
+      weight.hf.insert(weight.hf.rfind('.'), spec_.hf_norm_per_head);
+    }
     return weight;
   };
   VB_TRY(q_each_, loader.weights.get(each(loader.names.q_norm, spec_.heads)));

@@ -24,6 +24,7 @@ struct AttentionSpec final : BlockSpec {
   double clip = 0.0;              ///< q, k and v are clamped to [-clip, clip]; 0: not
   QkNorm qk_norm = QkNorm::none;  ///< before the rotation
   NormSpec qk_norm_spec;
+  std::string hf_norm_per_head;   ///< each_head: folders keep a tensor per head, named so behind the norm ("norms.{}")
   int rope = 0;                   ///< index into DecoderSpec::ropes; -1: this layer does not rotate
   bool gguf_pairs = false;        ///< a GGUF stores the rows of q and k heads as rotary pairs (RowOrder::interleaved_heads)
   AttentionArgs args;             ///< heads and scale, window, softcap, slopes; `sinks` is set by the block

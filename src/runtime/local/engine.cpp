@@ -57,8 +57,11 @@ Batch Engine::build(const std::vector<StepShare>& shares) const {
   Batch batch;
   for (const StepShare& share : shares) {
     const Sequence& sequence = *sequences_[share.sequence];
-    batch.sequences.push_back(
-        {static_cast<std::int32_t>(batch.ids.size()), share.rows, share.past, sequence.state().pages()});
+    batch.sequences.push_back({.first_row = static_cast<std::int32_t>(batch.ids.size()),
+                               .rows = share.rows,
+                               .past = share.past,
+                               .length = static_cast<std::int32_t>(sequence.ids().size()),
+                               .pages = sequence.state().pages()});
     for (std::int32_t position = share.past; position < share.past + share.rows; ++position) {
       if (sequence.needs_logits(position)) batch.output_rows.push_back(static_cast<std::int32_t>(batch.ids.size()));
       batch.ids.push_back(sequence.ids()[static_cast<std::size_t>(position)]);

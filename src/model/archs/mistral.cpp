@@ -1,0 +1,40 @@
+/// Mistral: a Llama with a sliding window in every layer. Its GGUF files are of the llama architecture, without the window.
+///
+/// Source: Jiang et al. 2023 (arXiv 2310.06825); transformers MistralForCausalLM.
+#include "model/archs/archs.h"
+#include "model/archs/reading.h"
+
+namespace vauban {
+namespace {
+
+Result<ModelConfig> from_hf(const ModelSource& source) {
+  const HfKeys keys(source);
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "mistral", {.default_context = 131072}));
+  VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "silu"));
+  VB_TRY(c.norm_epsilon, keys.config.positive_or("rms_norm_eps", 1e-6));
+  VB_TRY(c.window, keys.config.count_or("sliding_window", has_key(source, "sliding_window") ? 0 : 4096));
+  VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length));
+  set_rope(c, std::move(rope));
+  c.decoder.norm = rms_norm(c.norm_epsilon);
+  set_layers(c, attention_spec(c), mlp_spec(c));
+  return c;
+}
+
+DecoderNames names(const ModelConfig&) { return {}; }
+
+}  // namespace
+
+Architecture mistral_architecture() {
+  return {
+      .id = "mistral",
+      .summary = "a Llama with a sliding window (Mistral 7B, Nemo, Small)",
+      .hf_names = {"MistralForCausalLM"},
+      .gguf_names = {},
+      .source = "arXiv 2310.06825; transformers MistralForCausalLM",
+      .config_from_hf = from_hf,
+      .config_from_gguf = nullptr,
+      .names = names,
+  };
+}
+
+}  // namespace vauban

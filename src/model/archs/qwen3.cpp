@@ -1,0 +1,69 @@
+/// Qwen3: a Llama with a norm over each query and key head, and heads of their own width.
+///
+/// Source: Yang et al. 2025 (arXiv 2505.09388); transformers Qwen3ForCausalLM.
+#include "model/archs/archs.h"
+#include "model/archs/reading.h"
+
+namespace vauban {
+namespace {
+
+ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const std::vector<bool>& windowed) {
+  set_rope(c, std::move(rope));
+  c.decoder.norm = rms_norm(c.norm_epsilon);
+  set_layers(
+      c,
+      [&](std::int64_t layer) {
+        AttentionSpec attention = attention_spec(c);
+        attention.qk_norm = QkNorm::per_head;
+        attention.qk_norm_spec = c.decoder.norm;
+        if (!windowed[static_cast<std::size_t>(layer)]) attention.args.window = 0;
+        return attention;
+      },
+      mlp_spec(c));
+  return c;
+}
+
+Result<ModelConfig> from_hf(const ModelSource& source) {
+  const HfKeys keys(source);
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "qwen3", {.default_context = 32768, .default_head_dim = 128}));
+  VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "silu"));
+  VB_TRY(c.norm_epsilon, keys.config.positive_or("rms_norm_eps", 1e-6));
+  VB_TRY(c.attention_bias, keys.config.flag_or("attention_bias", false));
+  VB_TRY(const bool use_window, keys.config.flag_or("use_sliding_window", false));
+  if (use_window) {
+    VB_TRY(c.window, keys.config.count_or("sliding_window", has_key(source, "sliding_window") ? 0 : 4096));
+  }
+  VB_TRY(const std::int64_t first, keys.config.count_or("max_window_layers", 28));
+  VB_TRY(const auto windowed, windowed_layers(keys.config, c, [&](std::int64_t i) { return use_window && i >= first; }));
+  VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length));
+  return decoder_of(std::move(c), std::move(rope), windowed);
+}
+
+Result<ModelConfig> from_gguf(const ModelSource& source) {
+  const GgufKeys keys(source, "qwen3");
+  VB_TRY(ModelConfig c, read_gguf_sizes(keys, "qwen3"));
+  VB_TRY(c.norm_epsilon, keys.config.positive("attention.layer_norm_rms_epsilon"));
+  c.attention_bias = keys.file.find("blk.0.attn_q.bias") != nullptr;
+  VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length));
+  const std::vector<bool> windowed(static_cast<std::size_t>(c.layers), false);
+  return decoder_of(std::move(c), std::move(rope), windowed);
+}
+
+DecoderNames names(const ModelConfig&) { return {}; }
+
+}  // namespace
+
+Architecture qwen3_architecture() {
+  return {
+      .id = "qwen3",
+      .summary = "a Llama with a norm over each query and key head (Qwen 3, dense)",
+      .hf_names = {"Qwen3ForCausalLM"},
+      .gguf_names = {"qwen3"},
+      .source = "arXiv 2505.09388; transformers Qwen3ForCausalLM",
+      .config_from_hf = from_hf,
+      .config_from_gguf = from_gguf,
+      .names = names,
+  };
+}
+
+}  // namespace vauban
