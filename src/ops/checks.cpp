@@ -71,6 +71,51 @@ Result<void> check_rope(const Tensor& x, std::span<const std::int32_t> positions
   return internal("rope: {} positions for {} rows", positions.size(), x.shape()[0]);
 }
 
+Result<void> check_activation(Activation activation) {
+  if (activation != Activation::clamped_swiglu) return ok();
+  return internal("activation: clamped_swiglu is a gated activation and has no plain form");
+}
+
+Result<void> check_clamp(const Tensor& x, double limit) {
+  if (x.empty() || !(limit >= 0.0)) return internal("clamp: to {} of a tensor {}", limit, x.shape().to_string());
+  return ok();
+}
+
+Result<void> check_multiply(const Tensor& x, const Weight& weight) {
+  if (weight.empty() || weight.shape.rank() != 1 || weight.shape[0] < 1)
+    return internal("multiply: expected weight '{}' of rank 1, found {}", weight.name, weight.shape.to_string());
+  return check_width("multiply", x, weight.shape[0]);
+}
+
+Result<void> check_join_columns(std::span<const Tensor> parts, std::int64_t width) {
+  if (parts.empty()) return internal("join_columns: nothing to join");
+  std::int64_t left = width;
+  for (const Tensor& part : parts) {
+    if (part.empty() || part.shape().rows() != parts.front().shape().rows() || part.shape().width() > left)
+      return internal("join_columns: a part of {} beside one of {}, with {} of {} columns left", part.shape().to_string(),
+                      parts.front().shape().to_string(), left, width);
+    left -= part.shape().width();
+  }
+  return ok();
+}
+
+Result<void> check_join_rows(std::span<const Tensor> parts) {
+  if (parts.empty()) return internal("join_rows: nothing to join");
+  for (const Tensor& part : parts)
+    if (part.empty() || part.shape().width() != parts.front().shape().width())
+      return internal("join_rows: a part of {} below one of {}", part.shape().to_string(),
+                      parts.front().shape().to_string());
+  return ok();
+}
+
+Result<void> check_blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
+                              int each) {
+  if (x.empty() || each < 1 || std::ssize(rows) % each != 0 || rows.size() != weights.size())
+    return internal("blend_rows: {} rows with {} weights, {} each, of {}", rows.size(), weights.size(), each,
+                    x.shape().to_string());
+  return check_indices(ErrorCode::internal, "row", rows, x.shape().rows());
+}
+
 Result<void> check_same_shape(std::string_view op, const Tensor& a, const Tensor& b) {
   if (!a.empty() && !b.empty() && a.shape() == b.shape()) return ok();
   return internal("{}: the operands differ in shape: {} and {}", op, a.shape().to_string(), b.shape().to_string());
@@ -110,6 +155,15 @@ Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch
   return check_batch(batch, k.shape()[0], geometry, layer);
 }
 
+Result<void> check_score_terms(const AttentionArgs& args) {
+  if (!args.alibi_slopes.empty() && std::ssize(args.alibi_slopes) != args.heads)
+    return internal("attention: {} ALiBi slopes for {} query heads", args.alibi_slopes.size(), args.heads);
+  if (args.sinks && (args.sinks->empty() || args.sinks->shape != Shape{args.heads}))
+    return internal("attention: expected sinks '{}' of [{}], found {}", args.sinks->name, args.heads,
+                    args.sinks->shape.to_string());
+  return ok();
+}
+
 Result<void> check_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args, const KvGeometry& geometry,
                              int layer) {
   VB_CHECK(check_heads("queries", q, args.heads, args.head_dim));
@@ -118,6 +172,7 @@ Result<void> check_attention(const Tensor& q, const Batch& batch, const Attentio
                     geometry.head_dim, args.kv_heads, args.head_dim);
   if (args.heads < 1 || args.heads % args.kv_heads != 0)
     return internal("attention: {} query heads do not divide into {} key heads", args.heads, args.kv_heads);
+  VB_CHECK(check_score_terms(args));
   return check_batch(batch, q.shape()[0], geometry, layer);
 }
 
@@ -125,6 +180,7 @@ Result<void> check_training_attention(const Tensor& q, const Batch& batch, const
   if (q.shape().rank() != 3) return internal("attention: expected q of rank 3, found {}", q.shape().to_string());
   if (args.heads < 1 || args.kv_heads < 1 || args.heads % args.kv_heads != 0)
     return internal("attention: {} query heads do not divide into {} key heads", args.heads, args.kv_heads);
+  VB_CHECK(check_score_terms(args));
   std::int64_t next = 0;
   for (const SequenceRows& document : batch.sequences) {
     if (document.past != 0 || document.rows < 0 || document.first_row != next)

@@ -23,6 +23,17 @@ Result<void> check_norm(const Tensor& x, const Weight& weight);
 /// Columns [begin, begin + count) lie inside the last axis.
 Result<void> check_columns(const Tensor& x, std::int64_t begin, std::int64_t count);
 Result<void> check_rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table);
+/// Activation::clamped_swiglu has no plain form.
+Result<void> check_activation(Activation activation);
+/// The limit is a number of at least 0.
+Result<void> check_clamp(const Tensor& x, double limit);
+Result<void> check_multiply(const Tensor& x, const Weight& weight);
+/// Parts of the same rows, at most `width` wide together; at least one.
+Result<void> check_join_columns(std::span<const Tensor> parts, std::int64_t width);
+/// Parts of the same width; at least one.
+Result<void> check_join_rows(std::span<const Tensor> parts);
+Result<void> check_blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
+                              int each);
 Result<void> check_same_shape(std::string_view op, const Tensor& a, const Tensor& b);
 Result<void> check_kv_geometry(const KvGeometry& geometry);
 /// Rows of the sequences lie in [0, rows), and their pages hold past + rows positions.
@@ -31,6 +42,9 @@ Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch
                             int layer);
 Result<void> check_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args, const KvGeometry& geometry,
                              int layer);
+
+/// Slopes and sinks are absent, or as many as there are query heads. check_attention and check_training_attention ask too.
+Result<void> check_score_terms(const AttentionArgs& args);
 
 /// Queries (T, heads, head_dim) of a training step: documents one behind the other that cover it, none with a past.
 Result<void> check_training_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args);

@@ -27,7 +27,7 @@ namespace vauban {
 
 struct TrainingAttention {
   Tensor z;                ///< (T, heads, head_dim)
-  Tensor log_sum_exp;      ///< (T, heads): log of the sum of exp(scaled, capped, visible scores)
+  Tensor log_sum_exp;      ///< (T, heads): log of the sum of exp(scaled, capped, visible scores), the sink's included
 };
 
 struct AttentionGradients {
@@ -78,10 +78,14 @@ class Gradients {
   virtual Tensor rope_backward(const Tensor& dy, std::span<const std::int32_t> positions, const RopeTable& table) = 0;
   virtual TrainingAttention attention(const Tensor& q, const Tensor& k, const Tensor& v, const Batch& batch,
                                       const AttentionArgs& args) = 0;
+  /// `dsinks` (heads): null when there are no sinks or they are frozen. ALiBi slopes are constants of the architecture.
   virtual AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                                 const TrainingAttention& forward, const Batch& batch,
-                                                const AttentionArgs& args) = 0;
+                                                const AttentionArgs& args, Tensor* dsinks = nullptr) = 0;
   virtual Tensor activation_backward(const Tensor& dy, const Tensor& x, Activation activation) = 0;
+  virtual Tensor clamp_backward(const Tensor& dy, const Tensor& x, double limit) = 0;  ///< dy where |x| <= limit, else 0
+  /// `dw`: null when the parameter is frozen.
+  virtual Tensor multiply_backward(const Tensor& dy, const Tensor& x, const Weight& weight, Tensor* dw) = 0;
   virtual GateGradients gated_activation_backward(const Tensor& dy, const Tensor& gate, const Tensor& up,
                                                   Activation activation) = 0;
   /// dy goes to columns [begin, begin + width of dy) of an otherwise zero (T, width).

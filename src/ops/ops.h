@@ -65,11 +65,12 @@ struct AttentionArgs {
   double scale = 1.0;
   std::int64_t window = 0;  ///< keys at distance >= window are masked; 0: none
   double softcap = 0.0;     ///< scores = cap * tanh(scores / cap); 0: none
-  /// Adds slope * (key position - query position) to the scaled scores, one slope per head; empty: none. Press et al.
-  /// 2021 (arXiv 2108.12409).
+  /// Adds slope * (key position - query position) to the scaled scores, before a softcap; one slope per head, empty: none.
+  /// Press et al. 2021 (arXiv 2108.12409).
   std::vector<double> alibi_slopes;
   /// (heads): one more column of scores that takes weight in the softmax and gives no value (GPT-OSS); null: none. It must
-  /// outlive the call. Patterns have no column for it.
+  /// outlive the call, and on a tape the step. Neither scores nor patterns have a column for it, so the rows of a pattern
+  /// sum to less than 1.
   const Weight* sinks = nullptr;
 };
 

@@ -51,7 +51,7 @@ struct CpuOps::Query {
   CpuKvStore& store;
   const SequenceRows& sequence;
   int layer;
-  std::int64_t kv_head;
+  std::int64_t head, kv_head;
   std::int64_t first, last;  ///< positions that it sees
 
   std::int64_t keys() const { return last - first + 1; }
@@ -77,6 +77,7 @@ CpuOps::Query CpuOps::query_at(const Tensor& q, CpuKvStore& store, int layer, co
           .store = store,
           .sequence = sequence,
           .layer = layer,
+          .head = head,
           .kv_head = head / (args.heads / args.kv_heads),
           .first = first_visible(position, args.window),
           .last = position};
@@ -88,14 +89,24 @@ void CpuOps::score_keys(const Query& query, const AttentionArgs& args, float* sc
     const float* keys = query.store.keys(query.layer, page, query.kv_head) + slot * args.head_dim;
     kernels_.scores(query.q, keys, count, width, static_cast<float>(args.scale), scores + done);
   });
+  if (!args.alibi_slopes.empty()) {
+    const auto slope = static_cast<float>(args.alibi_slopes[static_cast<std::size_t>(query.head)]);
+    for (std::int64_t j = 0; j < query.keys(); ++j) scores[j] += slope * static_cast<float>(j + 1 - query.keys());
+  }
   if (args.softcap > 0.0)
     kernels_.softcap(scores, static_cast<float>(args.softcap), static_cast<std::size_t>(query.keys()));
+}
+
+void CpuOps::softmax(const Query& query, const AttentionArgs& args, float* scores) const {
+  const auto keys = static_cast<std::size_t>(query.keys());
+  if (!args.sinks) return kernels_.softmax(scores, keys);
+  kernels_.softmax_with_sink(scores, args.sinks->tensor.as<float>()[query.head], keys);
 }
 
 void CpuOps::attend(const Query& query, const AttentionArgs& args, float* scores, float* z) const {
   const auto width = static_cast<std::size_t>(args.head_dim);
   score_keys(query, args, scores);
-  kernels_.softmax(scores, static_cast<std::size_t>(query.keys()));
+  softmax(query, args, scores);
   std::fill_n(z, args.head_dim, 0.0f);
   query.each_run([&](std::int32_t page, std::int64_t slot, std::size_t count, std::int64_t done) {
     const float* values = query.store.values(query.layer, page, query.kv_head) + slot * args.head_dim;
@@ -173,7 +184,7 @@ Tensor CpuOps::sequence_scores(const Tensor& q, KvStore& store, int layer, const
       const Query query = query_at(q, *own, layer, sequence, task % sequence.rows, task / sequence.rows, args);
       float* row = to + task * keys + query.first;
       score_keys(query, args, row);
-      if (with_softmax) kernels_.softmax(row, static_cast<std::size_t>(query.keys()));
+      if (with_softmax) softmax(query, args, row);
     }
   });
   return out;

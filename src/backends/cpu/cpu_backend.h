@@ -74,6 +74,7 @@ class CpuOps : public Ops {
   CpuKvStore* own_store(KvStore& store);
 
   void score_keys(const Query& query, const AttentionArgs& args, float* scores) const;
+  void softmax(const Query& query, const AttentionArgs& args, float* scores) const;
   void attend(const Query& query, const AttentionArgs& args, float* scores, float* z) const;
   Query query_at(const Tensor& q, CpuKvStore& store, int layer, const SequenceRows& sequence, std::int64_t row,
                  std::int64_t head, const AttentionArgs& args) const;

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/cpu/cpu_target.h"
+#include "backends/cpu/gate_kind.h"
 #include "backends/cpu/primitive.h"
 #include "ops/checks.h"
 #include "ops/primitive_rows.h"
@@ -14,20 +15,6 @@ namespace vauban::cpu {
 namespace {
 
 constexpr std::int64_t kCopyCost = 1, kExpCost = 8;  // per element, in multiply-adds
-
-GateKind gate_kind(Activation activation) {
-  switch (activation) {
-    case Activation::silu:
-      return GateKind::silu;
-    case Activation::gelu_tanh:
-      return GateKind::gelu_tanh;
-    case Activation::gelu_erf:
-      return GateKind::gelu_erf;
-    case Activation::relu:
-      return GateKind::relu;
-  }
-  return GateKind::silu;
-}
 
 /// Turns pairs of neighbours of one head; `turns` holds (pairs, {cos, sin}).
 void rotate_neighbours(const float* in, std::span<const float> turns, float* out) {
@@ -135,7 +122,7 @@ Tensor CpuOps::gated_activation(const Tensor& gate, const Tensor& up, Activation
 
 Tensor CpuOps::activation(const Tensor& x, Activation activation) {
   Tensor out = make(x.shape());
-  if (!accept(ok(), {&x}, out)) return out;
+  if (!accept(check_activation(activation), {&x}, out)) return out;
   const float* in = x.as<float>();
   float* to = out.as<float>();
   parallel(out.shape().elements(), kExpCost, [&](std::size_t begin, std::size_t end) {

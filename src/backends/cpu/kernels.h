@@ -16,7 +16,8 @@ namespace vauban::cpu {
 /// Storage of a weight row. Rows of a block type are a multiple of 32 wide.
 enum class WeightType : std::uint8_t { f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 };
 
-enum class GateKind : std::uint8_t { silu, gelu_tanh, gelu_erf, relu };
+/// As vauban::Activation, which gate_kind() turns into it; clamped_swiglu is for `gate` and `gate_backward` only.
+enum class GateKind : std::uint8_t { silu, gelu_tanh, gelu_erf, relu, relu_squared, sigmoid, clamped_swiglu };
 
 struct WeightMatrix {
   WeightType type;
@@ -49,6 +50,8 @@ struct Kernels {
   void (*scores)(const float* q, const float* keys, std::size_t count, std::size_t head_dim, float scale, float* out);
   /// In place, n >= 1.
   void (*softmax)(float* x, std::size_t n);
+  /// The same with one more score, whose weight is not written.
+  void (*softmax_with_sink)(float* x, float sink, std::size_t n);
   /// out += sum_j p[j] * values[j], j ascending; values (count, head_dim)
   void (*accumulate)(const float* p, const float* values, std::size_t count, std::size_t head_dim, float* out);
 };

@@ -276,6 +276,15 @@ VB_INLINE f32x16 gelu_tanh(const f32x16& x) {
   return x / (exp(minus_two_t) + 1.0f);
 }
 VB_INLINE f32x16 relu(const f32x16& x) { return x < 0.0f ? f32x16{} : x; }
+VB_INLINE f32x16 relu_squared(const f32x16& x) { return relu(x) * relu(x); }
+VB_INLINE f32x16 sigmoid(const f32x16& x) { return 1.0f / (exp(-x) + 1.0f); }
+VB_INLINE f32x16 at_most(const f32x16& x, float limit) { return x > limit ? splat(limit) : x; }
+VB_INLINE f32x16 within(const f32x16& x, float limit) { return at_most(x < -limit ? splat(-limit) : x, limit); }
+constexpr float kSwigluLimit = 7.0f, kSwigluSharpness = 1.702f;  // clamped_swiglu: ops/ops.h
+VB_INLINE f32x16 clamped_swiglu(const f32x16& gate, const f32x16& up) {
+  const f32x16 g = at_most(gate, kSwigluLimit);
+  return g * sigmoid(g * kSwigluSharpness) * (within(up, kSwigluLimit) + 1.0f);
+}
 VB_INLINE float gelu_erf(float value) {
   const double x = static_cast<double>(value);
   return static_cast<float>(0.5 * x * (1.0 + __builtin_erf(x * 0.70710678118654752440)));
@@ -292,6 +301,12 @@ void gate(GateKind kind, const float* g, const float* up, float* out, std::size_
       return;
     case GateKind::relu:
       return map(g, up, out, n, [](const f32x16& x, const f32x16& u) VB_LAMBDA_INLINE { return relu(x) * u; });
+    case GateKind::relu_squared:
+      return map(g, up, out, n, [](const f32x16& x, const f32x16& u) VB_LAMBDA_INLINE { return relu_squared(x) * u; });
+    case GateKind::sigmoid:
+      return map(g, up, out, n, [](const f32x16& x, const f32x16& u) VB_LAMBDA_INLINE { return sigmoid(x) * u; });
+    case GateKind::clamped_swiglu:
+      return map(g, up, out, n, [](const f32x16& x, const f32x16& u) VB_LAMBDA_INLINE { return clamped_swiglu(x, u); });
   }
 }
 
@@ -306,6 +321,12 @@ void activate(GateKind kind, const float* x, float* out, std::size_t n) {
       return;
     case GateKind::relu:
       return map(x, x, out, n, [](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return relu(v); });
+    case GateKind::relu_squared:
+      return map(x, x, out, n, [](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return relu_squared(v); });
+    case GateKind::sigmoid:
+      return map(x, x, out, n, [](const f32x16& v, const f32x16&) VB_LAMBDA_INLINE { return sigmoid(v); });
+    case GateKind::clamped_swiglu:
+      return;  // the caller refused it
   }
 }
 
@@ -340,9 +361,11 @@ void scores(const float* q, const float* keys, std::size_t count, std::size_t he
   for (std::size_t j = 0; j < count; ++j) out[j] = dot(q, keys + j * head_dim, head_dim) * scale;
 }
 
-void softmax(float* x, std::size_t n) {
+/// `sink` may be null.
+VB_INLINE void softmax_beside(const float* sink, float* x, std::size_t n) {
   float top = x[0];
   for (std::size_t i = 1; i < n; ++i) top = x[i] > top ? x[i] : top;
+  if (sink && *sink > top) top = *sink;
   f32x16 total{};
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -354,9 +377,11 @@ void softmax(float* x, std::size_t n) {
     store_first(x + i, exp(load_first(x + i, n - i) - top), n - i);
     total += load_first(x + i, n - i);
   }
-  const float whole = sum(total);
+  const float whole = sink ? sum(total) + exp(splat(*sink - top))[0] : sum(total);
   map(x, x, x, n, [whole](const f32x16& e, const f32x16&) VB_LAMBDA_INLINE { return e / whole; });
 }
+void softmax(float* x, std::size_t n) { softmax_beside(nullptr, x, n); }
+void softmax_with_sink(float* x, float sink, std::size_t n) { softmax_beside(&sink, x, n); }
 
 void accumulate(const float* p, const float* values, std::size_t count, std::size_t head_dim, float* out) {
   std::size_t i = 0;
@@ -373,4 +398,5 @@ void accumulate(const float* p, const float* values, std::size_t count, std::siz
 }
 
 constexpr Kernels kTable{VB_TARGET_NAME, linear,        decode_row, rms_norm, layer_norm, activate, gate, add,
-                         add_scaled,     rotate_halves, softcap,    scores,   softmax,    accumulate};
+                         add_scaled,     rotate_halves, softcap,    scores,   softmax,    softmax_with_sink,
+                         accumulate};

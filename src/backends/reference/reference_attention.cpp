@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/reference/reference_ops.h"
+#include "backends/reference/reference_score.h"
 #include "ops/checks.h"
 
 namespace vauban {
@@ -53,7 +54,7 @@ class ReferenceKvStore final : public KvStore {
 /// What one query sees of one key head.
 struct Query {
   const double* q;
-  std::int64_t kv_head;
+  std::int64_t head, kv_head;
   std::int64_t position;
 };
 
@@ -65,15 +66,17 @@ std::vector<double> scores_of(ReferenceKvStore& store, int layer, const Sequence
     const double* key = store.key(layer, sequence, p, query.kv_head);
     double sum = 0.0;
     for (int i = 0; i < args.head_dim; ++i) sum += query.q[i] * key[i];
-    sum *= args.scale;
+    sum = sum * args.scale + alibi(args, query.head, p - query.position);
     scores[static_cast<std::size_t>(p)] = args.softcap > 0.0 ? args.softcap * std::tanh(sum / args.softcap) : sum;
   }
   return scores;
 }
 
-void softmax(std::vector<double>& scores) {
-  const double top = *std::max_element(scores.begin(), scores.end());
-  double sum = 0.0;
+/// With a sink its exponential counts in the sum.
+void softmax(std::vector<double>& scores, const double* sink) {
+  double top = *std::max_element(scores.begin(), scores.end());
+  if (sink) top = std::max(top, *sink);
+  double sum = sink ? std::exp(*sink - top) : 0.0;
   for (double& score : scores) sum += score = std::exp(score - top);
   for (double& score : scores) score /= sum;
 }
@@ -82,7 +85,10 @@ Query query_at(const Tensor& q, const SequenceRows& sequence, std::int64_t row, 
                const AttentionArgs& args) {
   const std::int64_t offset = ((sequence.first_row + row) * args.heads + head) * args.head_dim;
   return {
-      .q = q.as<double>() + offset, .kv_head = head / (args.heads / args.kv_heads), .position = sequence.past + row};
+      .q = q.as<double>() + offset,
+      .head = head,
+      .kv_head = head / (args.heads / args.kv_heads),
+      .position = sequence.past + row};
 }
 
 Result<ReferenceKvStore*> own_store(KvStore& store) {
@@ -127,7 +133,7 @@ Tensor ReferenceOps::attention(const Tensor& q, KvStore& store, int layer, const
       for (std::int64_t head = 0; head < args.heads; ++head) {
         const Query query = query_at(q, sequence, row, head, args);
         std::vector<double> weights = scores_of(**own, layer, sequence, query, args);
-        softmax(weights);
+        softmax(weights, sink_of(args, head));
         double* z = out.as<double>() + (query.q - q.as<double>());
         for (std::int64_t p = first_visible(query.position, args.window); p <= query.position; ++p) {
           const double* value = (*own)->value(layer, sequence, p, query.kv_head);
@@ -151,7 +157,7 @@ Tensor ReferenceOps::sequence_scores(const Tensor& q, KvStore& store, int layer,
   for (std::int64_t head = 0; head < args.heads; ++head)
     for (std::int64_t row = 0; row < sequence.rows; ++row) {
       std::vector<double> values = scores_of(**own, layer, sequence, query_at(q, sequence, row, head, args), args);
-      if (with_softmax) softmax(values);
+      if (with_softmax) softmax(values, sink_of(args, head));
       values.resize(static_cast<std::size_t>(keys), with_softmax ? 0.0 : -std::numeric_limits<double>::infinity());
       std::copy(values.begin(), values.end(), out.as<double>() + (head * sequence.rows + row) * keys);
     }

@@ -6,6 +6,7 @@
 
 #include "backends/reference/reference_gradients.h"
 #include "backends/reference/reference_ops.h"
+#include "backends/reference/reference_score.h"
 #include "ops/checks.h"
 
 namespace vauban {
@@ -42,8 +43,9 @@ void add_scaled(double* to, double factor, const double* from, int width) {
   for (int i = 0; i < width; ++i) to[i] += factor * from[i];
 }
 
-double score(const double* q, const double* k, const AttentionArgs& args) {
-  const double s = args.scale * dot(q, k, args.head_dim);
+double score(const Query& query, std::int64_t key, const Tensor& q, const Tensor& k, const AttentionArgs& args) {
+  const double products = dot(at(q, query.row, query.head), at(k, key, query.kv_head), args.head_dim);
+  const double s = args.scale * products + alibi(args, query.head, key - query.row);
   return args.softcap > 0.0 ? args.softcap * std::tanh(s / args.softcap) : s;
 }
 
@@ -67,9 +69,11 @@ TrainingAttention ReferenceGradients::attention(const Tensor& q, const Tensor& k
   for_each_query(batch, args, [&](const Query& query) {
     std::vector<double> scores;
     for (std::int64_t key = query.first; key <= query.row; ++key)
-      scores.push_back(score(at(q, query.row, query.head), at(k, key, query.kv_head), args));
-    const double top = *std::max_element(scores.begin(), scores.end());
-    double sum = 0.0;
+      scores.push_back(score(query, key, q, k, args));
+    const double* sink = sink_of(args, query.head);
+    double top = *std::max_element(scores.begin(), scores.end());
+    if (sink) top = std::max(top, *sink);
+    double sum = sink ? std::exp(*sink - top) : 0.0;
     for (const double s : scores) sum += std::exp(s - top);
     const double log_sum = top + std::log(sum);
     for (std::size_t i = 0; i < scores.size(); ++i)
@@ -82,7 +86,8 @@ TrainingAttention ReferenceGradients::attention(const Tensor& q, const Tensor& k
 
 AttentionGradients ReferenceGradients::attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k,
                                                           const Tensor& v, const TrainingAttention& forward,
-                                                          const Batch& batch, const AttentionArgs& args) {
+                                                          const Batch& batch, const AttentionArgs& args,
+                                                          Tensor* dsinks) {
   AttentionGradients d{.q = make(q.shape()), .k = make(k.shape()), .v = make(v.shape())};
   if (!accept(check_training_attention(q, batch, args))) return d;
   const Shape queries{q.shape()[0], args.heads, args.head_dim}, keys{q.shape()[0], args.kv_heads, args.head_dim};
@@ -90,14 +95,17 @@ AttentionGradients ReferenceGradients::attention_backward(const Tensor& dz, cons
   if (!fits("attention_backward: v", v, keys) || !fits("attention_backward: dz", dz, queries)) return d;
   if (!fits("attention_backward: z", forward.z, queries)) return d;
   if (!fits("attention_backward: log_sum_exp", forward.log_sum_exp, {queries[0], queries[1]})) return d;
-  // With p = softmax(s) and z = sum p v: dp = dz . v, ds = p (dp - sum p dp), and sum p dp = dz . z.
+  if (!fits("attention_backward: dsinks", dsinks, {args.heads})) return d;
+  // With p = softmax(s) and z = sum p v: dp = dz . v, ds = p (dp - sum p dp), and sum p dp = dz . z. A sink's dp is 0.
   for_each_query(batch, args, [&](const Query& query) {
     const double *of_q = at(q, query.row, query.head), *of_dz = at(dz, query.row, query.head);
     const double mean = dot(of_dz, at(forward.z, query.row, query.head), args.head_dim);
     const double log_sum = forward.log_sum_exp.as<double>()[query.row * args.heads + query.head];
+    if (const double* sink = sink_of(args, query.head); sink && dsinks)
+      dsinks->as<double>()[query.head] -= std::exp(*sink - log_sum) * mean;
     for (std::int64_t key = query.first; key <= query.row; ++key) {
       const double* of_k = at(k, key, query.kv_head);
-      const double s = score(of_q, of_k, args);
+      const double s = score(query, key, q, k, args);
       const double p = std::exp(s - log_sum);
       const double dp = dot(of_dz, at(v, key, query.kv_head), args.head_dim);
       const double ds = p * (dp - mean) * score_slope(s, args);

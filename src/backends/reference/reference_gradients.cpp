@@ -66,9 +66,31 @@ void ReferenceGradients::embed_backward(const Tensor& dy, std::span<const std::i
 
 Tensor ReferenceGradients::activation_backward(const Tensor& dy, const Tensor& x, Activation activation) {
   Tensor dx = make(x.shape());
+  if (!accept(check_activation(activation))) return dx;
   if (!fits("activation_backward: x", x, x.shape()) || !fits("activation_backward: dy", dy, x.shape())) return dx;
   for (std::int64_t i = 0; i < x.shape().elements(); ++i)
     dx.as<double>()[i] = dy.as<double>()[i] * activation_slope(activation, x.as<double>()[i]);
+  return dx;
+}
+
+Tensor ReferenceGradients::clamp_backward(const Tensor& dy, const Tensor& x, double limit) {
+  Tensor dx = make(x.shape());
+  if (!accept(check_clamp(x, limit)) || !fits("clamp_backward: x", x, x.shape())) return dx;
+  if (!fits("clamp_backward: dy", dy, x.shape())) return dx;
+  for (std::int64_t i = 0; i < x.shape().elements(); ++i)
+    dx.as<double>()[i] = std::abs(x.as<double>()[i]) <= limit ? dy.as<double>()[i] : 0.0;
+  return dx;
+}
+
+Tensor ReferenceGradients::multiply_backward(const Tensor& dy, const Tensor& x, const Weight& weight, Tensor* dw) {
+  Tensor dx = make(x.shape());
+  if (!accept(check_multiply(x, weight)) || !fits("multiply_backward: x", x, x.shape())) return dx;
+  if (!fits("multiply_backward: dy", dy, x.shape()) || !fits("multiply_backward: dw", dw, weight.shape)) return dx;
+  const std::int64_t width = x.shape().width();
+  for (std::int64_t i = 0; i < x.shape().elements(); ++i) {
+    dx.as<double>()[i] = dy.as<double>()[i] * weight.tensor.as<double>()[i % width];
+    if (dw) dw->as<double>()[i % width] += dy.as<double>()[i] * x.as<double>()[i];
+  }
   return dx;
 }
 
@@ -80,8 +102,9 @@ GateGradients ReferenceGradients::gated_activation_backward(const Tensor& dy, co
   if (!fits("gated_activation_backward: dy", dy, gate.shape())) return d;
   for (std::int64_t i = 0; i < gate.shape().elements(); ++i) {
     const double y = dy.as<double>()[i], g = gate.as<double>()[i];
-    d.gate.as<double>()[i] = y * up.as<double>()[i] * activation_slope(activation, g);
-    d.up.as<double>()[i] = y * activate(activation, g);
+    const GateSlopes slopes = gated_slopes(activation, g, up.as<double>()[i]);
+    d.gate.as<double>()[i] = y * slopes.gate;
+    d.up.as<double>()[i] = y * slopes.up;
   }
   return d;
 }

@@ -33,8 +33,10 @@ class ReferenceGradients final : public Gradients {
                               const AttentionArgs& args) override;
   AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                         const TrainingAttention& forward, const Batch& batch,
-                                        const AttentionArgs& args) override;
+                                        const AttentionArgs& args, Tensor* dsinks) override;
   Tensor activation_backward(const Tensor& dy, const Tensor& x, Activation activation) override;
+  Tensor clamp_backward(const Tensor& dy, const Tensor& x, double limit) override;
+  Tensor multiply_backward(const Tensor& dy, const Tensor& x, const Weight& weight, Tensor* dw) override;
   GateGradients gated_activation_backward(const Tensor& dy, const Tensor& gate, const Tensor& up,
                                           Activation activation) override;
   Tensor columns_backward(const Tensor& dy, std::int64_t begin, std::int64_t width) override;

@@ -173,13 +173,13 @@ Tensor ReferenceOps::gated_activation(const Tensor& gate, const Tensor& up, Acti
   Tensor out = make(gate.shape());
   if (!accept(check_same_shape("gated_activation", gate, up), {&gate, &up})) return out;
   for (std::int64_t i = 0; i < out.shape().elements(); ++i)
-    out.as<double>()[i] = activate(activation, gate.as<double>()[i]) * up.as<double>()[i];
+    out.as<double>()[i] = activate_gated(activation, gate.as<double>()[i], up.as<double>()[i]);
   return out;
 }
 
 Tensor ReferenceOps::activation(const Tensor& x, Activation activation) {
   Tensor out = make(x.shape());
-  if (!accept(ok(), {&x})) return out;
+  if (!accept(check_activation(activation), {&x})) return out;
   for (std::int64_t i = 0; i < out.shape().elements(); ++i)
     out.as<double>()[i] = activate(activation, x.as<double>()[i]);
   return out;

@@ -60,24 +60,36 @@ KeysAndValues TorchOps::held(KvStore& store, int layer, const Batch& batch, std:
   return {read_slots(own.keys(layer), slots), read_slots(own.values(layer), slots)};
 }
 
+ScoreTerms TorchOps::score_terms(const AttentionArgs& args) {
+  ScoreTerms terms;
+  if (!args.alibi_slopes.empty()) {
+    if (args.alibi_slopes != slopes_.values)
+      slopes_ = {.values = args.alibi_slopes, .on_device = floats(args.alibi_slopes, {std::ssize(args.alibi_slopes)})};
+    terms.alibi_slopes = slopes_.on_device;
+  }
+  if (args.sinks) terms.sinks = weight_of(*args.sinks).to(at::kFloat);
+  return terms;
+}
+
 Tensor TorchOps::attention(const Tensor& q, KvStore& store, int layer, const Batch& batch, const AttentionArgs& args) {
   Result<void> check = check_store(store);
   if (check) check = check_attention(q, batch, args, store.geometry(), layer);
   return run(q.shape(), std::move(check), {&q}, [&] {
     const at::Tensor queries = in(q);
+    const ScoreTerms terms = score_terms(args);
     const auto mixed = [&](std::size_t index) {
       const SequenceRows& sequence = batch.sequences[index];
       const KeysAndValues past = held(store, layer, batch, index);
       const at::Tensor own = queries.narrow(0, sequence.first_row, sequence.rows);
-      const at::Tensor weights = at::softmax(torch_backend::attention_scores(own, past.keys, sequence, args), -1);
-      return attention_mix(weights, past.values, args);
+      const at::Tensor scores = torch_backend::attention_scores(own, past.keys, sequence, args, terms);
+      return attention_mix(attention_weights(scores, terms), past.values, args);
     };
     if (!setting_.training) {
       auto& own = static_cast<TorchKvStore&>(store);
       if (const StepSlots& slots = step_slots(own, batch);
           slots.length > 0 && !slots.rows.defined() && queries.size(0) == slots.query.size(0))
         return attention_of_single_rows(queries, several(own.keys(layer), slots), several(own.values(layer), slots),
-                                        slots.query, args);
+                                        slots.query, args, terms);
     }
     if (batch.sequences.size() == 1 && batch.sequences.front().rows == queries.size(0)) return mixed(0);
     at::Tensor out = at::zeros_like(queries);
@@ -100,8 +112,9 @@ Tensor TorchOps::attention_map(const Tensor& q, KvStore& store, int layer, const
   return run(shape, std::move(check), {&q}, [&] {
     const KeysAndValues past = held(store, layer, batch, index);
     const at::Tensor own = in(q).narrow(0, sequence.first_row, sequence.rows);
-    const at::Tensor values = torch_backend::attention_scores(own, past.keys, sequence, args);
-    return softmax ? at::softmax(values, -1) : values;
+    const ScoreTerms terms = score_terms(args);
+    const at::Tensor values = torch_backend::attention_scores(own, past.keys, sequence, args, terms);
+    return softmax ? attention_weights(values, terms) : values;
   });
 }
 

@@ -155,12 +155,13 @@ TrainingAttention TorchGradients::attention(const Tensor& q, const Tensor& k, co
   const Shape kv{q.shape()[0], args.kv_heads, args.head_dim};
   if (!ops_.accept(check_training_attention(q, batch, args)) || !ops_.accept(fit("attention", {{&q, {q.shape()[0], args.heads, args.head_dim}}, {&k, kv}, {&v, kv}}))) return out;
   ops_.guarded([&] {
+    const ScoreTerms terms = ops_.score_terms(args);
     for (const SequenceRows& document : batch.sequences) {
       if (document.rows == 0) continue;
       const auto rows = [&](const Tensor& x) { return in(x).narrow(0, document.first_row, document.rows); };
-      const at::Tensor scores = attention_scores(rows(q), rows(k), document, args);
-      in(out.z).narrow(0, document.first_row, document.rows).copy_(attention_mix(at::softmax(scores, -1), rows(v), args));
-      in(out.log_sum_exp).narrow(0, document.first_row, document.rows).copy_(at::logsumexp(scores, -1).t());
+      const at::Tensor scores = attention_scores(rows(q), rows(k), document, args, terms);
+      in(out.z).narrow(0, document.first_row, document.rows).copy_(attention_mix(attention_weights(scores, terms), rows(v), args));
+      in(out.log_sum_exp).narrow(0, document.first_row, document.rows).copy_(attention_log_sums(scores, terms).t());
     }
   });
   return out;
@@ -168,17 +169,22 @@ TrainingAttention TorchGradients::attention(const Tensor& q, const Tensor& k, co
 
 AttentionGradients TorchGradients::attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k,
                                                       const Tensor& v, const TrainingAttention&, const Batch& batch,
-                                                      const AttentionArgs& args) {
+                                                      const AttentionArgs& args, Tensor* dsinks) {
   AttentionGradients out{.q = zeros(q.shape()), .k = zeros(k.shape()), .v = zeros(v.shape())};
   const Shape kv{q.shape()[0], args.kv_heads, args.head_dim};
-  if (!ops_.accept(check_training_attention(q, batch, args)) || !ops_.accept(fit("attention_backward", {{&dz, q.shape()}, {&k, kv}, {&v, kv}}))) return out;
+  if (!ops_.accept(check_training_attention(q, batch, args)) || !ops_.accept(fit("attention_backward", {{&dz, q.shape()}, {&k, kv}, {&v, kv}, {dsinks, {args.heads}}}))) return out;
   ops_.guarded([&] {
+    const ScoreTerms terms = ops_.score_terms(args);
     for (const SequenceRows& document : batch.sequences) {
       if (document.rows == 0) continue;
       const auto rows = [&](const Tensor& x) { return in(x).narrow(0, document.first_row, document.rows); };
-      const Values d = pulled_back({rows(q), rows(k), rows(v)}, rows(dz), [&](const Values& x) {
-        return attention_mix(at::softmax(attention_scores(x[0], x[1], document, args), -1), x[2], args);
+      Values inputs{rows(q), rows(k), rows(v)};
+      if (terms.sinks.defined()) inputs.push_back(terms.sinks);
+      const Values d = pulled_back(inputs, rows(dz), [&](const Values& x) {
+        const ScoreTerms own{.alibi_slopes = terms.alibi_slopes, .sinks = x.size() > 3 ? x[3] : none()};
+        return attention_mix(attention_weights(attention_scores(x[0], x[1], document, args, own), own), x[2], args);
       });
+      if (terms.sinks.defined()) add_to(dsinks, d[3]);
       rows(out.q).copy_(d[0]);
       rows(out.k).copy_(d[1]);
       rows(out.v).copy_(d[2]);
@@ -188,8 +194,28 @@ AttentionGradients TorchGradients::attention_backward(const Tensor& dz, const Te
 }
 
 Tensor TorchGradients::activation_backward(const Tensor& dy, const Tensor& x, Activation activation) {
-  return ops_.run(x.shape(), fit("activation_backward", {{&dy, x.shape()}}), {&dy, &x}, [&] {
+  Result<void> check = check_activation(activation);
+  if (check) check = fit("activation_backward", {{&dy, x.shape()}});
+  return ops_.run(x.shape(), std::move(check), {&dy, &x}, [&] {
     return pulled_back(in(x), in(dy), [&](const at::Tensor& v) { return activate(v, activation); });
+  });
+}
+
+Tensor TorchGradients::clamp_backward(const Tensor& dy, const Tensor& x, double limit) {
+  Result<void> check = check_clamp(x, limit);
+  if (check) check = fit("clamp_backward", {{&dy, x.shape()}});
+  return ops_.run(x.shape(), std::move(check), {&dy, &x}, [&] {
+    return pulled_back(in(x), in(dy), [&](const at::Tensor& v) { return at::clamp(v, -limit, limit); });
+  });
+}
+
+Tensor TorchGradients::multiply_backward(const Tensor& dy, const Tensor& x, const Weight& weight, Tensor* dw) {
+  Result<void> check = check_multiply(x, weight);
+  if (check) check = fit("multiply_backward", {{&dy, x.shape()}, {dw, weight.shape}});
+  return ops_.run(x.shape(), std::move(check), {&dy, &x}, [&] {
+    const Values d = pulled_back({in(x), ops_.weight_of(weight)}, in(dy), [](const Values& v) { return v[0] * v[1]; });
+    add_to(dw, d[1]);
+    return d[0];
   });
 }
 
@@ -199,7 +225,7 @@ GateGradients TorchGradients::gated_activation_backward(const Tensor& dy, const 
   const Result<void> check = fit("gated_activation_backward", {{&dy, gate.shape()}, {&up, gate.shape()}});
   at::Tensor dup;
   out.gate = ops_.run(gate.shape(), check, {&dy, &gate, &up}, [&] {
-    const Values d = pulled_back({in(gate), in(up)}, in(dy), [&](const Values& v) { return activate(v[0], activation) * v[1]; });
+    const Values d = pulled_back({in(gate), in(up)}, in(dy), [&](const Values& v) { return activate_gated(v[0], v[1], activation); });
     dup = d[1];
     return d[0];
   });

@@ -92,12 +92,12 @@ Tensor TorchOps::rope(const Tensor& x, std::span<const std::int32_t> positions, 
 }
 
 Tensor TorchOps::activation(const Tensor& x, Activation activation) {
-  return run(x.shape(), ok(), {&x}, [&] { return activate(in(x), activation); });
+  return run(x.shape(), check_activation(activation), {&x}, [&] { return activate(in(x), activation); });
 }
 
 Tensor TorchOps::gated_activation(const Tensor& gate, const Tensor& up, Activation activation) {
   return run(gate.shape(), check_same_shape("gated_activation", gate, up), {&gate, &up},
-             [&] { return activate(in(gate), activation) * in(up); });
+             [&] { return activate_gated(in(gate), in(up), activation); });
 }
 
 Tensor TorchOps::add(const Tensor& a, const Tensor& b, double b_scale) {

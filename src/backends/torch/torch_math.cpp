@@ -11,6 +11,19 @@ at::Tensor hidden(const at::Tensor& query, std::int64_t keys, const AttentionArg
   return args.window > 0 ? later.logical_or(key <= query - args.window) : later;
 }
 
+/// Scores (..., keys) with the sinks as one more column; `sinks` spans the other axes.
+at::Tensor beside(const at::Tensor& scores, const at::Tensor& sinks) {
+  std::vector<std::int64_t> sizes = scores.sizes().vec();
+  sizes.back() = 1;
+  return at::cat({scores, sinks.expand(sizes)}, -1);
+}
+
+/// What ALiBi adds: slopes (heads) times key - query for key p, query (rows, 1) i64 -> (heads, rows, keys).
+at::Tensor alibi(const at::Tensor& slopes, const at::Tensor& query, std::int64_t keys) {
+  const at::Tensor distance = at::arange(keys, query.options()).unsqueeze(0) - query;
+  return slopes.reshape({-1, 1, 1}) * distance.to(at::kFloat);
+}
+
 PrimitiveMode mode_of(const Primitive& primitive) {
   return primitive.mode == PrimitiveMode::conditional ? primitive.inner : primitive.mode;
 }
@@ -48,8 +61,20 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
       return at::gelu(x);
     case Activation::relu:
       return at::relu(x);
+    case Activation::relu_squared:
+      return at::relu(x).square();
+    case Activation::sigmoid:
+      return at::sigmoid(x);
+    case Activation::clamped_swiglu:
+      break;  // gated only
   }
   return x;
+}
+
+at::Tensor activate_gated(const at::Tensor& gate, const at::Tensor& up, Activation activation) {
+  if (activation != Activation::clamped_swiglu) return activate(gate, activation) * up;
+  const at::Tensor g = at::clamp_max(gate, 7.0);
+  return g * at::sigmoid(g * 1.702) * (at::clamp(up, -7.0, 7.0) + 1.0);
 }
 
 at::Tensor capped(const at::Tensor& x, double softcap) { return softcap == 0.0 ? x : at::tanh(x / softcap) * softcap; }
@@ -79,17 +104,31 @@ at::Tensor rope(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor&
 }
 
 at::Tensor attention_scores(const at::Tensor& q, const at::Tensor& keys, const SequenceRows& sequence,
-                            const AttentionArgs& args) {
+                            const AttentionArgs& args, const ScoreTerms& terms) {
   const std::int64_t group = args.heads / args.kv_heads, rows = q.size(0);
   // Query heads that share a key head lie side by side: (rows, heads, d) -> (kv_heads, group * rows, d).
   const at::Tensor queries = q.transpose(0, 1).to(at::kFloat).reshape({args.kv_heads, group * rows, args.head_dim});
-  const at::Tensor dots = at::matmul(queries * args.scale, keys.to(at::kFloat).permute({1, 2, 0}));
-  const at::Tensor scores = capped(dots, args.softcap).reshape({args.heads, rows, keys.size(0)});
+  at::Tensor dots = at::matmul(queries * args.scale, keys.to(at::kFloat).permute({1, 2, 0}))
+                        .reshape({args.heads, rows, keys.size(0)});
+  const at::TensorOptions positions = at::TensorOptions(q.device()).dtype(at::kLong);
+  const auto query = [&] {
+    return at::arange(sequence.past, std::int64_t{sequence.past} + rows, positions).unsqueeze(1);
+  };
+  if (terms.alibi_slopes.defined()) dots = dots + alibi(terms.alibi_slopes, query(), keys.size(0));
+  const at::Tensor scores = capped(dots, args.softcap);
   // A single row is the last position: it sees every key of its window.
   if (rows == 1 && (args.window <= 0 || keys.size(0) <= args.window)) return scores;
-  const at::TensorOptions positions = at::TensorOptions(q.device()).dtype(at::kLong);
-  const at::Tensor query = at::arange(sequence.past, std::int64_t{sequence.past} + rows, positions).unsqueeze(1);
-  return scores.masked_fill(hidden(query, keys.size(0), args), -std::numeric_limits<double>::infinity());
+  return scores.masked_fill(hidden(query(), keys.size(0), args), -std::numeric_limits<double>::infinity());
+}
+
+at::Tensor attention_weights(const at::Tensor& scores, const ScoreTerms& terms) {
+  if (!terms.sinks.defined()) return at::softmax(scores, -1);
+  return at::softmax(beside(scores, terms.sinks.reshape({-1, 1, 1})), -1).narrow(-1, 0, scores.size(-1));
+}
+
+at::Tensor attention_log_sums(const at::Tensor& scores, const ScoreTerms& terms) {
+  if (!terms.sinks.defined()) return at::logsumexp(scores, -1);
+  return at::logsumexp(beside(scores, terms.sinks.reshape({-1, 1, 1})), -1);
 }
 
 at::Tensor attention_mix(const at::Tensor& weights, const at::Tensor& values, const AttentionArgs& args) {
@@ -100,15 +139,19 @@ at::Tensor attention_mix(const at::Tensor& weights, const at::Tensor& values, co
 }
 
 at::Tensor attention_of_single_rows(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values,
-                                    const at::Tensor& query, const AttentionArgs& args) {
+                                    const at::Tensor& query, const AttentionArgs& args, const ScoreTerms& terms) {
   const std::int64_t n = q.size(0), length = keys.size(1), group = args.heads / args.kv_heads;
   const at::Tensor queries = q.to(at::kFloat).reshape({n, args.kv_heads, group, args.head_dim}) * args.scale;
-  const at::Tensor dots =
-      at::matmul(queries, keys.to(at::kFloat).permute({0, 2, 3, 1}));  // (n, kv_heads, group, length)
+  at::Tensor dots = at::matmul(queries, keys.to(at::kFloat).permute({0, 2, 3, 1}));  // (n, kv_heads, group, length)
+  if (terms.alibi_slopes.defined())
+    dots = dots + alibi(terms.alibi_slopes, query, length).transpose(0, 1).reshape(dots.sizes());
   const at::Tensor unseen = hidden(query, length, args).reshape({n, 1, 1, length});
   const at::Tensor scores = capped(dots, args.softcap).masked_fill(unseen, -std::numeric_limits<double>::infinity());
-  return at::matmul(at::softmax(scores, -1), values.to(at::kFloat).transpose(1, 2))
-      .reshape({n, args.heads, args.head_dim});
+  const at::Tensor weights =
+      terms.sinks.defined()
+          ? at::softmax(beside(scores, terms.sinks.reshape({1, args.kv_heads, group, 1})), -1).narrow(-1, 0, length)
+          : at::softmax(scores, -1);
+  return at::matmul(weights, values.to(at::kFloat).transpose(1, 2)).reshape({n, args.heads, args.head_dim});
 }
 
 PrimitiveEdit primitive_edit(const at::Tensor& h, const Primitive& primitive, const at::Tensor& basis,

@@ -32,6 +32,7 @@ namespace vauban::torch_backend {
 
 class TorchGradients;
 class TorchKvStore;
+struct ScoreTerms;
 struct StepSlots;
 
 inline constexpr std::int64_t kWidenedBytes = std::int64_t{256} << 20;
@@ -52,6 +53,12 @@ struct RopeTurns {
   std::vector<double> inverse_frequency;
   double attention_factor = 1.0;
   at::Tensor cosine, sine;
+};
+
+/// ALiBi slopes that were copied to the device.
+struct Slopes {
+  std::vector<double> values;
+  at::Tensor on_device;
 };
 
 struct KeysAndValues {
@@ -126,6 +133,7 @@ class TorchOps : public Ops {
   bool widens(const TensorView& view) const;
   Result<at::Tensor> stored_tensor(const std::string& name, const TensorView& view,
                                    const std::shared_ptr<const void>& keep_alive) const;
+  ScoreTerms score_terms(const AttentionArgs& args);
   const StepSlots& step_slots(const TorchKvStore& store, const Batch& batch);
   /// What a sequence sees in this step: its pages, or in training the rows that kv_write noted.
   KeysAndValues held(KvStore& store, int layer, const Batch& batch, std::size_t index);
@@ -146,6 +154,7 @@ class TorchOps : public Ops {
   Result<void> status_;
   OpCounters counters_;
   RopeTurns turns_;
+  Slopes slopes_;  ///< of the last attention that had some
   std::unique_ptr<StepSlots> slots_;    ///< of the last step
   std::map<int, KeysAndValues> noted_;  ///< training: this step's, by layer
   std::optional<MemoryWatch> watch_;

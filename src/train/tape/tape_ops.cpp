@@ -105,9 +105,12 @@ Tensor Tape::attention(const Tensor& q, KvStore&, int layer, const Batch& batch,
   const KeyValue kv = noted == key_values_.end() ? KeyValue{} : std::exchange(noted->second, {});
   TrainingAttention out = gradients_.attention(q, kv.k, kv.v, batch, args);
   std::vector<Id> in{id_of(q), id_of(kv.k), id_of(kv.v)};
-  if (!recording_ || (!differentiable(in[0]) && !differentiable(in[1]) && !differentiable(in[2]))) return unrecorded(out.z);
+  if (!recording_ || (!differentiable(in[0]) && !differentiable(in[1]) && !differentiable(in[2]) &&
+                      !parameter(args.sinks)))
+    return unrecorded(out.z);
   const std::vector<Tensor> inputs{q, kv.k, kv.v};
   for (std::size_t i = 0; i < in.size(); ++i) in[i] = known(in[i], inputs[i]);
+  Parameter* sinks = parameter(args.sinks);
   const Id result = static_cast<Id>(values_.size());  // what finish() will give z, and then its log-sum-exp
   const Shape queries = q.shape(), keys = kv.k.shape(), sums = out.log_sum_exp.shape();
   finish({.in = in,
@@ -122,7 +125,8 @@ Tensor Tape::attention(const Tensor& q, KvStore&, int layer, const Batch& batch,
               [=, this, &batch](const Tensor& dy) {
                 const TrainingAttention forward{.z = held(result, queries), .log_sum_exp = held(result + 1, sums)};
                 AttentionGradients back = gradients_.attention_backward(dy, held(in[0], queries), held(in[1], keys),
-                                                                        held(in[2], keys), forward, batch, args);
+                                                                        held(in[2], keys), forward, batch, args,
+                                                                        sinks ? &sinks->gradient : nullptr);
                 add_gradient(in[0], std::move(back.q));
                 add_gradient(in[1], std::move(back.k));
                 add_gradient(in[2], std::move(back.v));

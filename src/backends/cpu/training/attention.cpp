@@ -67,6 +67,7 @@ Result<void> check_training_batch(const Tensor& q, const Tensor& k, const Tensor
                                   const AttentionArgs& args) {
   const std::int64_t rows = q.shape().rank() == 3 ? q.shape()[0] : -1;
   const Shape keys{rows, args.kv_heads, args.head_dim};
+  VB_CHECK(check_score_terms(args));
   if (rows < 0 || q.shape() != Shape{rows, args.heads, args.head_dim} || k.shape() != keys || v.shape() != keys ||
       args.kv_heads < 1 || args.heads % args.kv_heads != 0)
     return internal("training attention: q {}, k {}, v {} with {} heads, {} key heads of {}", q.shape().to_string(),
@@ -130,10 +131,33 @@ struct Shared {
   }
 
   /// s (rows of the block, keys of the block): capped scores of scaled queries; the invisible ones are left as they come.
-  void scores(const float* scaled_q, const Side& keys, const Task& task, const Block& block, float* s) const {
+  void scores(const float* scaled_q, const Side& keys, const Task& task, const Block& block, std::int64_t head,
+              float* s) const {
     const auto n = static_cast<std::size_t>(block.keys()), rows = static_cast<std::size_t>(block.end - block.begin);
     products_with_keys(scaled_q, keys, task, block, s);
+    if (!args.alibi_slopes.empty()) add_alibi(block, args.alibi_slopes[static_cast<std::size_t>(head)], s);
     if (args.softcap > 0.0) kernels.softcap(s, static_cast<float>(args.softcap), rows * n);
+  }
+
+  void add_alibi(const Block& block, double slope, float* s) const {
+    for (std::int64_t i = block.begin; i < block.end; ++i) {
+      const Range seen = visible(i, block);
+      float* row = s + (i - block.begin) * block.keys();
+      for (std::size_t j = seen.begin; j < seen.end; ++j)
+        row[j] += static_cast<float>(slope) * static_cast<float>(block.key_begin + static_cast<std::int64_t>(j) - i);
+    }
+  }
+
+  /// Softmax of a row's visible scores beside the head's sink, if there is one; returns the log of its sum.
+  float softmax(std::int64_t head, float* s, std::size_t n) const {
+    const float log_sum = train.softmax_with_log_sum(s, n);
+    if (!args.sinks) return log_sum;
+    const auto without = static_cast<double>(log_sum);
+    const auto sink = static_cast<double>(args.sinks->tensor.as<float>()[head]);
+    const double top = std::max(without, sink), whole = top + std::log1p(std::exp(std::min(without, sink) - top));
+    const auto share = static_cast<float>(std::exp(without - whole));
+    for (std::size_t j = 0; j < n; ++j) s[j] *= share;
+    return static_cast<float>(whole);
   }
 
   /// body(first row, rows, keys) for groups of neighbouring queries, with the keys that the last of them sees, in whole
@@ -189,12 +213,11 @@ TrainingAttention CpuGradients::attention(const Tensor& q, const Tensor& k, cons
         const auto n = static_cast<std::size_t>(block.keys());
         const std::ptrdiff_t at = (task.first + begin) * shared.q_stride() + head * args.head_dim;
         shared.gather(from_q + at, shared.q_stride(), static_cast<std::size_t>(block.end - begin), args.scale, block_q);
-        shared.scores(block_q, mine.keys, task, block, s);
+        shared.scores(block_q, mine.keys, task, block, head, s);
         for (std::int64_t i = begin; i < block.end; ++i) {
           float* p = s + static_cast<std::size_t>(i - begin) * n;
           const Shared::Range seen = shared.visible(i, block);
-          lse[(task.first + i) * args.heads + head] =
-              ops_.train_.softmax_with_log_sum(p + seen.begin, seen.end - seen.begin);
+          lse[(task.first + i) * args.heads + head] = shared.softmax(head, p + seen.begin, seen.end - seen.begin);
           mask(p, seen, n);
         }
         shared.products_with_rows(s, mine.values, block, z + at);
@@ -210,7 +233,7 @@ TrainingAttention CpuGradients::attention(const Tensor& q, const Tensor& k, cons
 
 AttentionGradients CpuGradients::attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                                     const TrainingAttention& forward, const Batch& batch,
-                                                    const AttentionArgs& args) {
+                                                    const AttentionArgs& args, Tensor* dsinks) {
   AttentionGradients out{.q = ops_.make(q.shape()), .k = zeros(k.shape()), .v = zeros(v.shape())};
   Result<void> check = check_training_batch(q, k, v, batch, args);
   if (check) check = check_same_shape("attention backward", dz, q);
@@ -218,6 +241,7 @@ AttentionGradients CpuGradients::attention_backward(const Tensor& dz, const Tens
   if (check && forward.log_sum_exp.shape() != Shape{q.shape()[0], args.heads})
     check = internal("attention backward: log-sum-exp of {}", forward.log_sum_exp.shape().to_string());
   if (!accept(std::move(check), {&dz, &q, &k, &v}, out.q) || out.k.empty() || out.v.empty()) return out;
+  if (!accept_gradient("attention sinks", dsinks, {args.heads})) return out;
   const Shared shared{args, ops_.kernels_, ops_.train_};
   const std::vector<Task> tasks = tasks_of(batch, args.kv_heads);
   const float *from_q = q.as<float>(), *from_k = k.as<float>(), *from_v = v.as<float>(), *from_dz = dz.as<float>(),
@@ -239,7 +263,7 @@ AttentionGradients CpuGradients::attention_backward(const Tensor& dz, const Tens
         const std::ptrdiff_t at = (task.first + begin) * shared.q_stride() + head * args.head_dim;
         shared.gather(from_q + at, shared.q_stride(), rows, args.scale, block_q);
         shared.gather(from_dz + at, shared.q_stride(), rows, 1.0, block_dz);
-        shared.scores(block_q, mine.keys, task, block, s);
+        shared.scores(block_q, mine.keys, task, block, head, s);
         shared.products_with_keys(block_dz, mine.values, task, block, dp);
         for (std::size_t i = 0; i < rows; ++i) {
           const Shared::Range seen = shared.visible(begin + static_cast<std::int64_t>(i), block);
@@ -267,6 +291,21 @@ AttentionGradients CpuGradients::attention_backward(const Tensor& dz, const Tens
   ops_.parallel(std::ssize(tasks), per_task, [&](std::size_t begin, std::size_t end) {
     Scratch mine;
     for (std::size_t t = begin; t < end; ++t) run(tasks[t], mine);
+  });
+  if (!args.sinks || !dsinks) return out;
+  // A sink has no value: its ds is -p (dz . z), with p = exp(sink - log sum exp).
+  const float* sinks = args.sinks->tensor.as<float>();
+  float* to = dsinks->as<float>();
+  ops_.parallel(args.heads, q.shape()[0] * args.head_dim, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t head = begin; head < end; ++head) {
+      double sum = 0.0;
+      for (std::size_t row = 0; row < static_cast<std::size_t>(q.shape()[0]); ++row) {
+        const std::size_t at = row * static_cast<std::size_t>(args.heads) + head;
+        sum -= std::exp(static_cast<double>(sinks[head]) - static_cast<double>(lse[at])) *
+               static_cast<double>(ops_.train_.dot(from_dz + at * d, z + at * d, d));
+      }
+      to[head] += static_cast<float>(sum);
+    }
   });
   return out;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "backends/cpu/gate_kind.h"
 #include "backends/cpu/training/training_backend.h"
 #include "ops/checks.h"
 #include "ops/primitive_rows.h"
@@ -15,20 +16,6 @@ constexpr std::int64_t kBlockRows = 64;
 constexpr std::int64_t kExpCost = 10;  // per element, in multiply-adds
 
 std::int64_t blocks_of(std::int64_t rows) { return (rows + kBlockRows - 1) / kBlockRows; }
-
-GateKind gate_kind(Activation activation) {
-  switch (activation) {
-    case Activation::silu:
-      return GateKind::silu;
-    case Activation::gelu_tanh:
-      return GateKind::gelu_tanh;
-    case Activation::gelu_erf:
-      return GateKind::gelu_erf;
-    case Activation::relu:
-      return GateKind::relu;
-  }
-  return GateKind::silu;
-}
 
 }  // namespace
 
@@ -111,12 +98,48 @@ Tensor CpuGradients::rope_backward(const Tensor& dy, std::span<const std::int32_
 
 Tensor CpuGradients::activation_backward(const Tensor& dy, const Tensor& x, Activation activation) {
   Tensor dx = ops_.make(x.shape());
-  if (!accept(check_same_shape("activation backward", dy, x), {&dy, &x}, dx)) return dx;
+  Result<void> check = check_activation(activation);
+  if (check) check = check_same_shape("activation backward", dy, x);
+  if (!accept(std::move(check), {&dy, &x}, dx)) return dx;
   const float *g = dy.as<float>(), *in = x.as<float>();
   float* to = dx.as<float>();
   ops_.parallel(x.shape().elements(), kExpCost, [&](std::size_t begin, std::size_t end) {
     ops_.train_.activate_backward(gate_kind(activation), g + begin, in + begin, to + begin, end - begin);
   });
+  return dx;
+}
+
+Tensor CpuGradients::clamp_backward(const Tensor& dy, const Tensor& x, double limit) {
+  Tensor dx = ops_.make(x.shape());
+  Result<void> check = check_clamp(x, limit);
+  if (check) check = check_same_shape("clamp backward", dy, x);
+  if (!accept(std::move(check), {&dy, &x}, dx)) return dx;
+  const float *g = dy.as<float>(), *in = x.as<float>(), most = static_cast<float>(limit);
+  float* to = dx.as<float>();
+  ops_.parallel(x.shape().elements(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) to[i] = std::abs(in[i]) <= most ? g[i] : 0.0f;
+  });
+  return dx;
+}
+
+Tensor CpuGradients::multiply_backward(const Tensor& dy, const Tensor& x, const Weight& weight, Tensor* dw) {
+  Tensor dx = ops_.make(x.shape());
+  Result<void> check = check_multiply(x, weight);
+  if (check) check = check_same_shape("multiply backward", dy, x);
+  if (!accept(std::move(check), {&dy, &x}, dx) || !accept_gradient("multiply", dw, weight.shape)) return dx;
+  const std::int64_t width = x.shape().width(), rows = x.shape().rows(), blocks = blocks_of(rows);
+  const Tensor partials = dw ? zeros({blocks, width}) : Tensor();
+  const float *g = dy.as<float>(), *in = x.as<float>(), *w = weight.tensor.as<float>();
+  float *to = dx.as<float>(), *sums = CpuTrainingOps::memory_of<float>(partials);
+  ops_.parallel(blocks, kBlockRows * width * 2, [&](std::size_t begin, std::size_t end) {
+    for (auto b = static_cast<std::int64_t>(begin); b < static_cast<std::int64_t>(end); ++b)
+      for (std::int64_t t = b * kBlockRows; t < std::min(rows, (b + 1) * kBlockRows); ++t)
+        for (std::int64_t i = 0; i < width; ++i) {
+          to[t * width + i] = g[t * width + i] * w[i];
+          if (sums) sums[b * width + i] += g[t * width + i] * in[t * width + i];
+        }
+  });
+  if (dw) add_partials(partials, blocks, width, *dw);
   return dx;
 }
 

@@ -323,6 +323,16 @@ VB_INLINE Slope gelu_tanh_slope(const f32x16& x) {
   return {x * s, s + x * s * (1.0f - s) * (square * 0.134145f + 1.0f) * 1.5957691216057308f};
 }
 VB_INLINE Slope relu_slope(const f32x16& x) { return {relu(x), x > 0.0f ? splat(1.0f) : f32x16{}}; }
+VB_INLINE Slope relu_squared_slope(const f32x16& x) { return {relu_squared(x), relu(x) * 2.0f}; }
+VB_INLINE Slope sigmoid_slope(const f32x16& x) {
+  const f32x16 s = sigmoid(x);
+  return {s, s * (1.0f - s)};
+}
+/// In the limited gate g: g s and its slope, with s = sigmoid(1.702 g); 0 beyond the limit.
+VB_INLINE Slope clamped_swiglu_slope(const f32x16& gate) {
+  const f32x16 g = at_most(gate, kSwigluLimit), s = sigmoid(g * kSwigluSharpness);
+  return {g * s, gate > kSwigluLimit ? f32x16{} : s + g * kSwigluSharpness * s * (1.0f - s)};
+}
 VB_INLINE float gelu_erf_slope(float value) {
   const double x = static_cast<double>(value);
   const double cdf = 0.5 * (1.0 + __builtin_erf(x * 0.70710678118654752440));
@@ -368,6 +378,22 @@ void gate_backward(GateKind kind, const float* dy, const float* g, const float* 
     case GateKind::relu:
       return gate_backward_with(dy, g, up, dgate, dup, n,
                                 [](const f32x16& x) VB_LAMBDA_INLINE { return relu_slope(x); });
+    case GateKind::relu_squared:
+      return gate_backward_with(dy, g, up, dgate, dup, n,
+                                [](const f32x16& x) VB_LAMBDA_INLINE { return relu_squared_slope(x); });
+    case GateKind::sigmoid:
+      return gate_backward_with(dy, g, up, dgate, dup, n,
+                                [](const f32x16& x) VB_LAMBDA_INLINE { return sigmoid_slope(x); });
+    case GateKind::clamped_swiglu:
+      // Of y = f(gate) (clamp(up) + 1): first as if up were clamp(up) + 1, then 0 where up was limited.
+      map(up, up, dup, n,
+          [](const f32x16& u, const f32x16&) VB_LAMBDA_INLINE { return within(u, kSwigluLimit) + 1.0f; });
+      gate_backward_with(dy, g, dup, dgate, dup, n,
+                         [](const f32x16& x) VB_LAMBDA_INLINE { return clamped_swiglu_slope(x); });
+      return map(up, dup, dup, n, [](const f32x16& u, const f32x16& d) VB_LAMBDA_INLINE {
+        const f32x16 kept = u > kSwigluLimit ? f32x16{} : d;
+        return u < -kSwigluLimit ? f32x16{} : kept;
+      });
   }
 }
 
@@ -385,6 +411,14 @@ void activate_backward(GateKind kind, const float* dy, const float* x, float* dx
     case GateKind::relu:
       return map(dy, x, dx, n,
                  [](const f32x16& g, const f32x16& v) VB_LAMBDA_INLINE { return g * relu_slope(v).slope; });
+    case GateKind::relu_squared:
+      return map(dy, x, dx, n,
+                 [](const f32x16& g, const f32x16& v) VB_LAMBDA_INLINE { return g * relu_squared_slope(v).slope; });
+    case GateKind::sigmoid:
+      return map(dy, x, dx, n,
+                 [](const f32x16& g, const f32x16& v) VB_LAMBDA_INLINE { return g * sigmoid_slope(v).slope; });
+    case GateKind::clamped_swiglu:
+      return;  // the caller refused it
   }
 }
 
