@@ -32,18 +32,27 @@ Result<OwnedView> shifted(const TensorView& view, float step) {
 
 }  // namespace
 
-Shape stored_shape(const TensorSpec& spec, bool gguf) { return gguf ? spec.shape : hf_shape(spec); }
+Shape stored_shape(const TensorSpec& spec, bool gguf) {
+  const bool turned = gguf ? spec.gguf_transposed : spec.hf_transposed;
+  return turned ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
+}
 
 Result<OwnedView> to_canonical(const TensorView& view, const TensorSpec& spec, bool gguf) {
-  if (!gguf && spec.hf_transposed) return transposed(view);
+  OwnedView owned{.view = view, .bytes = nullptr};
+  if (gguf ? spec.gguf_transposed : spec.hf_transposed) {
+    VB_TRY(owned, transposed(view));
+  }
   if (!gguf && spec.hf_minus_one) return shifted(view, 1.0F);
-  return rows_to_canonical(view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads);
+  VB_TRY(OwnedView moved, rows_to_canonical(owned.view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads));
+  if (!moved.bytes) moved.bytes = owned.bytes;
+  return moved;
 }
 
 Result<OwnedView> from_canonical(const TensorView& view, const TensorSpec& spec, bool gguf) {
-  if (!gguf && spec.hf_transposed) return transposed(view);
   if (!gguf && spec.hf_minus_one) return shifted(view, -1.0F);
-  return rows_from_canonical(view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads);
+  VB_TRY(OwnedView moved, rows_from_canonical(view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads));
+  if (!(gguf ? spec.gguf_transposed : spec.hf_transposed)) return moved;
+  return transposed(moved.view);
 }
 
 }  // namespace vauban

@@ -34,6 +34,7 @@ struct TensorSpec {
   int heads = 0;     ///< for interleaved_heads and grouped_qkv
   int kv_heads = 0;  ///< for grouped_qkv
   TensorRole role = TensorRole::other;
+  bool gguf_transposed = false;  ///< a GGUF stores a matrix as (in, out)
   bool hf_transposed = false;  ///< Hugging Face stores a matrix as (in, out): GPT-2's Conv1D; `shape` is (out, in)
   bool flattened = false;      ///< loaded as one vector
   /// Folders store row i of the leading dimension as a tensor of its own, with i in place of "{}" in `hf`.

@@ -25,7 +25,8 @@ const std::vector<std::string> kKnown = {
     "llama_rope_llama3", "llama_rope_yarn", "llama_tied",    "mistral_sliding",  "mpt",               "nemotron",
     "olmo",        "olmo2",            "opt",                "phi",              "phi3",              "phi3_longrope",
     "qwen2",       "qwen2_sliding",    "qwen3",              "smollm3",          "stablelm",          "stablelm_parallel",
-    "starcoder2"};
+    "starcoder2",  "mixtral",          "qwen2_moe",          "qwen2_moe_sparse", "qwen3_moe",         "qwen3_moe_nonorm",
+    "gptoss",      "gptoss_truncate",  "deepseek_v2",        "deepseek_v2_group", "deepseek_v3"};
 
 struct Expected {
   std::shared_ptr<const ModelFile> file;
@@ -122,7 +123,8 @@ TEST_P(TinyModels, NewStyleConfigurationGivesTheSameModel) {
 
 const std::vector<std::string> kShipped = {"falcon_new", "gemma", "gemma2", "gemma3", "gpt2", "gptneox", "granite", "llama",
                                             "llama_rope_llama3", "olmo2", "phi", "phi3_longrope", "qwen2", "smollm3",
-                                            "stablelm", "starcoder2"};
+                                            "stablelm", "starcoder2", "mixtral", "qwen2_moe", "qwen3_moe", "gptoss_truncate",
+                                            "deepseek_v3"};
 class TinyGgufs : public TinyModels {};
 INSTANTIATE_TEST_SUITE_P(Shipped, TinyGgufs,
                          testing::Combine(testing::ValuesIn(kShipped),

@@ -31,7 +31,12 @@
   X(falcon) \
   X(bloom) \
   X(mpt) \
-  X(opt)
+  X(opt) \
+  X(mixtral) \
+  X(qwen2moe) \
+  X(qwen3moe) \
+  X(gptoss) \
+  X(deepseek)
 
 namespace vauban {
 

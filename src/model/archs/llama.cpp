@@ -2,6 +2,7 @@
 ///
 /// Sources: Touvron et al. 2023 (arXiv 2302.13971); Ainslie et al. 2023 for grouped queries (arXiv 2305.13245).
 #include "model/archs/archs.h"
+#include "model/archs/mixtral.h"
 #include "model/archs/reading.h"
 
 namespace vauban {
@@ -31,7 +32,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
 
 Result<ModelConfig> from_gguf(const ModelSource& source) {
   const GgufKeys keys(source, "llama");
-  VB_CHECK(refuse_keys(keys.config, {"expert_count", "attention.sliding_window", "attn_logit_softcapping",
+  VB_CHECK(refuse_keys(keys.config, {"attention.sliding_window", "attn_logit_softcapping",
                                      "final_logit_softcapping", "logit_scale", "attention.scale", "residual_scale",
                                      "embedding_scale"}));
   VB_TRY(ModelConfig c, read_gguf_sizes(keys, "llama"));
@@ -40,7 +41,10 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
   c.mlp_bias = keys.file.find("blk.0.ffn_gate.bias") != nullptr;
   // q and k rows are brought into Hugging Face order when they are loaded
   VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length, RopeLayout::half));
-  return decoder_of(std::move(c), std::move(rope));
+  if (!keys.config.find("expert_count") || *keys.config.find("expert_count") == Json(0)) return decoder_of(std::move(c), std::move(rope));
+  VB_TRY(const std::int64_t experts, keys.config.count("expert_count"));
+  VB_TRY(const std::int64_t chosen, keys.config.count("expert_used_count"));
+  return mixtral_of(std::move(c), std::move(rope), experts, chosen);
 }
 
 DecoderNames names(const ModelConfig&) { return {}; }

@@ -105,7 +105,7 @@ Result<ModelConfig> read_hf_sizes(const HfKeys& hf, std::string_view architectur
   return c;
 }
 
-Result<ModelConfig> read_gguf_sizes(const GgufKeys& gguf, std::string_view architecture) {
+Result<ModelConfig> read_gguf_sizes(const GgufKeys& gguf, std::string_view architecture, bool own_heads) {
   const ConfigKeys& keys = gguf.config;
   ModelConfig c;
   c.architecture = std::string(architecture);
@@ -116,10 +116,15 @@ Result<ModelConfig> read_gguf_sizes(const GgufKeys& gguf, std::string_view archi
   VB_TRY(c.kv_heads, one_count(keys, "attention.head_count_kv", c.heads));
   if (c.heads < 1) return not_found("{} is missing", keys.name("attention.head_count"));
   VB_TRY(c.context_length, keys.count("context_length"));
-  VB_TRY(c.head_dim, keys.find("attention.key_length") ? keys.count("attention.key_length", ConfigKeys::kMaxHeads)
-                                                       : default_head_dim(c, keys.name("embedding_length")));
+  if (own_heads) {
+    c.head_dim = 1;
+  } else if (keys.find("attention.key_length")) {
+    VB_TRY(c.head_dim, keys.count("attention.key_length", ConfigKeys::kMaxHeads));
+  } else {
+    VB_TRY(c.head_dim, default_head_dim(c, keys.name("embedding_length")));
+  }
   VB_TRY(const std::int64_t values, keys.count_or("attention.value_length", c.head_dim, ConfigKeys::kMaxHeads));
-  if (values != c.head_dim)
+  if (values != c.head_dim && !own_heads)
     return unsupported("{} is {}; expected the head width {}", keys.name("attention.value_length"), values, c.head_dim);
   const TensorEntry* table = gguf.file.find("token_embd.weight");
   if (!table || table->view.shape.rank() != 2 || table->view.shape[0] < 1)
@@ -150,6 +155,23 @@ Result<Activation> read_activation(const ConfigKeys& keys, const char* key, std:
     names.emplace_back(known.name);
   }
   return unsupported("activation '{}' ({}) is not supported; known: {}", printable(name), keys.name(key), join(names, ", "));
+}
+
+bool SparseLayers::at(std::int64_t layer) const {
+  return std::find(dense.begin(), dense.end(), layer) == dense.end() && (layer + 1) % step == 0;
+}
+
+Result<SparseLayers> sparse_layers(const ConfigKeys& keys) {
+  SparseLayers sparse;
+  VB_TRY(sparse.step, keys.count_or("decoder_sparse_step", 1));
+  const Json* dense = keys.find("mlp_only_layers");
+  if (!dense) return sparse;
+  if (!dense->is_array()) return corrupt("{}: expected a list of layers, found {}", keys.name("mlp_only_layers"), shown(*dense));
+  for (const Json& layer : dense->items()) {
+    if (!layer.is_integer()) return corrupt("{}: expected a list of layers, found {}", keys.name("mlp_only_layers"), shown(*dense));
+    sparse.dense.push_back(layer.as_int());
+  }
+  return sparse;
 }
 
 Result<void> refuse_keys(const ConfigKeys& keys, std::initializer_list<const char*> names, double neutral) {
@@ -184,6 +206,17 @@ MlpSpec mlp_spec(const ModelConfig& c) {
   return spec;
 }
 
+Result<MoeSpec> moe_spec(const ModelConfig& c, std::int64_t experts, std::int64_t chosen, std::int64_t width) {
+  if (experts > ConfigKeys::kMaxHeads || chosen > experts)
+    return corrupt("{} of {} experts cannot be chosen for a token", chosen, experts);
+  MoeSpec spec;
+  spec.routing.experts = static_cast<int>(experts);
+  spec.routing.chosen = static_cast<int>(chosen);
+  spec.width = width;
+  spec.activation = c.activation;
+  return spec;
+}
+
 NormSpec rms_norm(double epsilon) { return {.kind = NormKind::rms, .epsilon = epsilon}; }
 
 NormSpec layer_norm(double epsilon, bool bias) { return {.kind = NormKind::layer, .epsilon = epsilon, .bias = bias}; }
@@ -205,6 +238,11 @@ std::vector<double> alibi_slopes(std::int64_t heads) {
 void set_layers(ModelConfig& c, const AttentionSpec& attention, const MlpSpec& mlp) {
   const LayerSpec layer{.mixer = std::make_shared<AttentionSpec>(attention), .feed = std::make_shared<MlpSpec>(mlp)};
   c.decoder.layers.assign(static_cast<std::size_t>(c.layers), layer);
+}
+
+void set_layers(ModelConfig& c, const MakeBlock& mixer, const MakeBlock& feed) {
+  c.decoder.layers.clear();
+  for (std::int64_t layer = 0; layer < c.layers; ++layer) c.decoder.layers.push_back({.mixer = mixer(layer), .feed = feed(layer)});
 }
 
 void set_layers(ModelConfig& c, const std::function<AttentionSpec(std::int64_t)>& attention, const MlpSpec& mlp) {

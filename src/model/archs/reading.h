@@ -10,6 +10,7 @@
 #include "model/config_keys.h"
 #include "model/decoder/attention.h"
 #include "model/decoder/mlp.h"
+#include "model/decoder/moe.h"
 #include "model/rope_scaling.h"
 
 namespace vauban {
@@ -44,11 +45,20 @@ struct SizeNames {
 /// width is D / H. Errors: corrupt for what does not divide; unsupported for a quantised folder.
 Result<ModelConfig> read_hf_sizes(const HfKeys& keys, std::string_view architecture, const SizeNames& names = {});
 
-/// The same from a GGUF. Tied where there is no output.weight.
-Result<ModelConfig> read_gguf_sizes(const GgufKeys& keys, std::string_view architecture);
+/// The same from a GGUF. Tied where there is no output.weight. `own_heads`: head widths are the family's own business.
+Result<ModelConfig> read_gguf_sizes(const GgufKeys& keys, std::string_view architecture, bool own_heads = false);
 
 /// The functions that config files name, but for gates of their own. Errors: unsupported, with the known names.
 Result<Activation> read_activation(const ConfigKeys& keys, const char* key, std::string_view fallback);
+
+/// Layers that have experts, of families where some have not.
+struct SparseLayers {
+  std::int64_t step = 1;             ///< every so many layers, beginning with layer step - 1
+  std::vector<std::int64_t> dense;   ///< but not these
+  bool at(std::int64_t layer) const;
+};
+/// `decoder_sparse_step` and `mlp_only_layers`. Errors: corrupt.
+Result<SparseLayers> sparse_layers(const ConfigKeys& keys);
 
 /// Errors: unsupported, naming the key, when one of these is there and not null, false, 0 or 1.0-like `neutral`.
 Result<void> refuse_keys(const ConfigKeys& keys, std::initializer_list<const char*> names, double neutral = 0.0);
@@ -56,6 +66,8 @@ Result<void> refuse_keys(const ConfigKeys& keys, std::initializer_list<const cha
 /// Attention and MLP of the configuration's sizes, activation, biases and window, scaled by 1 / sqrt(d).
 AttentionSpec attention_spec(const ModelConfig& config);
 MlpSpec mlp_spec(const ModelConfig& config);
+/// `experts` MLPs of `width`, `chosen` of them per token. Errors: corrupt when that many cannot be chosen.
+Result<MoeSpec> moe_spec(const ModelConfig& config, std::int64_t experts, std::int64_t chosen, std::int64_t width);
 
 NormSpec rms_norm(double epsilon);
 NormSpec layer_norm(double epsilon, bool bias = true);
@@ -64,6 +76,9 @@ NormSpec layer_norm(double epsilon, bool bias = true);
 /// twice as many. Source: Press et al. 2021 (arXiv 2108.12409), reference code.
 std::vector<double> alibi_slopes(std::int64_t heads);
 
+/// Mixers and feeds layer by layer.
+using MakeBlock = std::function<std::shared_ptr<const BlockSpec>(std::int64_t layer)>;
+void set_layers(ModelConfig& config, const MakeBlock& mixer, const MakeBlock& feed);
 /// Layers that all are alike.
 void set_layers(ModelConfig& config, const AttentionSpec& attention, const MlpSpec& mlp);
 /// Layers whose attention depends on where they stand.

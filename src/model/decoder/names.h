@@ -35,6 +35,23 @@ struct DecoderNames {
   ModuleName gate{"mlp.gate_proj", "ffn_gate"}, up{"mlp.up_proj", "ffn_up"}, down{"mlp.down_proj", "ffn_down"};
   ModuleName gate_up{"mlp.gate_up_proj", "ffn_up"};
 
+  /// Experts; "{}" stands for the number of one.
+  ModuleName router{"mlp.gate", "ffn_gate_inp"};
+  ModuleName router_correction{"mlp.gate.e_score_correction_bias", "exp_probs_b.bias"};  ///< a vector: the whole name
+  ModuleName expert_gate{"mlp.experts.{}.gate_proj", "ffn_gate_exps"}, expert_up{"mlp.experts.{}.up_proj", "ffn_up_exps"};
+  ModuleName expert_down{"mlp.experts.{}.down_proj", "ffn_down_exps"}, expert_gate_up{"mlp.experts.gate_up_proj", ""};
+  ModuleName shared_gate{"mlp.shared_expert.gate_proj", "ffn_gate_shexp"};
+  ModuleName shared_up{"mlp.shared_expert.up_proj", "ffn_up_shexp"};
+  ModuleName shared_down{"mlp.shared_expert.down_proj", "ffn_down_shexp"};
+  ModuleName shared_router{"mlp.shared_expert_gate", "ffn_gate_inp_shexp"};
+
+  /// Latent attention (mla.h).
+  ModuleName q_narrow{"self_attn.q_a_proj", "attn_q_a"}, q_narrow_norm{"self_attn.q_a_layernorm", "attn_q_a_norm"};
+  ModuleName q_wide{"self_attn.q_b_proj", "attn_q_b"};
+  ModuleName kv_narrow{"self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"};
+  ModuleName kv_narrow_norm{"self_attn.kv_a_layernorm", "attn_kv_a_norm"};
+  ModuleName kv_wide{"self_attn.kv_b_proj", "attn_kv_b"}, k_wide{"", "attn_k_b"}, v_wide{"", "attn_v_b"};
+
   /// Folders may leave this out in front of every name ("transformer."); empty: they may not.
   std::string hf_optional_prefix;
   /// Folders store linear weights as (in, out): GPT-2's Conv1D.

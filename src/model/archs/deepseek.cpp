@@ -1,0 +1,198 @@
+/// DeepSeek-V2 and V3 (and R1): latent attention; after a few dense layers, many small experts chosen by groups and shared
+/// ones that see every token.
+///
+/// Sources: DeepSeek-AI 2024 (arXiv 2405.04434, 2412.19437); transformers DeepseekV2ForCausalLM, DeepseekV3ForCausalLM.
+#include "model/archs/archs.h"
+#include "model/archs/reading.h"
+#include "model/decoder/mla.h"
+
+namespace vauban {
+namespace {
+
+struct DeepSeek {
+  MlaSpec attention;
+  MoeSpec experts;
+  std::int64_t dense_layers = 0;
+};
+
+/// `score_scale`: what multiplies 1 / sqrt(key width).
+ModelConfig decoder_of(ModelConfig c, RopeConfig rope, DeepSeek own, double score_scale) {
+  set_rope(c, std::move(rope));
+  c.decoder.norm = rms_norm(c.norm_epsilon);
+  own.attention.norm = c.decoder.norm;
+  own.attention.heads = c.heads;
+  c.kv_heads = c.heads;
+  c.head_dim = own.attention.plain + own.attention.rotary;
+  own.attention.args = attention_spec(c).args;
+  own.attention.args.scale *= score_scale;
+  const auto mixer = std::make_shared<MlaSpec>(own.attention);
+  const auto experts = std::make_shared<MoeSpec>(own.experts);
+  const auto dense = std::make_shared<MlpSpec>(mlp_spec(c));
+  set_layers(
+      c, [&](std::int64_t) { return mixer; },
+      [&](std::int64_t layer) -> std::shared_ptr<const BlockSpec> {
+        if (layer < own.dense_layers) return dense;
+        return experts;
+      });
+  return c;
+}
+
+Result<void> check_groups(const Routing& routing, const std::string& where) {
+  if (routing.groups < 1 || routing.groups_kept < 1 || routing.groups_kept > routing.groups || routing.experts % routing.groups != 0)
+    return corrupt("{}: {} experts do not divide into {} groups of which {} are kept", where, routing.experts, routing.groups, routing.groups_kept);
+  if (routing.chosen > routing.experts / routing.groups * routing.groups_kept)
+    return corrupt("{}: {} experts cannot be chosen from {} groups", where, routing.chosen, routing.groups_kept);
+  return ok();
+}
+
+Result<void> read_routing(const ConfigKeys& keys, bool third, Routing& routing) {
+  VB_TRY(routing.scale, keys.positive_or("routed_scaling_factor", third ? 2.5 : 1.0));
+  VB_TRY(routing.normalise, keys.flag_or("norm_topk_prob", third));
+  VB_TRY(const std::int64_t groups, keys.count_or("n_group", third ? 8 : 1));
+  VB_TRY(const std::int64_t kept, keys.count_or("topk_group", third ? 4 : groups));
+  VB_TRY(const std::string method, keys.text_or("topk_method", third ? "noaux_tc" : "greedy"));
+  if (method != "greedy" && method != "group_limited_greedy" && method != "noaux_tc")
+    return unsupported("{} is '{}'; known: greedy, group_limited_greedy, noaux_tc", keys.name("topk_method"), method);
+  if (third) {
+    routing.scores = Routing::Scores::sigmoid;
+    routing.group_score = Routing::GroupScore::sum_of_two;
+  }
+  if (method != "greedy") {
+    routing.groups = static_cast<int>(groups);
+    routing.groups_kept = static_cast<int>(kept);
+  }
+  return check_groups(routing, keys.name("n_group"));
+}
+
+Result<double> score_scale_of(const ConfigKeys& keys) {
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    const Json* found = keys.find(key);
+    if (!found || !found->is_object()) continue;
+    const ConfigKeys scaling(*found, keys.name(key));
+    if (!scaling.find("mscale_all_dim") || !scaling.find("factor")) continue;
+    VB_TRY(const double factor, scaling.positive("factor"));
+    VB_TRY(const double all, scaling.positive("mscale_all_dim"));
+    const double mscale = yarn_mscale(factor, all);
+    return mscale * mscale;
+  }
+  return 1.0;
+}
+
+Result<ModelConfig> from_hf(const ModelSource& source) {
+  const HfKeys keys(source);
+  const bool third = source.config.find("architectures")->items().front() == Json("DeepseekV3ForCausalLM");
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "deepseek", {.head_dim = "qk_rope_head_dim"}));
+  VB_CHECK(refuse_keys(keys.config, {"moe_layer_freq"}, 1.0));
+  VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "silu"));
+  VB_TRY(c.norm_epsilon, keys.config.positive_or("rms_norm_eps", 1e-6));
+  DeepSeek own;
+  MlaSpec& attention = own.attention;
+  VB_TRY(attention.bias, keys.config.flag_or("attention_bias", false));
+  VB_TRY(attention.plain, keys.config.count_or("qk_nope_head_dim", 128, ConfigKeys::kMaxHeads));
+  VB_TRY(attention.rotary, keys.config.count_or("qk_rope_head_dim", 64, ConfigKeys::kMaxHeads));
+  VB_TRY(attention.value, keys.config.count_or("v_head_dim", 128, ConfigKeys::kMaxHeads));
+  VB_TRY(attention.kv_rank, keys.config.count_or("kv_lora_rank", 512, ConfigKeys::kMaxHeads));
+  if (keys.config.find("q_lora_rank")) {
+    VB_TRY(attention.q_rank, keys.config.count("q_lora_rank", ConfigKeys::kMaxHeads));
+  } else if (!has_key(source, "q_lora_rank")) {
+    attention.q_rank = 1536;
+  }
+  if (attention.value > attention.plain + attention.rotary)
+    return unsupported("{} is {}: values wider than keys are not known", keys.config.name("v_head_dim"), attention.value);
+  VB_TRY(const std::int64_t experts, keys.config.count_or("n_routed_experts", third ? 256 : 64));
+  VB_TRY(const std::int64_t chosen, keys.config.count_or("num_experts_per_tok", third ? 8 : 6));
+  VB_TRY(const std::int64_t width, keys.config.count_or("moe_intermediate_size", third ? 2048 : 1407));
+  VB_TRY(own.experts, moe_spec(c, experts, chosen, width));
+  VB_CHECK(read_routing(keys.config, third, own.experts.routing));
+  own.experts.correction = third;
+  VB_TRY(const std::int64_t shared, keys.config.count_or("n_shared_experts", third ? 1 : 2, ConfigKeys::kMaxHeads));
+  own.experts.shared_width = shared * width;
+  if (const Json* dense = keys.config.find("first_k_dense_replace"); dense && *dense != Json(0)) {
+    VB_TRY(own.dense_layers, keys.config.count("first_k_dense_replace"));
+  }
+  VB_TRY(const bool by_turns, keys.config.flag_or("rope_interleave", true));
+  const RopeLayout layout = by_turns ? RopeLayout::interleaved : RopeLayout::half;
+  VB_TRY(RopeConfig rope, rope_from_hf(keys.config, attention.rotary, c.context_length, {.layout = layout}));
+  VB_TRY(const double score_scale, score_scale_of(keys.config));
+  return decoder_of(std::move(c), std::move(rope), std::move(own), score_scale);
+}
+
+Result<ModelConfig> from_gguf(const ModelSource& source) {
+  const GgufKeys gguf(source, "deepseek2");
+  const ConfigKeys& keys = gguf.config;
+  VB_TRY(ModelConfig c, read_gguf_sizes(gguf, "deepseek", true));
+  VB_TRY(c.norm_epsilon, keys.positive("attention.layer_norm_rms_epsilon"));
+  DeepSeek own;
+  MlaSpec& attention = own.attention;
+  VB_TRY(const std::int64_t key_width, keys.count("attention.key_length_mla", ConfigKeys::kMaxHeads));
+  VB_TRY(attention.value, keys.count("attention.value_length_mla", ConfigKeys::kMaxHeads));
+  VB_TRY(attention.rotary, keys.count("rope.dimension_count", ConfigKeys::kMaxHeads));
+  if (attention.rotary >= key_width || attention.value > key_width)
+    return corrupt("{}: keys of {} hold neither {} rotated elements nor values of {}", keys.name("attention.key_length_mla"), key_width, attention.rotary, attention.value);
+  attention.plain = key_width - attention.rotary;
+  attention.split_in_gguf = true;
+  VB_TRY(attention.kv_rank, keys.count("attention.kv_lora_rank", ConfigKeys::kMaxHeads));
+  if (keys.find("attention.q_lora_rank")) {
+    VB_TRY(attention.q_rank, keys.count("attention.q_lora_rank", ConfigKeys::kMaxHeads));
+  }
+  VB_TRY(const std::int64_t experts, keys.count("expert_count"));
+  VB_TRY(const std::int64_t chosen, keys.count("expert_used_count"));
+  VB_TRY(const std::int64_t width, keys.count("expert_feed_forward_length"));
+  VB_TRY(own.experts, moe_spec(c, experts, chosen, width));
+  Routing& routing = own.experts.routing;
+  VB_TRY(routing.scale, keys.positive_or("expert_weights_scale", 1.0));
+  VB_TRY(routing.normalise, keys.flag_or("expert_weights_norm", false));
+  VB_TRY(const std::int64_t gating, keys.count_or("expert_gating_func", 1));  // 1: softmax, 2: sigmoid
+  if (gating == 2) {
+    routing.scores = Routing::Scores::sigmoid;
+    routing.group_score = Routing::GroupScore::sum_of_two;
+  } else if (gating != 1) {
+    return unsupported("{} is {}; known: 1 (softmax), 2 (sigmoid)", keys.name("expert_gating_func"), gating);
+  }
+  VB_TRY(const std::int64_t groups, keys.count_or("expert_group_count", 1, ConfigKeys::kMaxHeads));
+  VB_TRY(const std::int64_t kept, keys.count_or("expert_group_used_count", groups, ConfigKeys::kMaxHeads));
+  routing.groups = static_cast<int>(groups);
+  routing.groups_kept = static_cast<int>(kept);
+  VB_CHECK(check_groups(routing, keys.name("expert_group_count")));
+  VB_TRY(const std::int64_t shared, keys.count_or("expert_shared_count", 1, ConfigKeys::kMaxHeads));
+  own.experts.shared_width = shared * width;
+  if (const Json* dense = keys.find("leading_dense_block_count"); dense && *dense != Json(0)) {
+    VB_TRY(own.dense_layers, keys.count("leading_dense_block_count"));
+  }
+  own.experts.correction = gguf.file.find(format("blk.{}.exp_probs_b.bias", own.dense_layers)) != nullptr;
+  VB_TRY(RopeConfig rope, rope_from_gguf(keys, gguf.file, attention.rotary, c.context_length, RopeLayout::interleaved));
+  double score_scale = 1.0;
+  if (keys.find("rope.scaling.yarn_log_multiplier")) {
+    VB_TRY(const double multiplier, keys.positive("rope.scaling.yarn_log_multiplier"));  // 0.1 mscale_all_dim
+    VB_TRY(const double factor, keys.positive_or("rope.scaling.factor", 1.0));
+    const double mscale = yarn_mscale(factor, 10.0 * multiplier);
+    score_scale = mscale * mscale;
+    rope.rope.table.attention_factor = 1.0;
+  }
+  return decoder_of(std::move(c), std::move(rope), std::move(own), score_scale);
+}
+
+DecoderNames names(const ModelConfig&) {
+  DecoderNames n;
+  n.shared_gate.hf = "mlp.shared_experts.gate_proj";
+  n.shared_up.hf = "mlp.shared_experts.up_proj";
+  n.shared_down.hf = "mlp.shared_experts.down_proj";
+  return n;
+}
+
+}  // namespace
+
+Architecture deepseek_architecture() {
+  return {
+      .id = "deepseek",
+      .summary = "latent attention, many small experts by groups, shared ones (DeepSeek V2, V3, R1)",
+      .hf_names = {"DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM"},
+      .gguf_names = {"deepseek2"},
+      .source = "arXiv 2405.04434, 2412.19437",
+      .config_from_hf = from_hf,
+      .config_from_gguf = from_gguf,
+      .names = names,
+  };
+}
+
+}  // namespace vauban
