@@ -108,13 +108,13 @@ struct GroupSumForgotten final : Passing {
   using Passing::Passing;
   AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                         const TrainingAttention& forward, const Batch& batch,
-                                        const AttentionArgs& args) override {
-    AttentionGradients d = inner_.attention_backward(dz, q, k, v, forward, batch, args);
+                                        const AttentionArgs& args, Tensor* dsinks) override {
+    AttentionGradients d = inner_.attention_backward(dz, q, k, v, forward, batch, args, dsinks);
     Tensor first = scaled(dz, 1.0);
     for (std::int64_t row = 0; row < dz.shape()[0] * args.heads; ++row)
       if (row % args.heads % (args.heads / args.kv_heads) != 0)
         std::fill_n(first.as<double>() + row * args.head_dim, args.head_dim, 0.0);
-    const AttentionGradients partial = inner_.attention_backward(first, q, k, v, forward, batch, args);
+    const AttentionGradients partial = inner_.attention_backward(first, q, k, v, forward, batch, args, nullptr);
     return {d.q, partial.k, partial.v};
   }
 };
@@ -123,9 +123,9 @@ struct DocumentMaskForgotten final : Passing {
   using Passing::Passing;
   AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                         const TrainingAttention& forward, const Batch& batch,
-                                        const AttentionArgs& args) override {
+                                        const AttentionArgs& args, Tensor* dsinks) override {
     const Batch one = documents({static_cast<std::int32_t>(batch.ids.size())});
-    return inner_.attention_backward(dz, q, k, v, forward, one, args);
+    return inner_.attention_backward(dz, q, k, v, forward, one, args, dsinks);
   }
 };
 
@@ -133,10 +133,10 @@ struct WindowForgotten final : Passing {
   using Passing::Passing;
   AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                         const TrainingAttention& forward, const Batch& batch,
-                                        const AttentionArgs& args) override {
+                                        const AttentionArgs& args, Tensor* dsinks) override {
     AttentionArgs wide = args;
     wide.window = 0;
-    return inner_.attention_backward(dz, q, k, v, forward, batch, wide);
+    return inner_.attention_backward(dz, q, k, v, forward, batch, wide, dsinks);
   }
 };
 
