@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <vector>
 
 namespace vauban {
 namespace {
@@ -76,6 +77,8 @@ Result<void> check_activation(Activation activation) {
   return internal("activation: clamped_swiglu is a gated activation and has no plain form");
 }
 
+Result<void> check_scale(const Tensor& x) { return x.empty() ? internal("scale: an empty tensor") : ok(); }
+
 Result<void> check_clamp(const Tensor& x, double limit) {
   if (x.empty() || !(limit >= 0.0)) return internal("clamp: to {} of a tensor {}", limit, x.shape().to_string());
   return ok();
@@ -96,6 +99,7 @@ Result<void> check_join_columns(std::span<const Tensor> parts, std::int64_t widt
                       parts.front().shape().to_string(), left, width);
     left -= part.shape().width();
   }
+  VB_CHECK(Shape::from(std::vector<std::int64_t>{parts.front().shape().rows(), width}), "in join_columns");
   return ok();
 }
 

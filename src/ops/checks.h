@@ -25,6 +25,7 @@ Result<void> check_columns(const Tensor& x, std::int64_t begin, std::int64_t cou
 Result<void> check_rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table);
 /// Activation::clamped_swiglu has no plain form.
 Result<void> check_activation(Activation activation);
+Result<void> check_scale(const Tensor& x);
 /// The limit is a number of at least 0.
 Result<void> check_clamp(const Tensor& x, double limit);
 Result<void> check_multiply(const Tensor& x, const Weight& weight);

@@ -48,6 +48,11 @@ struct HeadResult {
   Tensor dx;                     ///< (T, D); empty when no coefficients were given
 };
 
+/// Whether there is a derivative by everything that the operation's result depends on. Not for the two that are only
+/// observed; nor for blend_rows: its weights are numbers on the host, so that the gradient by what they were computed from
+/// (a router) would be missing. A tape still passes blend_rows' gradient on to x.
+bool has_gradient(Op op);
+
 class Gradients {
  public:
   virtual ~Gradients() = default;

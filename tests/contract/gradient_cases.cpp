@@ -38,9 +38,10 @@ void add_elementwise(Cases& cases) {
 }
 
 void add_activations(Cases& cases) {
-  const std::array names{"Silu", "GeluTanh", "GeluErf", "Relu"};
-  for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu}) {
-    const double kink = act == Activation::relu ? 0.05 : 0.0;
+  const std::array names{"Silu", "GeluTanh", "GeluErf", "Relu", "ReluSquared", "Sigmoid"};
+  for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu,
+                               Activation::relu_squared, Activation::sigmoid}) {
+    const double kink = act == Activation::relu || act == Activation::relu_squared ? 0.05 : 0.0;
     const std::string name = names[static_cast<std::size_t>(act)];
     cases.push_back({.name = "activation" + name,
                      .x = {{9, kWidth}},
@@ -60,6 +61,42 @@ void add_activations(Cases& cases) {
                      },
                      .kink = kink});
   }
+  // At six times the size that many of either operand lie beyond 7.
+  cases.push_back({.name = "gatedClampedSwiglu",
+                   .x = {{23, kWidth}, {23, kWidth}},
+                   .w = {},
+                   .forward =
+                       [](auto& m, auto& o) {
+                         return m.ops.gated_activation(m.gradients.scaled(o.x[0], 6.0), m.gradients.scaled(o.x[1], 6.0),
+                                                       Activation::clamped_swiglu);
+                       },
+                   .backward = [](auto& m, auto& o, auto&, auto& dy, auto&) -> Tensors {
+                     const GateGradients d = m.gradients.gated_activation_backward(
+                         dy, m.gradients.scaled(o.x[0], 6.0), m.gradients.scaled(o.x[1], 6.0), Activation::clamped_swiglu);
+                     return {m.gradients.scaled(d.gate, 6.0), m.gradients.scaled(d.up, 6.0)};
+                   },
+                   .kink = 0.05,
+                   .kink_at = 7.0 / 6.0});
+}
+
+void add_rows(Cases& cases) {
+  cases.push_back({.name = "clamp",
+                   .x = {{9, kWidth}},
+                   .w = {},
+                   .forward = [](auto& m, auto& o) { return m.ops.clamp(o.x[0], 0.8); },
+                   .backward = [](auto& m, auto& o, auto&, auto& dy, auto&) -> Tensors {
+                     return {m.gradients.clamp_backward(dy, o.x[0], 0.8)};
+                   },
+                   .kink = 0.05,
+                   .kink_at = 0.8});
+  for (const Shape& shape : {Shape{0, kWidth}, Shape{1, kWidth}, Shape{150, kWidth}, Shape{5, 3, 6}})
+    cases.push_back({.name = rows_name("multiply", shape.rows()),
+                     .x = {shape},
+                     .w = {{shape.width()}},
+                     .forward = [](auto& m, auto& o) { return m.ops.multiply(o.x[0], o.w[0]); },
+                     .backward = [](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
+                       return {m.gradients.multiply_backward(dy, o.x[0], o.w[0], dw[0])};
+                     }});
 }
 
 void add_embed(Cases& cases) {
@@ -150,7 +187,20 @@ struct AttentionCase {
   std::int64_t window;
   double softcap;
   std::vector<std::int32_t> lengths;
+  bool alibi = false, sinks = false;
 };
+
+std::vector<double> slopes(int heads) {
+  std::vector<double> all;
+  for (int head = 1; head <= heads; ++head) all.push_back(std::exp2(-8.0 * head / heads));
+  return all;
+}
+
+/// With sinks they are the only parameter.
+AttentionArgs with_sinks(AttentionArgs args, const Operands& o) {
+  if (!o.w.empty()) args.sinks = &o.w[0];
+  return args;
+}
 
 void add_attention(Cases& cases) {
   const std::vector<AttentionCase> list{
@@ -161,6 +211,11 @@ void add_attention(Cases& cases) {
       {"OneRow", 2, 1, 6, 0, 0.0, {1}},          {"NoRow", 2, 1, 6, 0, 0.0, {}},
       {"ManyRows", 2, 1, 16, 0, 0.0, {150, 21}}, {"ManyRowsWindow", 2, 1, 6, 40, 0.0, {150, 21}},
       {"WideHeads", 4, 2, 40, 0, 0.0, {70, 33}}, {"WideHeadsWindow", 2, 1, 40, 21, 2.0, {70}},
+      {"Alibi", 6, 2, 6, 0, 0.0, {11, 3}, true}, {"AlibiWindowSoftcap", 4, 1, 6, 5, 2.0, {70}, true},
+      {"Sinks", 4, 2, 6, 0, 0.0, {5, 1, 9}, false, true},
+      {"SinksWindow", 4, 2, 6, 3, 0.0, {40, 0, 3}, false, true},
+      {"SinksAlibiSoftcap", 6, 3, 16, 0, 2.0, {50, 12}, true, true},
+      {"SinksNoRow", 2, 1, 6, 0, 0.0, {}, false, true},
   };
   for (const AttentionCase& a : list) {
     const AttentionArgs args{.heads = a.heads,
@@ -168,19 +223,24 @@ void add_attention(Cases& cases) {
                              .head_dim = a.head_dim,
                              .scale = 0.6,
                              .window = a.window,
-                             .softcap = a.softcap};
+                             .softcap = a.softcap,
+                             .alibi_slopes = a.alibi ? slopes(a.heads) : std::vector<double>{}};
     const Batch batch = documents(a.lengths);
     const auto rows = static_cast<std::int64_t>(batch.ids.size());
     const Shape q{rows, a.heads, a.head_dim}, kv{rows, a.kv_heads, a.head_dim};
     cases.push_back(
         {.name = std::string("attention") + a.name,
          .x = {q, kv, kv},
-         .w = {},
-         .forward = [=](auto& m, auto& o) { return m.gradients.attention(o.x[0], o.x[1], o.x[2], batch, args).z; },
-         .backward = [=](auto& m, auto& o, auto&, auto& dy, auto&) -> Tensors {
-           const auto forward = m.gradients.attention(o.x[0], o.x[1], o.x[2], batch, args);
-           const AttentionGradients d =
-               m.gradients.attention_backward(dy, o.x[0], o.x[1], o.x[2], forward, batch, args);
+         .w = a.sinks ? std::vector<Shape>{{a.heads}} : std::vector<Shape>{},
+         .forward =
+             [=](auto& m, auto& o) {
+               return m.gradients.attention(o.x[0], o.x[1], o.x[2], batch, with_sinks(args, o)).z;
+             },
+         .backward = [=](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
+           const AttentionArgs own = with_sinks(args, o);
+           const auto forward = m.gradients.attention(o.x[0], o.x[1], o.x[2], batch, own);
+           const AttentionGradients d = m.gradients.attention_backward(dy, o.x[0], o.x[1], o.x[2], forward, batch, own,
+                                                                       dw.empty() ? nullptr : dw[0]);
            return {d.q, d.k, d.v};
          }});
   }
@@ -288,6 +348,7 @@ std::vector<GradientCase> all_gradient_cases() {
   Cases cases;
   add_elementwise(cases);
   add_activations(cases);
+  add_rows(cases);
   add_embed(cases);
   add_linear(cases);
   add_norms(cases);

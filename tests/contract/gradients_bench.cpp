@@ -127,7 +127,10 @@ CaseValues values_of(const GradientCase& c) {
   std::uint64_t stream = 700;
   for (const Shape& shape : c.x) {
     values.x.push_back(normals(static_cast<std::size_t>(shape.elements()), stream++));
-    for (double& value : values.x.back()) value += std::copysign(c.kink, value);
+    for (double& value : values.x.back()) {
+      const double size = std::abs(value);
+      value = std::copysign(1.0, value) * (size + std::copysign(c.kink, size - c.kink_at));
+    }
   }
   for (const Shape& shape : c.w) values.w.push_back(normals(static_cast<std::size_t>(shape.elements()), stream++));
   return values;

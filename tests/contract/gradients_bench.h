@@ -64,7 +64,8 @@ struct GradientCase {
   std::function<Tensors(const Machine&, const Operands&, const Tensor& y, const Tensor& dy,
                         const std::vector<Tensor*>& dw)>
       backward;
-  double kink = 0.0;  ///< keeps inputs this far from 0, where the function has no derivative
+  double kink = 0.0;     ///< keeps inputs this far from +-kink_at, where the function has no derivative
+  double kink_at = 0.0;
 };
 std::vector<GradientCase> all_gradient_cases();
 /// The case of that name; the test fails when there is none.

@@ -47,11 +47,17 @@ class Passing : public Gradients {
   }
   AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                         const TrainingAttention& forward, const Batch& batch,
-                                        const AttentionArgs& args) override {
-    return inner_.attention_backward(dz, q, k, v, forward, batch, args);
+                                        const AttentionArgs& args, Tensor* dsinks) override {
+    return inner_.attention_backward(dz, q, k, v, forward, batch, args, dsinks);
   }
   Tensor activation_backward(const Tensor& dy, const Tensor& x, Activation activation) override {
     return inner_.activation_backward(dy, x, activation);
+  }
+  Tensor clamp_backward(const Tensor& dy, const Tensor& x, double limit) override {
+    return inner_.clamp_backward(dy, x, limit);
+  }
+  Tensor multiply_backward(const Tensor& dy, const Tensor& x, const Weight& weight, Tensor* dw) override {
+    return inner_.multiply_backward(dy, x, weight, dw);
   }
   GateGradients gated_activation_backward(const Tensor& dy, const Tensor& gate, const Tensor& up,
                                           Activation activation) override {
@@ -102,13 +108,13 @@ struct GroupSumForgotten final : Passing {
   using Passing::Passing;
   AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                         const TrainingAttention& forward, const Batch& batch,
-                                        const AttentionArgs& args) override {
-    AttentionGradients d = inner_.attention_backward(dz, q, k, v, forward, batch, args);
+                                        const AttentionArgs& args, Tensor* dsinks) override {
+    AttentionGradients d = inner_.attention_backward(dz, q, k, v, forward, batch, args, dsinks);
     Tensor first = scaled(dz, 1.0);
     for (std::int64_t row = 0; row < dz.shape()[0] * args.heads; ++row)
       if (row % args.heads % (args.heads / args.kv_heads) != 0)
         std::fill_n(first.as<double>() + row * args.head_dim, args.head_dim, 0.0);
-    const AttentionGradients partial = inner_.attention_backward(first, q, k, v, forward, batch, args);
+    const AttentionGradients partial = inner_.attention_backward(first, q, k, v, forward, batch, args, nullptr);
     return {d.q, partial.k, partial.v};
   }
 };
@@ -117,9 +123,9 @@ struct DocumentMaskForgotten final : Passing {
   using Passing::Passing;
   AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                         const TrainingAttention& forward, const Batch& batch,
-                                        const AttentionArgs& args) override {
+                                        const AttentionArgs& args, Tensor* dsinks) override {
     const Batch one = documents({static_cast<std::int32_t>(batch.ids.size())});
-    return inner_.attention_backward(dz, q, k, v, forward, one, args);
+    return inner_.attention_backward(dz, q, k, v, forward, one, args, dsinks);
   }
 };
 
@@ -127,10 +133,10 @@ struct WindowForgotten final : Passing {
   using Passing::Passing;
   AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
                                         const TrainingAttention& forward, const Batch& batch,
-                                        const AttentionArgs& args) override {
+                                        const AttentionArgs& args, Tensor* dsinks) override {
     AttentionArgs wide = args;
     wide.window = 0;
-    return inner_.attention_backward(dz, q, k, v, forward, batch, wide);
+    return inner_.attention_backward(dz, q, k, v, forward, batch, wide, dsinks);
   }
 };
 
@@ -205,6 +211,36 @@ struct NotANumber final : Passing {
   }
 };
 
+/// A sink's weight is taken for a key's: its gradient has the other sign.
+struct SinkSignFlipped final : Passing {
+  using Passing::Passing;
+  AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
+                                        const TrainingAttention& forward, const Batch& batch, const AttentionArgs& args,
+                                        Tensor* dsinks) override {
+    const AttentionGradients d = inner_.attention_backward(dz, q, k, v, forward, batch, args, dsinks);
+    for (std::int64_t i = 0; i < args.heads; ++i) dsinks->as<double>()[i] *= -1.0;
+    return d;
+  }
+};
+
+/// Scores are made again without what ALiBi added.
+struct AlibiForgotten final : Passing {
+  using Passing::Passing;
+  AttentionGradients attention_backward(const Tensor& dz, const Tensor& q, const Tensor& k, const Tensor& v,
+                                        const TrainingAttention& forward, const Batch& batch, const AttentionArgs& args,
+                                        Tensor* dsinks) override {
+    AttentionArgs plain = args;
+    plain.alibi_slopes.clear();
+    return inner_.attention_backward(dz, q, k, v, forward, batch, plain, dsinks);
+  }
+};
+
+/// The limit is forgotten on the way back.
+struct ClampForgotten final : Passing {
+  using Passing::Passing;
+  Tensor clamp_backward(const Tensor& dy, const Tensor&, double) override { return dy; }
+};
+
 struct Overwriting final : Passing {
   using Passing::Passing;
   void linear_weight_backward(const Tensor& dy, const Tensor& x, Tensor& dw) override {
@@ -236,6 +272,9 @@ const std::array kFaults{
     Fault{"DuplicatesOverwrite", "selectRows5", plant<DuplicatesOverwrite>},
     Fault{"TargetForgotten", "headRows5", plant<TargetForgotten>},
     Fault{"EditIgnored", "primitive_subspace_remove", plant<EditIgnored>},
+    Fault{"SinkSignFlipped", "attentionSinks", plant<SinkSignFlipped>},
+    Fault{"AlibiForgotten", "attentionAlibi", plant<AlibiForgotten>},
+    Fault{"ClampForgotten", "clamp", plant<ClampForgotten>},
     Fault{"NotANumber", "activationSilu", plant<NotANumber>},
 };
 

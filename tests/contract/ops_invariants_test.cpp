@@ -30,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(Executors, OpInvariants, testing::ValuesIn(all_executor
 
 /// A layer without weights of its own: 2 key heads, 4 query heads of 20.
 constexpr int kHeads = 4, kKvHeads = 2, kWidth = 20;
-constexpr AttentionArgs kArgs{
+const AttentionArgs kArgs{
     .heads = kHeads, .kv_heads = kKvHeads, .head_dim = kWidth, .scale = 0.3, .window = 0, .softcap = 0.0};
 
 struct Rows {

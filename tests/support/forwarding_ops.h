@@ -58,6 +58,17 @@ class ForwardingOps : public Ops {
   Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override {
     return inner_->select_rows(x, rows);
   }
+  Tensor scale(const Tensor& x, double factor) override { return inner_->scale(x, factor); }
+  Tensor clamp(const Tensor& x, double limit) override { return inner_->clamp(x, limit); }
+  Tensor multiply(const Tensor& x, const Weight& w) override { return inner_->multiply(x, w); }
+  Tensor join_columns(std::span<const Tensor> parts, std::int64_t width) override {
+    return inner_->join_columns(parts, width);
+  }
+  Tensor join_rows(std::span<const Tensor> parts) override { return inner_->join_rows(parts); }
+  Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
+                    int each) override {
+    return inner_->blend_rows(x, rows, weights, each);
+  }
   Tensor lm_head(const Tensor& x, const Weight& w, double cap) override { return inner_->lm_head(x, w, cap); }
   PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> rows) override {
     return inner_->primitive(x, p, rows);

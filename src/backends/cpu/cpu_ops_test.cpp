@@ -145,12 +145,15 @@ struct Decoder {
   Ops& ops;
   std::vector<std::byte> memory = bytes_of(ramp(static_cast<std::size_t>(kHidden * kWidth)));
   Weight norm = weight({kWidth}), square = weight({kWidth, kWidth}), up = weight({kHidden, kWidth}),
-         down = weight({kWidth, kHidden}), head = weight({kVocab, kWidth});
+         down = weight({kWidth, kHidden}), head = weight({kVocab, kWidth}), sinks = weight({4});
   RopeTable table{
       .layout = RopeLayout::half, .inverse_frequency = std::vector<double>(8, 0.1), .attention_factor = 1.0};
   std::unique_ptr<KvStore> store =
       ops.make_kv_store({.layers = 1, .kv_heads = 4, .head_dim = 16, .page_tokens = 16, .pages = 16}).value();
-  AttentionArgs args{.heads = 4, .kv_heads = 4, .head_dim = 16, .scale = 0.25, .window = 0, .softcap = 0.0};
+  AttentionArgs args{.heads = 4, .kv_heads = 4, .head_dim = 16, .scale = 0.25, .window = 0, .softcap = 0.0,
+                     .alibi_slopes = {0.5, 0.25, 0.125, 0.0625}, .sinks = &sinks};
+  std::array<std::int32_t, 2> picks{0, 1};
+  std::array<double, 2> shares{0.75, 0.25};
   Batch batch;
 
   explicit Decoder(Ops& o) : ops(o) {
@@ -174,7 +177,10 @@ struct Decoder {
     const Tensor mid = ops.add(x, ops.linear(z, square));
     const Tensor gate = ops.linear(mid, up);
     const Tensor out = ops.add(mid, ops.linear(ops.gated_activation(gate, gate, Activation::silu), down));
-    const Tensor logits = ops.lm_head(ops.select_rows(out, batch.output_rows), head, 30.0);
+    const Tensor limited = ops.clamp(ops.scale(ops.multiply(out, norm), 2.0), 1.5);
+    const std::array<Tensor, 2> both{out, ops.columns(ops.join_columns(std::span(&limited, 1), 2 * kWidth), 0, kWidth)};
+    const Tensor mixed = ops.blend_rows(ops.join_rows(both), picks, shares, 2);
+    const Tensor logits = ops.lm_head(ops.select_rows(mixed, batch.output_rows), head, 30.0);
     const float first = logits.as<float>()[0];
     EXPECT_TRUE(ops.end_step().has_value());
     ++batch.positions[0];

@@ -25,8 +25,7 @@ ReferenceOps::~ReferenceOps() = default;
 Gradients* ReferenceOps::gradients() { return gradients_.get(); }
 
 bool ReferenceOps::supports(Op op, Direction direction) const {
-  const bool only_observed = op == Op::attention_scores || op == Op::attention_pattern;
-  return direction == Direction::forward || !only_observed;
+  return direction == Direction::forward || has_gradient(op);
 }
 
 Result<Weight> ReferenceOps::load_weight(std::string name, const TensorView& view,
@@ -60,7 +59,11 @@ OpCounters ReferenceOps::take_counters() {
 }
 
 Tensor ReferenceOps::make(const Shape& shape) {
-  Tensor tensor = make_host_tensor(DType::f64, shape);
+  return metered(make_host_tensor(DType::f64, shape));
+}
+
+Tensor ReferenceOps::metered(Tensor tensor) {
+  const Shape shape = tensor.shape();
   const std::int64_t size = shape.elements() * static_cast<std::int64_t>(sizeof(double));
   counters_.bytes_written += size;
   return {DType::f64, shape, StorageRef(new MeteredStorage(std::move(tensor), size, memory_))};

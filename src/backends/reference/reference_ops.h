@@ -55,6 +55,13 @@ class ReferenceOps final : public Ops {
   Tensor add(const Tensor& a, const Tensor& b, double b_scale) override;
   Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override;
   Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
+  Tensor scale(const Tensor& x, double factor) override;
+  Tensor clamp(const Tensor& x, double limit) override;
+  Tensor multiply(const Tensor& x, const Weight& weight) override;
+  Tensor join_columns(std::span<const Tensor> parts, std::int64_t width) override;
+  Tensor join_rows(std::span<const Tensor> parts) override;
+  Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
+                    int each) override;
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
 
@@ -64,6 +71,8 @@ class ReferenceOps final : public Ops {
  private:
   friend class ReferenceGradients;
   Tensor make(const Shape& shape);
+  /// A tensor whose memory is counted from now on.
+  Tensor metered(Tensor tensor);
   /// True when the check passed; otherwise the first failure of the step is kept.
   bool accept(Result<void> check);
   /// Accepts the activations' type too.

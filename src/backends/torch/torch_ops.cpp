@@ -52,8 +52,7 @@ TorchOps::~TorchOps() = default;
 Gradients* TorchOps::gradients() { return gradients_.get(); }
 
 bool TorchOps::supports(Op op, Direction direction) const {
-  const bool only_observed = op == Op::attention_scores || op == Op::attention_pattern;
-  return direction == Direction::forward || !only_observed;
+  return direction == Direction::forward || has_gradient(op);
 }
 
 bool TorchOps::widens(const TensorView& view) const {

@@ -99,6 +99,13 @@ class TorchOps : public Ops {
   Tensor add(const Tensor& a, const Tensor& b, double b_scale) override;
   Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override;
   Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
+  Tensor scale(const Tensor& x, double factor) override;
+  Tensor clamp(const Tensor& x, double limit) override;
+  Tensor multiply(const Tensor& x, const Weight& weight) override;
+  Tensor join_columns(std::span<const Tensor> parts, std::int64_t width) override;
+  Tensor join_rows(std::span<const Tensor> parts) override;
+  Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
+                    int each) override;
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
 
@@ -124,6 +131,8 @@ class TorchOps : public Ops {
   at::Tensor indices(std::span<const std::int32_t> values) const;
   /// The same of numbers, in f32 (not every device has f64).
   at::Tensor floats(std::span<const double> values, at::IntArrayRef sizes) const;
+  /// Each as (rows, width).
+  std::vector<at::Tensor> matrices(std::span<const Tensor> parts);
   /// `x` in f32, rounded as the setting's operands are. Gradients pass it unchanged.
   at::Tensor operand(const at::Tensor& x) const;
   /// x W^T in the activation type; narrower weights are widened in pieces of bounded size.

@@ -95,6 +95,13 @@ class Tape final : public Ops {
   Tensor add(const Tensor& a, const Tensor& b, double b_scale) override;
   Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override;
   Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
+  Tensor scale(const Tensor& x, double factor) override;
+  Tensor clamp(const Tensor& x, double limit) override;
+  Tensor multiply(const Tensor& x, const Weight& weight) override;
+  Tensor join_columns(std::span<const Tensor> parts, std::int64_t width) override;
+  Tensor join_rows(std::span<const Tensor> parts) override;
+  Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
+                    int each) override;
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
   OpCounters take_counters() override { return inner_.take_counters(); }
@@ -139,6 +146,9 @@ class Tape final : public Ops {
   Parameter* parameter(const Weight& weight);
   Parameter* parameter(const Weight* weight) { return weight ? parameter(*weight) : nullptr; }
   void keep(Id id, const Tensor& tensor);
+  /// The ids of parts that are joined; empty when no gradient passes through the result.
+  std::vector<Id> ids_of(std::span<const Tensor> parts);
+  std::vector<Tensor> held(const std::vector<Id>& ids, const std::vector<Shape>& shapes) const;
   void finish(Node node, const std::vector<Tensor>& inputs, const Tensor& out, const Tensor& out2 = {});
   void add_gradient(Id id, Tensor gradient);
   void run_segment(std::int32_t segment);

@@ -212,12 +212,13 @@ Tensor Tape::columns(const Tensor& x, std::int64_t begin, std::int64_t count) {
   return out;
 }
 
-Tensor Tape::select_rows(const Tensor& x, std::span<const std::int32_t> rows) {
-  Tensor out = inner_.select_rows(x, rows);
+Tensor Tape::select_rows(const Tensor& x, std::span<const std::int32_t> picked) {
+  Tensor out = inner_.select_rows(x, picked);
   const Id in = id_of(x);
   if (!recording_ || !differentiable(in)) return unrecorded(out);
   const std::int64_t total = x.shape()[0];
   const Shape shape = x.shape();
+  const std::vector<std::int32_t> rows(picked.begin(), picked.end());  // a router's choice does not outlive the layer
   finish({.in = {in},
           .saved = {},
           .replay = [=, this] { return std::pair(inner_.select_rows(held(in, shape), rows), Tensor()); },

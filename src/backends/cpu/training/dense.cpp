@@ -117,7 +117,7 @@ Tensor CpuGradients::linear_input_backward(const Tensor& dy, const Weight& weigh
     return dx;
   const Rounded left = ops_.rounded(dy), right = ops_.rounded(weight);
   if (left.values.empty() || right.values.empty()) return dx;
-  ops_.multiply(rows, n_in, n_out, left, left.plain(), right.plain(), dx.as<float>(), n_in, false);
+  ops_.dense_product(rows, n_in, n_out, left, left.plain(), right.plain(), dx.as<float>(), n_in, false);
   return dx;
 }
 
@@ -129,7 +129,7 @@ void CpuGradients::linear_weight_backward(const Tensor& dy, const Tensor& x, Ten
     return;
   const Rounded left = ops_.rounded(dy), right = ops_.rounded(x);
   if (left.values.empty() || right.values.empty()) return;
-  ops_.multiply(n_out, n_in, rows, left, left.transposed(), right.plain(), dw.as<float>(), n_in,
+  ops_.dense_product(n_out, n_in, rows, left, left.transposed(), right.plain(), dw.as<float>(), n_in,
                 accumulates(dw));
 }
 

@@ -118,7 +118,7 @@ bool CpuGradients::head_in_one_pass(const HeadCall& h, std::int64_t first, std::
   const auto factor = [&](std::size_t i) {
     return h.coefficient(first + static_cast<std::int64_t>(i)) / (1.0 + others[i]);
   };
-  ops_.multiply(count, width, vocabulary, e, e.plain(), h.w.plain(), dx, width, false);
+  ops_.dense_product(count, width, vocabulary, e, e.plain(), h.w.plain(), dx, width, false);
   ops_.parallel(count, width * 3, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       float* row = dx + i * n;
@@ -129,7 +129,7 @@ bool CpuGradients::head_in_one_pass(const HeadCall& h, std::int64_t first, std::
     }
   });
   if (!h.dw) return true;
-  ops_.multiply(vocabulary, width, count, e, e.transposed(), scaled.plain(), h.dw->as<float>(), width,
+  ops_.dense_product(vocabulary, width, count, e, e.transposed(), scaled.plain(), h.dw->as<float>(), width,
                 accumulates(*h.dw));
   for (std::size_t i = 0; i < others.size(); ++i) {
     const std::int64_t row = first + static_cast<std::int64_t>(i);
@@ -152,7 +152,7 @@ void CpuGradients::head_over_logits(const HeadCall& h, std::int64_t begin_row, s
   auto* halves = narrow ? narrowed.as<std::uint16_t>() : nullptr;
   for (std::int64_t first = begin_row; first < begin_row + rows; first += chunk) {
     const std::int64_t count = std::min(chunk, begin_row + rows - first);
-    ops_.multiply(count, vocabulary, width, h.input, h.input.plain(first), h.w.transposed(), values, vocabulary, false);
+    ops_.dense_product(count, vocabulary, width, h.input, h.input.plain(first), h.w.transposed(), values, vocabulary, false);
     ops_.parallel(count, vocabulary * 24, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
         const std::int64_t row = first + static_cast<std::int64_t>(i);
@@ -169,10 +169,10 @@ void CpuGradients::head_over_logits(const HeadCall& h, std::int64_t begin_row, s
     Rounded d{.type = ops_.type_, .values = narrow ? narrowed : logits, .width = vocabulary};
     if (!narrow && ops_.numerics_ != TrainingNumerics::f32) d = ops_.round_rows(values, count, vocabulary);
     if (d.values.empty()) return;
-    ops_.multiply(count, width, vocabulary, d, d.plain(), h.w.plain(), result.dx.as<float>() + first * width, width,
+    ops_.dense_product(count, width, vocabulary, d, d.plain(), h.w.plain(), result.dx.as<float>() + first * width, width,
                   false);
     if (h.dw)
-      ops_.multiply(vocabulary, width, count, d, d.transposed(), h.input.plain(first), h.dw->as<float>(), width,
+      ops_.dense_product(vocabulary, width, count, d, d.transposed(), h.input.plain(first), h.dw->as<float>(), width,
                     accumulates(*h.dw));
   }
 }

@@ -75,7 +75,7 @@ CpuTrainingOps::CpuTrainingOps(ThreadPool& pool, const Kernels& kernels, Trainin
 CpuTrainingOps::~CpuTrainingOps() = default;
 
 bool CpuTrainingOps::supports(Op op, Direction direction) const {
-  return direction == Direction::forward || (op != Op::attention_scores && op != Op::attention_pattern);
+  return direction == Direction::forward || has_gradient(op);
 }
 
 Gradients* CpuTrainingOps::gradients() { return gradients_.get(); }
@@ -177,8 +177,8 @@ Rounded CpuTrainingOps::rounded(const Weight& weight) {
   return dense;
 }
 
-void CpuTrainingOps::multiply(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of, const Operand& a,
-                              const Operand& b, float* c, std::int64_t c_stride, bool accumulate) {
+void CpuTrainingOps::dense_product(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of,
+                                   const Operand& a, const Operand& b, float* c, std::int64_t c_stride, bool accumulate) {
   if (m == 0 || n == 0 || rehearsing_) return;
   if (k == 0) {
     for (std::int64_t i = 0; i < m && !accumulate; ++i) std::fill_n(c + i * c_stride, n, 0.0f);
@@ -194,7 +194,7 @@ Tensor CpuTrainingOps::linear(const Tensor& x, const Weight& weight, const Weigh
   const Rounded left = rounded(x), right = rounded(weight);
   if (left.values.empty() || right.values.empty()) return out;
   float* to = out.as<float>();
-  multiply(rows, n_out, weight.shape[1], left, left.plain(), right.transposed(), to, n_out, false);
+  dense_product(rows, n_out, weight.shape[1], left, left.plain(), right.transposed(), to, n_out, false);
   if (!bias) return out;
   const float* b = bias->tensor.as<float>();
   parallel(rows, n_out, [&](std::size_t begin, std::size_t end) {

@@ -59,8 +59,8 @@ class CpuTrainingOps final : public CpuOps {
   /// The weight in the products' type. Parameters and dense weights are kept; blocks are decoded for the call.
   Rounded rounded(const Weight& weight);
   Rounded decode(const Weight& weight);
-  void multiply(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of, const Operand& a,
-                const Operand& b, float* c, std::int64_t c_stride, bool accumulate);
+  void dense_product(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of, const Operand& a,
+                     const Operand& b, float* c, std::int64_t c_stride, bool accumulate);
 
   TrainingNumerics numerics_;
   MatmulType type_;

@@ -14,10 +14,13 @@ struct Heads {
   int heads, kv_heads, head_dim;
   std::int64_t window;
   double softcap;
+  bool alibi = false, sinks = false;
 };
 constexpr std::array kHeads{Heads{"multi_head", 4, 4, 16, 0, 0.0}, Heads{"grouped", 6, 2, 20, 0, 0.0},
                             Heads{"window", 4, 2, 32, 5, 0.0}, Heads{"softcap", 4, 2, 16, 0, 3.0},
-                            Heads{"all_of_it", 6, 2, 20, 7, 2.0}};
+                            Heads{"all_of_it", 6, 2, 20, 7, 2.0},
+                            Heads{"alibi", 6, 2, 20, 0, 0.0, true, false}, Heads{"sinks", 6, 2, 20, 7, 0.0, false, true},
+                            Heads{"alibi_and_sinks", 4, 2, 16, 0, 3.0, true, true}};
 
 /// Which of the 21 positions are in this step, and which came before.
 struct Part {
@@ -39,6 +42,12 @@ class Paged {
             .scale = 1.0 / std::sqrt(heads.head_dim),
             .window = heads.window,
             .softcap = heads.softcap};
+    for (int head = 1; heads.alibi && head <= heads.heads; ++head)
+      args.alibi_slopes.push_back(std::exp2(-8.0 * head / heads.heads));
+    if (heads.sinks) {
+      sinks_ = load(ops, stored(DType::f32, {heads.heads}, normals(heads.heads, 25)));
+      args.sinks = &sinks_;
+    }
     auto made = ops.make_kv_store(
         {.layers = 2, .kv_heads = heads.kv_heads, .head_dim = heads.head_dim, .page_tokens = 4, .pages = 9});
     if (!made) throw std::runtime_error(describe(made.error()));
@@ -74,6 +83,7 @@ class Paged {
   }
 
   Ops& ops_;
+  Weight sinks_;
 };
 
 void prove_steps(Proof& proof) {
@@ -109,7 +119,7 @@ void prove_pages(Proof& proof) {
                             {.first_row = 4, .rows = 2, .past = 8, .pages = {7, 2, 0}}};
     return to_f64(paged.attention());
   });
-  for (const Heads& heads : {kHeads[1], kHeads[4]})  // single rows of several lengths: batched decoding
+  for (const Heads& heads : {kHeads[1], kHeads[4], kHeads[7]})  // single rows of several lengths: batched decoding
     proof.near("kv_cache", format("kv.{}.sequences_decode_together", heads.name), kSum, [&](Ops& ops) {
       Paged paged(ops, heads, kParts[1]);
       paged.step.sequences = {{.first_row = 0, .rows = 1, .past = 20, .pages = kPages},

@@ -67,8 +67,9 @@ void prove_rope(Proof& proof) {
 }
 
 void prove_elementwise(Proof& proof) {
-  const std::array names{"silu", "gelu_tanh", "gelu_erf", "relu"};
-  for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu}) {
+  const std::array names{"silu", "gelu_tanh", "gelu_erf", "relu", "relu_squared", "sigmoid"};
+  for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu,
+                               Activation::relu_squared, Activation::sigmoid}) {
     const char* kind = names[static_cast<std::size_t>(act)];
     proof.near(kRow, name("activation", kind), kElement, [&](Ops& ops) {
       return to_f64(ops.activation(activation(ops, {9, 43}, normals(9 * 43, 8, 4.0)), act));
@@ -78,6 +79,10 @@ void prove_elementwise(Proof& proof) {
                                          activation(ops, {9, 43}, normals(9 * 43, 9)), act));
     });
   }
+  proof.near(kRow, "gated_activation.clamped_swiglu", kElement, [](Ops& ops) {
+    return to_f64(ops.gated_activation(activation(ops, {9, 43}, normals(9 * 43, 8, 6.0)),
+                                       activation(ops, {9, 43}, normals(9 * 43, 9, 6.0)), Activation::clamped_swiglu));
+  });
   proof.near(kRow, "add.scaled", kElement, [](Ops& ops) {
     return to_f64(ops.add(activation(ops, {5, 43}, normals(215, 10)), activation(ops, {5, 43}, normals(215, 11)), -0.7));
   });
@@ -86,6 +91,23 @@ void prove_elementwise(Proof& proof) {
   });
   proof.near(kRow, "columns", kExact, [](Ops& ops) {
     return to_f64(ops.columns(activation(ops, {5, 43}, normals(215, 10)), 16, 8));
+  });
+}
+
+void prove_rows(Proof& proof) {
+  const auto some = [](Ops& ops, std::uint64_t stream) { return activation(ops, {5, 43}, normals(215, stream)); };
+  const Stored factors = stored(DType::f32, {43}, normals(43, 12));
+  proof.near(kRow, "scale", kElement, [&](Ops& ops) { return to_f64(ops.scale(some(ops, 10), 0.3)); });
+  proof.near(kRow, "clamp", kExact, [&](Ops& ops) { return to_f64(ops.clamp(some(ops, 10), 0.5)); });
+  proof.near(kRow, "multiply", kElement, [&](Ops& ops) { return to_f64(ops.multiply(some(ops, 10), load(ops, factors))); });
+  proof.near(kRow, "join_columns", kExact, [&](Ops& ops) {
+    return to_f64(ops.join_columns(std::array{some(ops, 10), ops.columns(some(ops, 11), 2, 7)}, 64));
+  });
+  proof.near(kRow, "join_rows", kExact, [&](Ops& ops) {
+    return to_f64(ops.join_rows(std::array{some(ops, 10), some(ops, 11)}));
+  });
+  proof.near(kRow, "blend_rows", kElement, [&](Ops& ops) {
+    return to_f64(ops.blend_rows(some(ops, 10), std::vector<std::int32_t>{4, 0, 2, 1, 4, 4}, normals(6, 13), 3));
   });
 }
 
@@ -106,6 +128,7 @@ void prove_forward(Proof& proof) {
   prove_norms(proof);
   prove_rope(proof);
   prove_elementwise(proof);
+  prove_rows(proof);
   prove_refusals(proof);
 }
 

@@ -118,9 +118,30 @@ void prove_documents(Proof& proof) {
   }
 }
 
+/// ALiBi and sinks, of which the sinks are learnt.
+void prove_score_terms(Proof& proof) {
+  prove(proof, "attention_alibi_sinks", {"z", "log_sum_exp", "dq", "dk", "dv", "dsinks"},
+        [](Ops& ops, Gradients& g) -> Parts {
+          const Weight sinks = parameter(ops, g, {4}, 25);
+          const AttentionArgs args{.heads = 4, .kv_heads = 2, .head_dim = 6, .scale = 0.6, .window = 5, .softcap = 0.0,
+                                   .alibi_slopes = {0.25, 0.0625, 0.015625, 0.00390625}, .sinks = &sinks};
+          Batch batch;
+          batch.sequences = {{.first_row = 0, .rows = 9, .past = 0, .pages = {}},
+                             {.first_row = 9, .rows = 7, .past = 0, .pages = {}}};
+          const Tensor q = some(ops, {16, 4, 6}, 11), k = some(ops, {16, 2, 6}, 12), v = some(ops, {16, 2, 6}, 13);
+          Tensor dsinks = g.zeros({4});
+          const TrainingAttention forward = g.attention(q, k, v, batch, args);
+          const AttentionGradients d =
+              g.attention_backward(some(ops, {16, 4, 6}, 14), q, k, v, forward, batch, args, &dsinks);
+          return {{"z", to_f64(forward.z)}, {"log_sum_exp", to_f64(forward.log_sum_exp)}, {"dq", to_f64(d.q)},
+                  {"dk", to_f64(d.k)}, {"dv", to_f64(d.v)}, {"dsinks", to_f64(dsinks)}};
+        });
+}
+
 void prove_elementwise(Proof& proof) {
-  const std::array names{"silu", "gelu_tanh", "gelu_erf", "relu"};
-  for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu}) {
+  const std::array names{"silu", "gelu_tanh", "gelu_erf", "relu", "relu_squared", "sigmoid"};
+  for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu,
+                               Activation::relu_squared, Activation::sigmoid}) {
     const char* kind = names[static_cast<std::size_t>(act)];
     prove(proof, format("activation_{}", kind), {"dx"}, [&](Ops& ops, Gradients& g) -> Parts {
       return {{"dx", to_f64(g.activation_backward(some(ops, {kRows, kWidth}, 15), some(ops, {kRows, kWidth}, 16), act))}};
@@ -131,6 +152,18 @@ void prove_elementwise(Proof& proof) {
       return {{"dgate", to_f64(d.gate)}, {"dup", to_f64(d.up)}};
     });
   }
+  prove(proof, "gated_activation_clamped_swiglu", {"dgate", "dup"}, [](Ops& ops, Gradients& g) -> Parts {
+    const auto wide = [&](std::uint64_t stream) { return activation(ops, {kRows, kWidth}, normals(kRows * kWidth, stream, 6.0)); };
+    const GateGradients d =
+        g.gated_activation_backward(some(ops, {kRows, kWidth}, 15), wide(16), wide(17), Activation::clamped_swiglu);
+    return {{"dgate", to_f64(d.gate)}, {"dup", to_f64(d.up)}};
+  });
+  prove(proof, "rows", {"clamp", "multiply.dx", "multiply.dw"}, [](Ops& ops, Gradients& g) -> Parts {
+    const Tensor dy = some(ops, {kRows, kWidth}, 18), x = some(ops, {kRows, kWidth}, 16);
+    Tensor dw = g.zeros({kWidth});
+    const Tensor dx = g.multiply_backward(dy, x, parameter(ops, g, {kWidth}, 9), &dw);
+    return {{"clamp", to_f64(g.clamp_backward(dy, x, 0.8))}, {"multiply.dx", to_f64(dx)}, {"multiply.dw", to_f64(dw)}};
+  });
   prove(proof, "movement", {"scaled", "masked", "columns", "select_rows"}, [](Ops& ops, Gradients& g) -> Parts {
     const Tensor dy = some(ops, {kRows, kWidth}, 18);
     const std::vector<std::int32_t> rows{4, 0, 4, 2, 4, 1, 1, 8, 5};
@@ -184,6 +217,7 @@ void prove_gradients(Proof& proof) {
   prove_norms(proof);
   prove_rope(proof);
   prove_documents(proof);
+  prove_score_terms(proof);
   prove_elementwise(proof);
   prove_head(proof);
   prove_primitives(proof);

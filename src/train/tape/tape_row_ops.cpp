@@ -1,0 +1,148 @@
+/// Operations on rows: those that move or mix them, and the ones element by element.
+#include <numeric>
+#include <utility>
+
+#include "train/tape/tape.h"
+
+namespace vauban {
+namespace {
+
+std::vector<Shape> shapes_of(std::span<const Tensor> parts) {
+  std::vector<Shape> shapes;
+  for (const Tensor& part : parts) shapes.push_back(part.shape());
+  return shapes;
+}
+
+}  // namespace
+
+std::vector<Tape::Id> Tape::ids_of(std::span<const Tensor> parts) {
+  std::vector<Id> ids;
+  bool passes = false;
+  for (const Tensor& part : parts) passes = differentiable(ids.emplace_back(id_of(part))) || passes;
+  if (!recording_ || !passes) return {};
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = known(ids[i], parts[i]);
+  return ids;
+}
+
+std::vector<Tensor> Tape::held(const std::vector<Id>& ids, const std::vector<Shape>& shapes) const {
+  std::vector<Tensor> parts;
+  for (std::size_t i = 0; i < ids.size(); ++i) parts.push_back(held(ids[i], shapes[i]));
+  return parts;
+}
+
+Tensor Tape::scale(const Tensor& x, double factor) {
+  Tensor out = inner_.scale(x, factor);
+  const Id in = id_of(x);
+  if (!recording_ || !differentiable(in)) return unrecorded(out);
+  const Shape shape = x.shape();
+  finish({.in = {in},
+          .saved = {},
+          .replay = [=, this] { return std::pair(inner_.scale(held(in, shape), factor), Tensor()); },
+          .backward = [=, this](const Tensor& dy) { add_gradient(in, gradients_.scaled(dy, factor)); }},
+         {x}, out);
+  return out;
+}
+
+Tensor Tape::clamp(const Tensor& x, double limit) {
+  Tensor out = inner_.clamp(x, limit);
+  const Id in = id_of(x);
+  if (!recording_ || !differentiable(in)) return unrecorded(out);
+  const Shape shape = x.shape();
+  finish({.in = {in},
+          .saved = {in},
+          .replay = [=, this] { return std::pair(inner_.clamp(held(in, shape), limit), Tensor()); },
+          .backward =
+              [=, this](const Tensor& dy) { add_gradient(in, gradients_.clamp_backward(dy, held(in, shape), limit)); }},
+         {x}, out);
+  return out;
+}
+
+Tensor Tape::multiply(const Tensor& x, const Weight& weight) {
+  Tensor out = inner_.multiply(x, weight);
+  const Id in = id_of(x);
+  Parameter* p = parameter(weight);
+  if (!recording_ || (!differentiable(in) && !p)) return unrecorded(out);
+  const Id source = known(in, x);
+  const Shape shape = x.shape();
+  finish({.in = {source},
+          .saved = {source},
+          .replay = [=, this, &weight] { return std::pair(inner_.multiply(held(source, shape), weight), Tensor()); },
+          .backward =
+              [=, this, &weight](const Tensor& dy) {
+                add_gradient(source, gradients_.multiply_backward(dy, held(source, shape), weight,
+                                                                  p ? &p->gradient : nullptr));
+              }},
+         {x}, out);
+  return out;
+}
+
+Tensor Tape::join_columns(std::span<const Tensor> parts, std::int64_t width) {
+  Tensor out = inner_.join_columns(parts, width);
+  const std::vector<Id> ids = ids_of(parts);
+  if (ids.empty()) return unrecorded(out);
+  const std::vector<Shape> shapes = shapes_of(parts);
+  finish({.in = ids,
+          .saved = {},
+          .replay = [=, this] { return std::pair(inner_.join_columns(held(ids, shapes), width), Tensor()); },
+          .backward =
+              [=, this](const Tensor& dy) {
+                std::int64_t first = 0;
+                for (std::size_t i = 0; i < ids.size(); ++i) {
+                  const std::int64_t count = shapes[i].width();
+                  if (differentiable(ids[i])) add_gradient(ids[i], inner_.columns(dy, first, count));
+                  first += count;
+                }
+              }},
+         {parts.begin(), parts.end()}, out);
+  return out;
+}
+
+Tensor Tape::join_rows(std::span<const Tensor> parts) {
+  Tensor out = inner_.join_rows(parts);
+  const std::vector<Id> ids = ids_of(parts);
+  if (ids.empty()) return unrecorded(out);
+  const std::vector<Shape> shapes = shapes_of(parts);
+  finish({.in = ids,
+          .saved = {},
+          .replay = [=, this] { return std::pair(inner_.join_rows(held(ids, shapes)), Tensor()); },
+          .backward =
+              [=, this](const Tensor& dy) {
+                std::int32_t first = 0;
+                for (std::size_t i = 0; i < ids.size(); ++i) {
+                  std::vector<std::int32_t> rows(static_cast<std::size_t>(shapes[i].rows()));
+                  std::iota(rows.begin(), rows.end(), first);
+                  first += static_cast<std::int32_t>(rows.size());
+                  if (differentiable(ids[i])) add_gradient(ids[i], inner_.select_rows(dy, rows));
+                }
+              }},
+         {parts.begin(), parts.end()}, out);
+  return out;
+}
+
+/// By x only: the weights are numbers (ops/gradients.h, has_gradient). Row p of what was picked gets weights[p] times the
+/// gradient of the row that it went into, and row rows[p] of x the sum of its picks.
+Tensor Tape::blend_rows(const Tensor& x, std::span<const std::int32_t> picked, std::span<const double> factors,
+                        int each) {
+  Tensor out = inner_.blend_rows(x, picked, factors, each);
+  const Id in = id_of(x);
+  if (!recording_ || !differentiable(in)) return unrecorded(out);
+  const std::vector<std::int32_t> rows(picked.begin(), picked.end());
+  const std::vector<double> weights(factors.begin(), factors.end());
+  const std::int64_t total = x.shape().rows();
+  const Shape shape = x.shape();
+  finish({.in = {in},
+          .saved = {},
+          .replay = [=, this] { return std::pair(inner_.blend_rows(held(in, shape), rows, weights, each), Tensor()); },
+          .backward =
+              [=, this](const Tensor& dy) {
+                std::vector<std::int32_t> into(rows.size());
+                for (std::size_t p = 0; p < into.size(); ++p)
+                  into[p] = static_cast<std::int32_t>(p / static_cast<std::size_t>(each));
+                const Tensor by_pick = inner_.blend_rows(dy, into, weights, 1);
+                add_gradient(in, gradients_.select_rows_backward(by_pick, rows, total));
+              }},
+         {x}, out);
+  return out;
+}
+
+}  // namespace vauban
