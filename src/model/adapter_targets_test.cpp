@@ -13,16 +13,12 @@ namespace {
 
 /// Two layers of the llama family.
 std::vector<TargetModule> llama_modules(bool tied = false) {
-  ModelConfig config;
-  config.vocab_size = 10;
-  config.width = 8;
-  config.mlp_width = 16;
-  config.layers = 2;
-  config.heads = 2;
-  config.kv_heads = 1;
-  config.head_dim = 4;
-  config.tied_head = tied;
-  return target_modules(all_architectures().front(), config);
+  ModelSource source;
+  source.config = *Json::parse(R"({"architectures": ["LlamaForCausalLM"], "vocab_size": 10, "hidden_size": 8,
+      "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1})");
+  source.config["tie_word_embeddings"] = tied;
+  const Architecture& llama = all_architectures().front();
+  return target_modules(llama, *llama.config_from_hf(source));
 }
 
 std::vector<std::string> names_of(const std::vector<TargetModule>& modules) {

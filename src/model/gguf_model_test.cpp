@@ -68,10 +68,10 @@ TEST_F(GgufModel, ReadsItsConfigurationFromKeys) {
 }
 
 TEST_F(GgufModel, PartsOfOtherModelsUnderTheSameNameAreRefused) {
-  expect_refusal(load(u32_key("llama.expert_count", 8)), ErrorCode::unsupported, "llama.expert_count");
+  expect_refusal(load(u32_key("llama.expert_count", 8)), ErrorCode::corrupt, "llama.expert_used_count");
   expect_refusal(load(f32_key("llama.final_logit_softcapping", 30)), ErrorCode::unsupported, "final_logit_softcapping");
   expect_refusal(load(u32_key("llama.attention.sliding_window", 4096)), ErrorCode::unsupported, "sliding_window");
-  expect_refusal(load(text_key("llama.rope.scaling.type", "yarn")), ErrorCode::unsupported, "'yarn'");
+  expect_refusal(load(text_key("llama.rope.scaling.type", "spiral")), ErrorCode::unsupported, "'spiral'");
   expect_refusal(load(text_key("general.type", "adapter")), ErrorCode::unsupported, "'adapter'");
   expect_refusal(load(u32_key("llama.vocab_size", 299)), ErrorCode::corrupt, "token_embd.weight");
   VB_EXPECT_OK(load(u32_key("llama.expert_count", 0)));

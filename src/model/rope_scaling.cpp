@@ -167,7 +167,8 @@ Result<void> apply_gguf_scaling(const ConfigKeys& keys, std::int64_t context_len
   VB_TRY(yarn.beta_fast, keys.positive_or("rope.scaling.yarn_beta_fast", 32.0));
   VB_TRY(yarn.beta_slow, keys.positive_or("rope.scaling.yarn_beta_slow", 1.0));
   scale_yarn(out.rope.table.inverse_frequency, out.theta, yarn);
-  VB_TRY(out.rope.table.attention_factor, keys.positive_or("rope.scaling.attn_factor", yarn_mscale(factor)));
+  VB_TRY(const double attention, keys.positive_or("rope.scaling.attn_factor", 1.0));  // beside YaRN's own
+  out.rope.table.attention_factor = attention * yarn_mscale(factor);
   return ok();
 }
 

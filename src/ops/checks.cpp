@@ -99,7 +99,8 @@ Result<void> check_join_columns(std::span<const Tensor> parts, std::int64_t widt
                       parts.front().shape().to_string(), left, width);
     left -= part.shape().width();
   }
-  VB_CHECK(Shape::from(std::vector<std::int64_t>{parts.front().shape().rows(), width}), "in join_columns");
+  const std::array<std::int64_t, 2> dims{parts.front().shape().rows(), width};
+  VB_CHECK(Shape::from(dims), "in join_columns");
   return ok();
 }
 

@@ -53,9 +53,9 @@ Tensor Decoder::embed(Ops& ops, const Batch& batch) const {
   Tensor x = embedding_(ops, batch.ids);  // (T, D)
   if (spec_.embedding_scale != 1.0) x = ops.scale(x, spec_.embedding_scale);
   if (spec_.learned_positions > 0) {
-    std::vector<std::int32_t> rows = batch.positions;
+    std::vector<std::int32_t> rows(spec_.position_offset > 0 ? batch.positions : std::vector<std::int32_t>());
     for (std::int32_t& row : rows) row += static_cast<std::int32_t>(spec_.position_offset);
-    x = ops.add(x, positions_(ops, rows));
+    x = ops.add(x, positions_(ops, rows.empty() ? batch.positions : rows));
   }
   return spec_.embedding_norm ? embedding_norm_(ops, x) : x;
 }

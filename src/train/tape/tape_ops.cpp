@@ -14,10 +14,11 @@ Tensor Tape::embed(const Weight& table, std::span<const std::int32_t> ids) {
   Tensor out = inner_.embed(table, ids);
   Parameter* p = parameter(table);
   if (!recording_ || !p) return unrecorded(out);
+  const std::vector<std::int32_t> rows(ids.begin(), ids.end());  // positions with an offset do not outlive the call
   finish({.in = {},
           .saved = {},
-          .replay = [this, &table, ids] { return std::pair(inner_.embed(table, ids), Tensor()); },
-          .backward = [this, p, ids](const Tensor& dy) { gradients_.embed_backward(dy, ids, p->gradient); }},
+          .replay = [this, &table, rows] { return std::pair(inner_.embed(table, rows), Tensor()); },
+          .backward = [this, p, rows](const Tensor& dy) { gradients_.embed_backward(dy, rows, p->gradient); }},
          {}, out);
   return out;
 }

@@ -72,7 +72,7 @@ std::vector<fs::path> llama_folders(bool with_gguf) {
   for (const auto& at : fs::directory_iterator(shared_data() / "tiny_models")) {
     const auto source = ModelSource::open(at.path());
     if (!source || !find_architecture(*source) || !(*find_architecture(*source))->config_from_hf(*source)) continue;
-    if ((*find_architecture(*source))->id != "llama") continue;
+    if ((*find_architecture(*source))->id != "llama" || at.path().filename() == "llama_rope_dynamic") continue;
     if (!with_gguf || fs::exists(at.path() / "model.f32.gguf")) folders.push_back(at.path());
   }
   return folders;
@@ -97,6 +97,14 @@ TEST_F(Convert, GivesLlamaCppsTensorsByteForByte) {
     }
     EXPECT_EQ(made->tensors().size(), expected->tensors().size());
   }
+}
+
+TEST_F(Convert, ARopeScalingWithoutAPlaceInTheFormatIsRefused) {
+  VB_NEED_SHARED("tiny_models/llama_rope_dynamic");
+  const auto refused = convert(shared_data() / "tiny_models/llama_rope_dynamic", work_ / "m.gguf");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("'dynamic'"), std::string::npos) << describe(refused.error());
+  EXPECT_FALSE(fs::exists(work_ / "m.gguf"));
 }
 
 TEST_F(Convert, WritesTheKeysThatLlamaCppsConverterWrites) {

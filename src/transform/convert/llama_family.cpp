@@ -24,16 +24,36 @@ std::string rope_type(const Json& rope) {
   return "default";
 }
 
-Result<void> add_rope_scaling(const ModelSource& source, std::vector<GgufKey>& keys) {
-  const Json rope = rope_object(source.config);
-  if (rope_type(rope) != "linear") return ok();  // llama3 is written as factors, any other was refused by the reader
-  VB_TRY(const double factor, rope.get_double("factor"));
-  keys.push_back(GgufKey::text("llama.rope.scaling.type", "linear"));
-  keys.push_back(GgufKey::f32("llama.rope.scaling.factor", factor));
+/// Names: llama.cpp's converter. What it cannot express is refused.
+Result<void> add_yarn(const Json& rope, const ModelConfig& c, double factor, std::vector<GgufKey>& keys) {
+  for (const char* key : {"mscale", "mscale_all_dim", "truncate"})
+    if (const Json* value = rope.find(key); value && !value->is_null() && *value != Json(true))
+      return unsupported("'{}' of a yarn rope scaling has no place in a GGUF of the llama architecture", key);
+  const Json* original = rope.find("original_max_position_embeddings");
+  keys.push_back(GgufKey::u32("llama.rope.scaling.original_context_length",
+                              original && original->is_integer() ? original->as_int() : c.context_length));
+  for (const char* beta : {"beta_fast", "beta_slow"})
+    if (const Json* value = rope.find(beta); value && value->is_number())
+      keys.push_back(GgufKey::f32(format("llama.rope.scaling.yarn_{}", beta), value->as_double()));
+  const double attention = c.decoder.ropes.front().table.attention_factor / yarn_mscale(factor);
+  if (attention != 1.0) keys.push_back(GgufKey::f32("llama.rope.scaling.attn_factor", attention));
   return ok();
 }
 
+Result<void> add_rope_scaling(const ModelSource& source, const ModelConfig& c, std::vector<GgufKey>& keys) {
+  const Json rope = rope_object(source.config);
+  const std::string type = rope_type(rope);
+  if (type == "default" || type == "llama3") return ok();  // llama3 is written as factors
+  if (type != "linear" && type != "yarn")
+    return unsupported("rope type '{}' has no place in a GGUF of the llama architecture; known: linear, llama3, yarn", type);
+  VB_TRY(const double factor, rope.get_double("factor"));
+  keys.push_back(GgufKey::text("llama.rope.scaling.type", type));
+  keys.push_back(GgufKey::f32("llama.rope.scaling.factor", factor));
+  return type == "yarn" ? add_yarn(rope, c, factor, keys) : ok();
+}
+
 Result<std::vector<GgufKey>> gguf_keys(const ModelSource& source, const ModelConfig& c) {
+  if (c.activation != Activation::silu) return unsupported("a GGUF of the llama architecture always gates with SiLU");
   std::vector<GgufKey> keys{
       GgufKey::u32("llama.block_count", c.layers),
       GgufKey::u32("llama.context_length", c.context_length),
@@ -48,7 +68,7 @@ Result<std::vector<GgufKey>> gguf_keys(const ModelSource& source, const ModelCon
       GgufKey::u32("llama.vocab_size", c.vocab_size),
       GgufKey::u32("llama.rope.dimension_count", c.head_dim),
   };
-  VB_CHECK(add_rope_scaling(source, keys));
+  VB_CHECK(add_rope_scaling(source, c, keys));
   return keys;
 }
 
@@ -104,6 +124,19 @@ Result<Json> rope_scaling_of(const ModelSource& source, const ModelConfig& c) {
   VB_TRY(const double factor, keys.positive_or("rope.scaling.factor", legacy_factor));
   VB_TRY(const std::string type, keys.text_or("rope.scaling.type", factor == 1.0 ? "none" : "linear"));
   const bool linear = type == "linear" && factor != 1.0;
+  if (type == "yarn") {
+    VB_TRY(const std::int64_t original, keys.count_or("rope.scaling.original_context_length", c.context_length));
+    Json rope = Json::object({{"rope_type", "yarn"}, {"type", "yarn"}, {"factor", factor},
+                              {"original_max_position_embeddings", original}});
+    for (const char* beta : {"beta_fast", "beta_slow"})
+      if (keys.find(format("rope.scaling.yarn_{}", beta))) {
+        VB_TRY(const double value, keys.positive(format("rope.scaling.yarn_{}", beta)));
+        rope[beta] = value;
+      }
+    const double attention = c.decoder.ropes.front().table.attention_factor;
+    if (attention != yarn_mscale(factor)) rope["attention_factor"] = attention;
+    return rope;
+  }
   if (source.file->find("rope_freqs.weight")) {
     if (linear) return unsupported("linear scaling and 'rope_freqs.weight' together have no place in a config.json");
     return recover_llama3(c);
