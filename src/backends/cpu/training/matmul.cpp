@@ -31,11 +31,12 @@ struct Tiling {
   }
 };
 
-/// Tiles as large as leaves eight of them, so that two to eight threads share the work evenly.
-Tiling tiling_of(std::int64_t m, std::int64_t n, std::int64_t k) {
-  // A tall tile packs B less often, which is what counts where B is long.
-  const std::int64_t least_rows = k > 4096 ? 256 : 64, eighth = ((m + 7) / 8 + 15) / 16 * 16;
-  Tiling tile{m, n, std::min(m, std::clamp<std::int64_t>(eighth, least_rows, 256)), std::min<std::int64_t>(n, 768)};
+/// Tiles as large as leaves eight of them or a multiple, so that two to eight threads share the work evenly.
+/// `a_transposed`: oneDNN then packs both operands of each tile, and a tall one packs B less often.
+Tiling tiling_of(std::int64_t m, std::int64_t n, std::int64_t k, bool a_transposed) {
+  const std::int64_t least_rows = k > 4096 ? 256 : 64, most_rows = a_transposed ? 2048 : 256;
+  const std::int64_t parts = (m + 8 * most_rows - 1) / (8 * most_rows) * 8, part = ((m + parts - 1) / parts + 15) / 16 * 16;
+  Tiling tile{m, n, std::min(m, std::clamp(part, least_rows, most_rows)), std::min<std::int64_t>(n, 768)};
   while (tile.count() < 8 && (tile.rows > least_rows || tile.columns > 96)) {
     if (tile.rows > least_rows && tile.rows * 2 >= tile.columns)
       tile.rows = std::max<std::int64_t>(least_rows, tile.rows / 2);
@@ -164,7 +165,7 @@ Matmul::~Matmul() = default;
 
 Result<void> Matmul::multiply(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
                               const Operand& b, float* c, std::int64_t c_stride, bool accumulate) {
-  return state_->for_each(tiling_of(m, n, k), k, [&](const Tile& tile) {
+  return state_->for_each(tiling_of(m, n, k, a.column_stride != 1), k, [&](const Tile& tile) {
     const Key key{tile.rows,    tile.columns,    k,        a.row_stride,             a.column_stride,
                   b.row_stride, b.column_stride, c_stride, type == MatmulType::bf16, accumulate};
     state_->run(key, row_of(a, tile.row, type), column_of(b, tile.column, type), c + tile.row * c_stride + tile.column);
