@@ -80,7 +80,13 @@ bool CpuGradients::head_in_one_pass(const HeadCall& h, std::int64_t first, std::
   Tensor tokens_memory;
   const Operand tokens =
       ops_.packed(h.w.transposed(), count, vocabulary, width, h.input.plain(first), tokens_memory);
-  if (e.values.empty() || scaled.values.empty() || sums.empty() || targets.empty() || ops_.rehearsing_) return true;
+  if (e.values.empty() || scaled.values.empty() || sums.empty() || targets.empty()) return true;
+  if (ops_.rehearsing_) {  // what the products below take
+    tokens_memory = {};
+    ops_.multiply(count, width, vocabulary, e, e.plain(), h.w.plain(), nullptr, width, false);
+    if (h.dw) ops_.multiply(vocabulary, width, count, e, e.transposed(), scaled.plain(), nullptr, width, false);
+    return true;
+  }
   const auto n = static_cast<std::size_t>(width);
   auto *halves = e.values.as<std::uint16_t>(), *scaled_x = scaled.values.as<std::uint16_t>();
   float *sum = sums.as<float>(), *target_rows = targets.as<float>(), *dx = result.dx.as<float>() + first * width;

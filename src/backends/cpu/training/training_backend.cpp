@@ -200,7 +200,9 @@ Operand CpuTrainingOps::upright(const Operand& a, std::int64_t m, std::int64_t n
   const bool pays = a.column_stride != 1 && m * k <= kMostElements && Matmul::wants_packed(type_, m, n, k, {a.data, k, 1});
   if (!pays) return a;
   memory = make_as(DType::bf16, {m, k});
-  if (memory.empty() || rehearsing_) return a;
+  if (memory.empty()) return a;
+  const Operand copy{.data = memory.data(), .row_stride = k, .column_stride = 1};
+  if (rehearsing_) return copy;
   constexpr std::int64_t kStrip = 32;  // rows of the copy
   const auto* from = static_cast<const std::uint16_t*>(a.data);
   parallel((m + kStrip - 1) / kStrip, kStrip * k, [&](std::size_t begin, std::size_t end) {
@@ -209,7 +211,7 @@ Operand CpuTrainingOps::upright(const Operand& a, std::int64_t m, std::int64_t n
                           static_cast<std::size_t>(last - first), memory.as<std::uint16_t>() + first * k,
                           static_cast<std::size_t>(k));
   });
-  return {.data = memory.data(), .row_stride = k, .column_stride = 1};
+  return copy;
 }
 
 void CpuTrainingOps::multiply(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of, const Operand& given_a,
