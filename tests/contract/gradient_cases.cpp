@@ -113,17 +113,20 @@ void add_embed(Cases& cases) {
   }
 }
 
+GradientCase linear_case(std::string name, std::int64_t rows, std::int64_t n_out, std::int64_t n_in) {
+  return {.name = std::move(name),
+          .x = {{rows, n_in}},
+          .w = {{n_out, n_in}, {n_out}},
+          .forward = [](auto& m, auto& o) { return m.ops.linear(o.x[0], o.w[0], &o.w[1]); },
+          .backward = [](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
+            if (dw[0]) m.gradients.linear_weight_backward(dy, o.x[0], *dw[0]);
+            if (dw[1]) m.gradients.bias_backward(dy, *dw[1]);
+            return {m.gradients.linear_input_backward(dy, o.w[0])};
+          }};
+}
+
 void add_linear(Cases& cases) {
-  for (const std::int64_t rows : kRows)
-    cases.push_back({.name = rows_name("linear", rows),
-                     .x = {{rows, kWidth}},
-                     .w = {{kVocabulary, kWidth}, {kVocabulary}},
-                     .forward = [](auto& m, auto& o) { return m.ops.linear(o.x[0], o.w[0], &o.w[1]); },
-                     .backward = [](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
-                       if (dw[0]) m.gradients.linear_weight_backward(dy, o.x[0], *dw[0]);
-                       if (dw[1]) m.gradients.bias_backward(dy, *dw[1]);
-                       return {m.gradients.linear_input_backward(dy, o.w[0])};
-                     }});
+  for (const std::int64_t rows : kRows) cases.push_back(linear_case(rows_name("linear", rows), rows, kVocabulary, kWidth));
   // A frozen base in a packed type: only the input has a gradient.
   for (const DType dtype : kWeightTypes) {
     const StoredWeight packed = stored(dtype, {19, 96}, normals(19 * 96, 60));
@@ -273,28 +276,32 @@ Tensor as_tensor(const std::vector<double>& values) {
   return tensor;
 }
 
+GradientCase head_case(std::string name, std::int64_t rows, std::int64_t vocabulary, std::int64_t width, double cap) {
+  const std::vector<std::int32_t> targets = spread_ids(rows, vocabulary);
+  return {.name = std::move(name),
+          .x = {{rows, width}},
+          .w = {{vocabulary, width}},
+          .forward =
+              [=](auto& m, auto& o) {
+                return as_tensor(m.gradients.head(o.x[0], o.w[0], cap, targets, {}, nullptr).logprobs);
+              },
+          .backward = [=](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
+            const std::vector<double> coefficients = to_f64(dy);
+            const auto result = m.gradients.head(o.x[0], o.w[0], cap, targets, coefficients, dw[0]);
+            // No rows are no coefficients, and those ask for the forward alone.
+            return {rows == 0 ? o.x[0] : result.dx};
+          }};
+}
+
 void add_head(Cases& cases) {
   // The last is of several tiles in both directions.
   std::vector<std::pair<std::int64_t, std::int64_t>> sizes{{140, 1301}};
   for (const std::int64_t rows : kRows) sizes.insert(sizes.end() - 1, {rows, kVocabulary});
   for (const double cap : {0.0, 3.0})
     for (const auto& [rows, vocabulary] : sizes) {
-      const std::vector<std::int32_t> targets = spread_ids(rows, vocabulary);
       const std::string suffix = rows_name(cap == 0.0 ? "" : "Softcap", rows);
       const std::vector<Shape> x{{rows, kWidth}}, w{{vocabulary, kWidth}};
-      cases.push_back({.name = "head" + suffix,
-                       .x = x,
-                       .w = w,
-                       .forward =
-                           [=](auto& m, auto& o) {
-                             return as_tensor(m.gradients.head(o.x[0], o.w[0], cap, targets, {}, nullptr).logprobs);
-                           },
-                       .backward = [=](auto& m, auto& o, auto&, auto& dy, const Targets& dw) -> Tensors {
-                         const std::vector<double> coefficients = to_f64(dy);
-                         const auto result = m.gradients.head(o.x[0], o.w[0], cap, targets, coefficients, dw[0]);
-                         // No rows are no coefficients, and those ask for the forward alone.
-                         return {rows == 0 ? o.x[0] : result.dx};
-                       }});
+      cases.push_back(head_case("head" + suffix, rows, vocabulary, kWidth, cap));
       cases.push_back({.name = "lmHead" + suffix,
                        .x = x,
                        .w = w,
@@ -358,6 +365,11 @@ std::vector<GradientCase> all_gradient_cases() {
   add_head(cases);
   add_primitives(cases);
   return cases;
+}
+
+std::vector<GradientCase> large_gradient_cases() {
+  return {linear_case("linearToMany", 301, 811, 71), linear_case("linearFromMany", 301, 291, 811),
+          head_case("headOfMany", 301, 811, 71, 0.0), head_case("headOfManySoftcap", 301, 811, 71, 3.0)};
 }
 
 }  // namespace vauban::test

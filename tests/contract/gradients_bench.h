@@ -68,6 +68,9 @@ struct GradientCase {
   double kink_at = 0.0;
 };
 std::vector<GradientCase> all_gradient_cases();
+/// Products large enough that a backend may rearrange their operands, in sizes that are whole in no block of it. Too many
+/// numbers for finite differences.
+std::vector<GradientCase> large_gradient_cases();
 /// The case of that name; the test fails when there is none.
 GradientCase gradient_case(const std::string& name);
 inline void PrintTo(const GradientCase& c, std::ostream* out) { *out << c.name; }

@@ -54,11 +54,15 @@ class GradientContract : public testing::TestWithParam<std::tuple<Trainer, Gradi
   const Trainer& trainer() const { return std::get<0>(GetParam()); }
   const GradientCase& one() const { return std::get<1>(GetParam()); }
 };
+std::string contract_name(const testing::TestParamInfo<std::tuple<Trainer, GradientCase>>& param) {
+  return std::get<0>(param.param).name + "_" + alphanumeric(std::get<1>(param.param).name);
+}
 INSTANTIATE_TEST_SUITE_P(Trainers, GradientContract,
                          testing::Combine(testing::ValuesIn(all_trainers()), testing::ValuesIn(all_gradient_cases())),
-                         [](const auto& param) {
-                           return std::get<0>(param.param).name + "_" + alphanumeric(std::get<1>(param.param).name);
-                         });
+                         contract_name);
+INSTANTIATE_TEST_SUITE_P(LargeProducts, GradientContract,
+                         testing::Combine(testing::ValuesIn(all_trainers()), testing::ValuesIn(large_gradient_cases())),
+                         contract_name);
 
 TEST_P(GradientContract, MatchesTheReference) {
   TrainingBench spec(reference_trainer()), own(trainer(), 2);

@@ -77,7 +77,16 @@ bool CpuGradients::head_in_one_pass(const HeadCall& h, std::int64_t first, std::
   const Rounded e{.type = ops_.type_, .values = ops_.make_as(DType::bf16, {count, vocabulary}), .width = vocabulary};
   const Rounded scaled{.type = ops_.type_, .values = ops_.make_as(DType::bf16, {count, width}), .width = width};
   const Tensor sums = ops_.make({count, pieces}), targets = ops_.make({count, width});
-  if (e.values.empty() || scaled.values.empty() || sums.empty() || targets.empty() || ops_.rehearsing_) return true;
+  Tensor tokens_memory;
+  const Operand tokens =
+      ops_.packed(h.w.transposed(), count, vocabulary, width, h.input.plain(first), tokens_memory);
+  if (e.values.empty() || scaled.values.empty() || sums.empty() || targets.empty()) return true;
+  if (ops_.rehearsing_) {  // what the products below take
+    tokens_memory = {};
+    ops_.dense_product(count, width, vocabulary, e, e.plain(), h.w.plain(), nullptr, width, false);
+    if (h.dw) ops_.dense_product(vocabulary, width, count, e, e.transposed(), scaled.plain(), nullptr, width, false);
+    return true;
+  }
   const auto n = static_cast<std::size_t>(width);
   auto *halves = e.values.as<std::uint16_t>(), *scaled_x = scaled.values.as<std::uint16_t>();
   float *sum = sums.as<float>(), *target_rows = targets.as<float>(), *dx = result.dx.as<float>() + first * width;
@@ -96,7 +105,7 @@ bool CpuGradients::head_in_one_pass(const HeadCall& h, std::int64_t first, std::
     }
   });
   const bool good = ops_.accept(ops_.matmul_.for_tiles(
-      ops_.type_, count, vocabulary, width, h.input.plain(first), h.w.transposed(), [&](const Tile& tile, float* values) {
+      ops_.type_, count, vocabulary, width, h.input.plain(first), tokens, [&](const Tile& tile, float* values) {
         for (std::int64_t row = tile.row; row < tile.row + tile.rows; ++row) {
           float* l = values + (row - tile.row) * tile.columns;
           const std::int64_t target = static_cast<std::int64_t>(h.target(first + row)) - tile.column;
@@ -107,6 +116,7 @@ bool CpuGradients::head_in_one_pass(const HeadCall& h, std::int64_t first, std::
         }
       }));
   if (!good) return true;
+  tokens_memory = {};
 
   std::vector<double> others(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "backends/cpu/training/training_kernels.h"
+
 namespace vauban::cpu {
 namespace {
 
@@ -31,11 +33,12 @@ struct Tiling {
   }
 };
 
-/// Tiles as large as leaves eight of them, so that two to eight threads share the work evenly.
-Tiling tiling_of(std::int64_t m, std::int64_t n, std::int64_t k) {
-  // A tall tile packs B less often, which is what counts where B is long.
-  const std::int64_t least_rows = k > 4096 ? 256 : 64, eighth = ((m + 7) / 8 + 15) / 16 * 16;
-  Tiling tile{m, n, std::min(m, std::clamp<std::int64_t>(eighth, least_rows, 256)), std::min<std::int64_t>(n, 768)};
+/// Tiles as large as leaves eight of them or a multiple, so that two to eight threads share the work evenly.
+/// `a_transposed`: oneDNN then packs both operands of each tile, and a tall one packs B less often.
+Tiling tiling_of(std::int64_t m, std::int64_t n, std::int64_t k, bool a_transposed) {
+  const std::int64_t least_rows = k > 4096 ? 256 : 64, most_rows = a_transposed ? 2048 : 256;
+  const std::int64_t parts = (m + 8 * most_rows - 1) / (8 * most_rows) * 8, part = ((m + parts - 1) / parts + 15) / 16 * 16;
+  Tiling tile{m, n, std::min(m, std::clamp(part, least_rows, most_rows)), std::min<std::int64_t>(n, 768)};
   while (tile.count() < 8 && (tile.rows > least_rows || tile.columns > 96)) {
     if (tile.rows > least_rows && tile.rows * 2 >= tile.columns)
       tile.rows = std::max<std::int64_t>(least_rows, tile.rows / 2);
@@ -47,6 +50,13 @@ Tiling tiling_of(std::int64_t m, std::int64_t n, std::int64_t k) {
   return tile;
 }
 
+/// With a packed right operand small tiles cost no more than large ones, and their columns are whole blocks.
+Tiling tiling_of_packed(std::int64_t m, std::int64_t n) {
+  constexpr std::int64_t kMostRows = 256, kMostColumns = 768;
+  const std::int64_t parts = (m + 8 * kMostRows - 1) / (8 * kMostRows) * 8;
+  return {m, n, (m + parts - 1) / parts, std::min(n, kMostColumns)};
+}
+
 /// What a compiled product depends on.
 using Key = std::array<std::int64_t, 10>;
 
@@ -56,11 +66,13 @@ struct Product {
 };
 
 Product compile(const dnnl::engine& engine, const Key& key) {
+  // b_rows 0: packed
   const auto [m, n, k, a_rows, a_columns, b_rows, b_columns, c_stride, bf16, accumulate] = key;
   const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
   Product p;
   p.a = memory::desc({m, k}, type, {a_rows, a_columns});
-  p.b = memory::desc({k, n}, type, {b_rows, b_columns});
+  p.b = b_rows == 0 ? memory::desc({k, n}, type, memory::format_tag::BA16a64b2a)
+                    : memory::desc({k, n}, type, {b_rows, b_columns});
   p.c = memory::desc({m, n}, memory::data_type::f32, {c_stride, 1});
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -84,9 +96,15 @@ std::size_t size_of(MatmulType type) { return type == MatmulType::bf16 ? 2 : 4; 
 const std::byte* row_of(const Operand& x, std::int64_t row, MatmulType type) {
   return static_cast<const std::byte*>(x.data) + row * x.row_stride * static_cast<std::int64_t>(size_of(type));
 }
-const std::byte* column_of(const Operand& x, std::int64_t column, MatmulType type) {
+/// `k`: rows of x. A packed operand's columns begin at whole blocks.
+const std::byte* column_of(const Operand& x, std::int64_t column, std::int64_t k, MatmulType type) {
+  constexpr auto kRows = static_cast<std::int64_t>(kPackRows);
+  if (x.packed) return static_cast<const std::byte*>(x.data) + column * ((k + kRows - 1) / kRows * kRows) * 2;
   return static_cast<const std::byte*>(x.data) + column * x.column_stride * static_cast<std::int64_t>(size_of(type));
 }
+
+/// As a Key names it.
+std::int64_t b_rows(const Operand& b) { return b.packed ? 0 : b.row_stride; }
 
 void* aligned(std::vector<std::byte>& room) {
   return room.data() + (64 - reinterpret_cast<std::uintptr_t>(room.data()) % 64) % 64;
@@ -164,10 +182,11 @@ Matmul::~Matmul() = default;
 
 Result<void> Matmul::multiply(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
                               const Operand& b, float* c, std::int64_t c_stride, bool accumulate) {
-  return state_->for_each(tiling_of(m, n, k), k, [&](const Tile& tile) {
+  const Tiling tiling = b.packed ? tiling_of_packed(m, n) : tiling_of(m, n, k, a.column_stride != 1);
+  return state_->for_each(tiling, k, [&](const Tile& tile) {
     const Key key{tile.rows,    tile.columns,    k,        a.row_stride,             a.column_stride,
-                  b.row_stride, b.column_stride, c_stride, type == MatmulType::bf16, accumulate};
-    state_->run(key, row_of(a, tile.row, type), column_of(b, tile.column, type), c + tile.row * c_stride + tile.column);
+                  b_rows(b), b.column_stride, c_stride, type == MatmulType::bf16, accumulate};
+    state_->run(key, row_of(a, tile.row, type), column_of(b, tile.column, k, type), c + tile.row * c_stride + tile.column);
   });
 }
 
@@ -176,13 +195,17 @@ Result<void> Matmul::for_tiles(MatmulType type, std::int64_t m, std::int64_t n, 
   const Tiling tiling{m, n, std::min(m, kTileRows), std::min(n, kTileColumns)};
   return state_->for_each(tiling, k, [&](const Tile& tile) {
     const Key key{tile.rows,    tile.columns,    k,            a.row_stride,             a.column_stride,
-                  b.row_stride, b.column_stride, tile.columns, type == MatmulType::bf16, false};
+                  b_rows(b), b.column_stride, tile.columns, type == MatmulType::bf16, false};
     std::vector<std::byte> room = state_->take_scratch(static_cast<std::size_t>(tiling.rows * tiling.columns) * sizeof(float));
     auto* values = static_cast<float*>(aligned(room));
-    state_->run(key, row_of(a, tile.row, type), column_of(b, tile.column, type), values);
+    state_->run(key, row_of(a, tile.row, type), column_of(b, tile.column, k, type), values);
     use(tile, values);
     state_->give_back(std::move(room));
   });
+}
+
+bool Matmul::wants_packed(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a) {
+  return type == MatmulType::bf16 && a.column_stride == 1 && m >= 256 && n >= 64 && k >= 64;
 }
 
 bool Matmul::has_fast_bf16() {

@@ -18,9 +18,12 @@ namespace vauban::cpu {
 enum class MatmulType { f32, bf16 };
 
 /// X(i, j) = data[i * row_stride + j * column_stride]; one of the strides is 1.
+/// `packed`, only on the right and in bf16: blocks of 64 columns one after the other, each as pack_bf16 writes it; the
+/// strides then mean nothing. oneDNN multiplies from this form; from others it makes it anew for every tile.
 struct Operand {
   const void* data;
   std::int64_t row_stride, column_stride;
+  bool packed = false;
 };
 
 /// Rows [row, row + rows) and columns [column, column + columns) of a product.
@@ -37,6 +40,9 @@ class Matmul {
   /// Errors: internal, with oneDNN's message.
   Result<void> multiply(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
                         const Operand& b, float* c, std::int64_t c_stride, bool accumulate);
+
+  /// Whether a packed right operand is worth its making: several tiles read it.
+  static bool wants_packed(MatmulType type, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a);
 
   /// Tiles of at most this size are what for_tiles hands out.
   static constexpr std::int64_t kTileRows = 256, kTileColumns = 640;

@@ -177,8 +177,47 @@ Rounded CpuTrainingOps::rounded(const Weight& weight) {
   return dense;
 }
 
-void CpuTrainingOps::dense_product(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of,
-                                   const Operand& a, const Operand& b, float* c, std::int64_t c_stride, bool accumulate) {
+Operand CpuTrainingOps::packed(const Operand& b, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a,
+                               Tensor& memory) {
+  if (!Matmul::wants_packed(type_, m, n, k, a)) return b;
+  constexpr auto kColumns = static_cast<std::int64_t>(kPackColumns), kRows = static_cast<std::int64_t>(kPackRows);
+  const std::int64_t blocks = (n + kColumns - 1) / kColumns, size = (k + kRows - 1) / kRows * kRows * kColumns;
+  memory = make_as(DType::bf16, {blocks, size});
+  if (memory.empty() || rehearsing_) return b;
+  const auto* from = static_cast<const std::uint16_t*>(b.data);
+  parallel(blocks, size, [&](std::size_t begin, std::size_t end) {
+    for (auto block = static_cast<std::int64_t>(begin); block < static_cast<std::int64_t>(end); ++block)
+      train_.pack_bf16(from + block * kColumns * b.column_stride, static_cast<std::size_t>(b.row_stride),
+                       static_cast<std::size_t>(b.column_stride), static_cast<std::size_t>(k),
+                       static_cast<std::size_t>(std::min(kColumns, n - block * kColumns)),
+                       memory.as<std::uint16_t>() + block * size);
+  });
+  return {.data = memory.data(), .row_stride = 0, .column_stride = 0, .packed = true};
+}
+
+Operand CpuTrainingOps::upright(const Operand& a, std::int64_t m, std::int64_t n, std::int64_t k, Tensor& memory) {
+  constexpr std::int64_t kMostElements = 8 << 20;  // beyond the caches a turned copy costs more than it saves
+  const bool pays = a.column_stride != 1 && m * k <= kMostElements && Matmul::wants_packed(type_, m, n, k, {a.data, k, 1});
+  if (!pays) return a;
+  memory = make_as(DType::bf16, {m, k});
+  if (memory.empty()) return a;
+  const Operand copy{.data = memory.data(), .row_stride = k, .column_stride = 1};
+  if (rehearsing_) return copy;
+  constexpr std::int64_t kStrip = 32;  // rows of the copy
+  const auto* from = static_cast<const std::uint16_t*>(a.data);
+  parallel((m + kStrip - 1) / kStrip, kStrip * k, [&](std::size_t begin, std::size_t end) {
+    const std::int64_t first = static_cast<std::int64_t>(begin) * kStrip, last = std::min(m, static_cast<std::int64_t>(end) * kStrip);
+    train_.transpose_bf16(from + first, static_cast<std::size_t>(a.column_stride), static_cast<std::size_t>(k),
+                          static_cast<std::size_t>(last - first), memory.as<std::uint16_t>() + first * k,
+                          static_cast<std::size_t>(k));
+  });
+  return copy;
+}
+
+void CpuTrainingOps::dense_product(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of, const Operand& given_a,
+                              const Operand& given_b, float* c, std::int64_t c_stride, bool accumulate) {
+  Tensor a_memory, b_memory;
+  const Operand a = upright(given_a, m, n, k, a_memory), b = packed(given_b, m, n, k, a, b_memory);
   if (m == 0 || n == 0 || rehearsing_) return;
   if (k == 0) {
     for (std::int64_t i = 0; i < m && !accumulate; ++i) std::fill_n(c + i * c_stride, n, 0.0f);

@@ -59,8 +59,13 @@ class CpuTrainingOps final : public CpuOps {
   /// The weight in the products' type. Parameters and dense weights are kept; blocks are decoded for the call.
   Rounded rounded(const Weight& weight);
   Rounded decode(const Weight& weight);
+  /// The right operand (k, n) of a product as its tiles read it fastest: packed where that pays, and then `memory` holds
+  /// it; else as it is.
+  Operand packed(const Operand& b, std::int64_t m, std::int64_t n, std::int64_t k, const Operand& a, Tensor& memory);
+  /// The same for a left operand (m, k) that is stored transposed.
+  Operand upright(const Operand& a, std::int64_t m, std::int64_t n, std::int64_t k, Tensor& memory);
   void dense_product(std::int64_t m, std::int64_t n, std::int64_t k, const Rounded& type_of, const Operand& a,
-                     const Operand& b, float* c, std::int64_t c_stride, bool accumulate);
+                const Operand& b, float* c, std::int64_t c_stride, bool accumulate);
 
   TrainingNumerics numerics_;
   MatmulType type_;

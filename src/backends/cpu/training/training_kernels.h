@@ -14,6 +14,9 @@ struct Strided {
   std::ptrdiff_t row_stride, column_stride;
 };
 
+/// Columns and rows of a block of a packed right operand (matmul.h).
+inline constexpr std::size_t kPackColumns = 64, kPackRows = 32;
+
 struct TrainingKernels {
   /// c[i][j] (+)= sum_k A(i, k) b[k][j], k ascending, for i < m, j < n; b and c are row-major.
   void (*small_matmul)(const Strided& a, const float* b, std::size_t b_stride, float* c, std::size_t c_stride,
@@ -21,6 +24,13 @@ struct TrainingKernels {
   /// out (columns, rows) = in (rows, columns) transposed.
   void (*transpose)(const float* in, std::size_t in_stride, std::size_t rows, std::size_t columns, float* out,
                     std::size_t out_stride);
+  /// The n <= kPackColumns columns of B(i, j) = in[i * row_stride + j * column_stride], i < k, as one packed column block:
+  /// pairs of rows, [(k + 1) / 2][kPackColumns][2], with zeros up to whole kPackRows rows. One of the strides is 1.
+  void (*pack_bf16)(const std::uint16_t* in, std::size_t row_stride, std::size_t column_stride, std::size_t k,
+                    std::size_t n, std::uint16_t* out);
+  /// transpose() of halves.
+  void (*transpose_bf16)(const std::uint16_t* in, std::size_t in_stride, std::size_t rows, std::size_t columns,
+                         std::uint16_t* out, std::size_t out_stride);
   /// Rounds to nearest even; NaN stays NaN.
   void (*to_bf16)(const float* in, std::uint16_t* out, std::size_t n);
   /// log sum exp of x.

@@ -90,6 +90,14 @@ VB_INLINE void swap_blocks(f32x16 (&rows)[kLanes]) {
   }
 }
 
+/// block[i] lane j <-> block[j] lane i
+VB_INLINE void transpose_block(f32x16 (&block)[kLanes]) {
+  swap_blocks<0>(block);
+  swap_blocks<1>(block);
+  swap_blocks<2>(block);
+  swap_blocks<3>(block);
+}
+
 void transpose(const float* in, std::size_t in_stride, std::size_t rows, std::size_t columns, float* out,
                std::size_t out_stride) {
   const std::size_t whole_rows = rows / kLanes * kLanes, whole_columns = columns / kLanes * kLanes;
@@ -97,11 +105,59 @@ void transpose(const float* in, std::size_t in_stride, std::size_t rows, std::si
     for (std::size_t c = 0; c < whole_columns; c += kLanes) {
       f32x16 block[kLanes];
       for (std::size_t i = 0; i < kLanes; ++i) block[i] = load(in + (r + i) * in_stride + c);
-      swap_blocks<0>(block);
-      swap_blocks<1>(block);
-      swap_blocks<2>(block);
-      swap_blocks<3>(block);
+      transpose_block(block);
       for (std::size_t i = 0; i < kLanes; ++i) store(out + (c + i) * out_stride + r, block[i]);
+    }
+  for (std::size_t c = 0; c < columns; ++c)
+    for (std::size_t r = c < whole_columns ? whole_rows : 0; r < rows; ++r) out[c * out_stride + r] = in[r * in_stride + c];
+}
+
+// ---- operands in bf16 ----
+
+/// The pairs (row 0, row 1) of sixteen columns, the first in the low half.
+VB_INLINE u32x16 pairs_of_rows(const std::uint16_t* row0, const std::uint16_t* row1) {
+  return __builtin_convertvector(load_as<u16x16>(row0), u32x16) |
+         __builtin_convertvector(load_as<u16x16>(row1), u32x16) << 16;
+}
+
+void pack_bf16(const std::uint16_t* in, std::size_t row_stride, std::size_t column_stride, std::size_t k, std::size_t n,
+               std::uint16_t* out) {
+  const std::size_t padded = (k + kPackRows - 1) / kPackRows * kPackRows;
+  const std::size_t whole_k = k / kPackRows * kPackRows, whole_n = n / kLanes * kLanes;
+  for (std::size_t row = 0; row < padded; row += kPackRows)
+    for (std::size_t column = 0; column < kPackColumns; column += kLanes) {
+      std::uint16_t* to = out + row * kPackColumns + column * 2;
+      if (row >= whole_k || column >= whole_n) {
+        for (std::size_t i = 0; i < kPackRows; ++i)
+          for (std::size_t j = 0; j < kLanes; ++j)
+            to[i / 2 * 2 * kPackColumns + j * 2 + i % 2] =
+                row + i < k && column + j < n ? in[(row + i) * row_stride + (column + j) * column_stride] : std::uint16_t{0};
+      } else if (column_stride == 1) {
+        const std::uint16_t* from = in + row * row_stride + column;
+        for (std::size_t i = 0; i < kPackRows; i += 2, from += 2 * row_stride) {
+          const u32x16 pairs = pairs_of_rows(from, from + row_stride);
+          __builtin_memcpy(to + i * kPackColumns, &pairs, sizeof pairs);
+        }
+      } else {
+        f32x16 block[kLanes];
+        for (std::size_t j = 0; j < kLanes; ++j) block[j] = load_as<f32x16>(in + row + (column + j) * column_stride);
+        transpose_block(block);
+        for (std::size_t i = 0; i < kLanes; ++i) __builtin_memcpy(to + i * 2 * kPackColumns, &block[i], sizeof block[i]);
+      }
+    }
+}
+
+void transpose_bf16(const std::uint16_t* in, std::size_t in_stride, std::size_t rows, std::size_t columns,
+                    std::uint16_t* out, std::size_t out_stride) {
+  const std::size_t whole_rows = rows / kPackRows * kPackRows, whole_columns = columns / kLanes * kLanes;
+  for (std::size_t r = 0; r < whole_rows; r += kPackRows)
+    for (std::size_t c = 0; c < whole_columns; c += kLanes) {
+      f32x16 block[kLanes];
+      const std::uint16_t* from = in + r * in_stride + c;
+      for (std::size_t i = 0; i < kLanes; ++i, from += 2 * in_stride)
+        block[i] = bits_as<f32x16>(pairs_of_rows(from, from + in_stride));
+      transpose_block(block);
+      for (std::size_t i = 0; i < kLanes; ++i) __builtin_memcpy(out + (c + i) * out_stride + r, &block[i], sizeof block[i]);
     }
   for (std::size_t c = 0; c < columns; ++c)
     for (std::size_t r = c < whole_columns ? whole_rows : 0; r < rows; ++r) out[c * out_stride + r] = in[r * in_stride + c];
@@ -448,7 +504,7 @@ void head_backward(float* logits, double log_sum, float coefficient, std::size_t
   bf16[target] = round_bf16(own)[0];
 }
 
-constexpr TrainingKernels kTrainingTable{small_matmul,      transpose,           to_bf16,       log_sum_exp,
+constexpr TrainingKernels kTrainingTable{small_matmul,      transpose,           pack_bf16, transpose_bf16, to_bf16,       log_sum_exp,
                                          exp_minus,         softmax_with_log_sum, softmax_backward, exp_to_bf16, scaled_to_bf16,
                                          dot_product,       accumulate_scaled,
                                          rms_norm_backward, layer_norm_backward, gate_backward, activate_backward,
