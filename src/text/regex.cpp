@@ -123,4 +123,18 @@ std::vector<ByteRange> find_all_literal(std::string_view text, std::string_view 
   return matches;
 }
 
+std::vector<CodePointRange> code_points_with(std::string_view property) {
+  initialise_library();
+  OnigEncoding const utf8 = ONIG_ENCODING_UTF8;
+  OnigUChar* const name = const_cast<OnigUChar*>(bytes_of(property));  // the library only reads it
+  const int type = utf8->property_name_to_ctype(utf8, name, name + property.size());
+  const OnigCodePoint* ranges = nullptr;
+  OnigCodePoint single_bytes = 0;
+  std::vector<CodePointRange> out;
+  if (type < 0 || utf8->get_ctype_code_range(static_cast<OnigCtype>(type), &single_bytes, &ranges) != 0) return out;
+  for (int i = 0; i < ONIGENC_CODE_RANGE_NUM(ranges); ++i)
+    out.push_back({ONIGENC_CODE_RANGE_FROM(ranges, i), ONIGENC_CODE_RANGE_TO(ranges, i)});
+  return out;
+}
+
 }  // namespace vauban

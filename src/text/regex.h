@@ -42,4 +42,12 @@ class Regex {
 /// The same for a literal string. The empty string matches at every character boundary.
 std::vector<ByteRange> find_all_literal(std::string_view text, std::string_view literal);
 
+/// Code points [first, last].
+struct CodePointRange {
+  char32_t first = 0, last = 0;
+};
+
+/// The code points that a regular expression means by \p{name}, in order; empty for a name that Oniguruma does not know.
+std::vector<CodePointRange> code_points_with(std::string_view property);
+
 }  // namespace vauban

@@ -140,18 +140,6 @@ Result<void> Bpe::tokenize(std::string_view piece, std::vector<ModelToken>& out)
 
 namespace {
 
-Result<Vocabulary> read_vocabulary(const Json& section) {
-  VB_TRY(const Json::Object* const entries, fields::object(section, "vocab"));
-  std::vector<std::pair<std::string, std::int64_t>> list;
-  list.reserve(entries->size());
-  for (const auto& [text, id] : *entries) {
-    if (!id.is_integer())
-      return corrupt("vocabulary: '{}' has {} for an id, expected an integer", text, id.type_name());
-    list.emplace_back(text, id.as_int());
-  }
-  return Vocabulary::from_entries(std::move(list));
-}
-
 /// One merge in either way of writing: ["a", "b"] or "a b".
 Result<std::pair<std::string, std::string>> read_merge(const Json& entry, bool as_list, std::size_t rank) {
   if (as_list) {

@@ -30,6 +30,9 @@ class TokenModel {
   virtual bool falls_back_to_bytes() const = 0;
 };
 
+/// The member "vocab" of a model, texts with their ids. Errors: corrupt.
+Result<Vocabulary> read_vocabulary(const Json& section);
+
 /// `section`: the "model" of a tokenizer.json. Errors: corrupt, or unsupported with the name of what is not built.
 Result<std::unique_ptr<TokenModel>> make_model(const Json& section);
 

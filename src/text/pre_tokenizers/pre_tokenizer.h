@@ -32,6 +32,7 @@ Result<std::unique_ptr<PreTokenizer>> make_whitespace_split(const Json& section)
 Result<std::unique_ptr<PreTokenizer>> make_bert_pre_tokenizer(const Json& section);
 Result<std::unique_ptr<PreTokenizer>> make_char_delimiter_split(const Json& section);
 Result<std::unique_ptr<PreTokenizer>> make_fixed_length(const Json& section);
+Result<std::unique_ptr<PreTokenizer>> make_unicode_scripts(const Json& section);
 
 /// The member "behavior", or `fallback` when it is absent and there is one.
 Result<SplitBehavior> read_behavior(const Json& section, std::optional<SplitBehavior> fallback = std::nullopt);

@@ -19,6 +19,7 @@ constexpr std::array kPreTokenizers = {
     ComponentEntry<PreTokenizer>{"BertPreTokenizer", make_bert_pre_tokenizer},
     ComponentEntry<PreTokenizer>{"CharDelimiterSplit", make_char_delimiter_split},
     ComponentEntry<PreTokenizer>{"FixedLength", make_fixed_length},
+    ComponentEntry<PreTokenizer>{"UnicodeScripts", make_unicode_scripts},
 };
 
 struct NamedBehavior {
