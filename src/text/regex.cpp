@@ -4,6 +4,7 @@
 #include <mutex>
 #include <oniguruma.h>
 
+#include "text/known_cuts.h"
 #include "text/unicode.h"
 
 namespace vauban {
@@ -14,7 +15,7 @@ constexpr std::size_t kMaxPatternBytes = 64 * 1024;
 constexpr unsigned long kStepsPerSearch = 1'000'000;
 constexpr unsigned long kStepsPerByte = 64;
 // Entries of the match stack (about 40 bytes each): a greedy run keeps one for each character.
-constexpr unsigned int kMaxStack = 64'000'000;
+constexpr unsigned int kMaxStack = 16'000'000;
 
 const OnigUChar* bytes_of(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }
 
@@ -68,7 +69,7 @@ struct Regex::Program {
 };
 
 Regex::Regex(std::string pattern, std::shared_ptr<const Program> program)
-    : pattern_(std::move(pattern)), program_(std::move(program)) {}
+    : pattern_(std::move(pattern)), program_(std::move(program)), cut_(find_known_cut(pattern_)) {}
 
 Result<Regex> Regex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes)
@@ -89,6 +90,10 @@ Result<Regex> Regex::compile(std::string_view pattern) {
 
 Result<std::vector<ByteRange>> Regex::find_all(std::string_view text) const {
   std::vector<ByteRange> matches;
+  if (cut_) {
+    cut_(text, matches);
+    return matches;
+  }
   const Region region(onig_region_new());
   const Params params = limits_for(text.size());
   const OnigUChar* const begin = bytes_of(text);

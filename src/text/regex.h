@@ -22,7 +22,7 @@ struct ByteRange {
 
 class Regex {
  public:
-  /// Errors: corrupt, with the pattern and Oniguruma's message; unsupported for a pattern over 64 KiB.
+  /// Patterns of known_cuts.h are not run by Oniguruma. Errors: corrupt, with the pattern and Oniguruma's message; unsupported for a pattern over 64 KiB.
   static Result<Regex> compile(std::string_view pattern);
 
   /// All matches from left to right, not overlapping; an empty match right after another match is left out.
@@ -33,10 +33,12 @@ class Regex {
 
  private:
   struct Program;
+  using Cut = void (*)(std::string_view text, std::vector<ByteRange>& matches);
   Regex(std::string pattern, std::shared_ptr<const Program> program);
 
   std::string pattern_;
   std::shared_ptr<const Program> program_;
+  Cut cut_ = nullptr;
 };
 
 /// The same for a literal string. The empty string matches at every character boundary.

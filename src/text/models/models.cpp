@@ -47,6 +47,10 @@ Result<std::unique_ptr<TokenModel>> make_model(const Json& section) {
   return unsupported("tokenizer model '{}' is not built (built: {})", type, known);
 }
 
+Result<void> TokenModel::tokenize_bytes(std::string_view, std::vector<ModelToken>&) const {
+  return unsupported("tokenizer model '{}' does not take bytes", kind());
+}
+
 Result<Vocabulary> read_vocabulary(const Json& section) {
   VB_TRY(const Json::Object* const entries, fields::object(section, "vocab"));
   std::vector<std::pair<std::string, std::int64_t>> list;

@@ -41,6 +41,12 @@ class Sequence final : public PreTokenizer {
     for (const auto& member : members_) VB_CHECK(member->apply(segments));
     return ok();
   }
+  bool ends_in_letters() const override { return !members_.empty() && members_.back()->ends_in_letters(); }
+  Result<void> apply_but_letters(Segments& segments) const override {
+    for (const auto& member : members_)
+      VB_CHECK(member == members_.back() ? member->apply_but_letters(segments) : member->apply(segments));
+    return ok();
+  }
 
  private:
   std::vector<std::unique_ptr<PreTokenizer>> members_;
