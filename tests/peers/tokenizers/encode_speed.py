@@ -18,6 +18,8 @@ def main():
     if who == "tokenizers":
         import tokenizers
         t = tokenizers.Tokenizer.from_file(path)
+        t.no_truncation()  # the published gpt2 file asks for it
+        t.no_padding()
         version = tokenizers.__version__
 
         def encode(document):

@@ -15,7 +15,7 @@ import tiktoken
 import tokenizers
 
 JSON_SETS = ["bl_gpt2", "bl_qwen2", "bl_o200k", "bl_deepseek_v3", "bl_clip", "llama2_legacy", "gemma_like", "uni_t5",
-             "uni_albert", "uni_no_pre", "wp_uncased", "wp_cased", "wl_scripts", "wl_digits_punct", "added_matrix_lower"]
+             "uni_albert", "uni_no_pre", "wp_uncased", "wp_cased", "wl_digits_punct", "added_matrix_lower"]
 MODEL_SETS = ["sp_uni_nmt_nfkc", "sp_bpe_identity_bytes", "sp_uni_identity_noprefix", "sp_uni_suffix_rules"]
 # The patterns of the published encodings; the rank files lie in the shared data.
 TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
