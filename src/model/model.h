@@ -125,7 +125,7 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelSource& sourc
 Result<std::shared_ptr<const ChatTemplate>> load_chat_template(const ModelSource& source);
 /// The text of a special token; "" without one.
 std::string special_text(const Tokenizer* tokenizer, std::optional<std::int32_t> id);
-/// A bare tokenizer file: tokenizer.json, *.model or *.gguf.
+/// A bare tokenizer file: tokenizer.json, *.model, *.tiktoken or *.gguf.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer_file(const std::filesystem::path& path);
 
 /// What a model of this configuration on this backend can honestly show: computed, and proved by the contract tests.

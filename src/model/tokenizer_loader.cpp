@@ -13,9 +13,11 @@ TokenizerResult from_tokenizer_json(const std::filesystem::path& path, const Tok
   return tokenizer;
 }
 
-TokenizerResult from_sentencepiece(const std::filesystem::path& path, const TokenizerHints& hints) {
+/// A SentencePiece model, or the ranks of tiktoken, which some publish under the same name.
+TokenizerResult from_model_file(const std::filesystem::path& path, const TokenizerHints& hints) {
   VB_TRY(const std::string bytes, read_file(path, kMaxTokenizerBytes));
-  VB_TRY(auto tokenizer, load_sentencepiece(bytes, hints), "in {}", path.string());
+  VB_TRY(auto tokenizer, is_rank_file(bytes) ? load_tiktoken(bytes, hints) : load_sentencepiece(bytes, hints), "in {}",
+         path.string());
   return tokenizer;
 }
 
@@ -53,7 +55,7 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelSource& sourc
                              .special_tokens_map = source.special_tokens_map,
                              .generation_config = source.generation_config};
   if (source.tokenizer_json) return from_tokenizer_json(*source.tokenizer_json, hints);
-  if (source.tokenizer_model) return from_sentencepiece(*source.tokenizer_model, hints);
+  if (source.tokenizer_model) return from_model_file(*source.tokenizer_model, hints);
   return std::shared_ptr<const Tokenizer>();
 }
 
@@ -63,10 +65,10 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer_file(const std::filesyst
     VB_TRY(const ModelSource source, ModelSource::open(path));
     return from_gguf(*source.file, path);
   }
-  if (extension != ".json" && extension != ".model")
-    return unsupported("{}: expected a tokenizer.json, a .model or a .gguf file", path.string());
+  if (extension != ".json" && extension != ".model" && extension != ".tiktoken")
+    return unsupported("{}: expected a tokenizer.json, a .model, a .tiktoken or a .gguf file", path.string());
   VB_TRY(const TokenizerHints hints, hints_beside(path));
-  return extension == ".json" ? from_tokenizer_json(path, hints) : from_sentencepiece(path, hints);
+  return extension == ".json" ? from_tokenizer_json(path, hints) : from_model_file(path, hints);
 }
 
 }  // namespace vauban

@@ -76,15 +76,17 @@ std::optional<TokenTrie::Match> TokenTrie::longest_at(std::string_view text, std
 }
 
 Result<AddedTokens> AddedTokens::make(std::vector<AddedToken> tokens, const Vocabulary& vocabulary,
-                                      const Normalizer* normalizer) {
+                                      const Normalizer* normalizer, bool keep_ids) {
   AddedTokens out;
   for (AddedToken& token : tokens) {
     if (token.content.empty() || out.by_content_.contains(token.content)) continue;  // loaders skip these
     const std::int32_t next = std::max(static_cast<std::int32_t>(vocabulary.count()), out.size_);
-    token.id = vocabulary.find(token.content).value_or(next);
+    if (!keep_ids) token.id = vocabulary.find(token.content).value_or(next);
     out.size_ = std::max(out.size_, token.id + 1);
     out.by_content_.emplace(token.content, token.id);
-    out.by_id_.try_emplace(token.id, out.tokens_.size());
+    if (out.by_id_.size() < static_cast<std::size_t>(out.size_)) out.by_id_.resize(static_cast<std::size_t>(out.size_), -1);
+    std::int32_t& index = out.by_id_[static_cast<std::size_t>(token.id)];
+    if (index < 0) index = static_cast<std::int32_t>(out.tokens_.size());  // of contents that share an id, the first
     if (token.special) out.specials_.insert(token.content);
     AlignedText content(token.content, 0);
     if (token.normalized && normalizer) VB_CHECK(normalizer->apply(content), "in added token '{}'", token.content);
@@ -119,8 +121,9 @@ std::vector<Piece> AddedTokens::find(const TokenTrie& trie, std::string_view tex
 }
 
 const AddedToken* AddedTokens::by_id(std::int32_t id) const {
-  const auto entry = by_id_.find(id);
-  return entry == by_id_.end() ? nullptr : &tokens_[entry->second];
+  const auto at = static_cast<std::size_t>(id);
+  if (id < 0 || at >= by_id_.size() || by_id_[at] < 0) return nullptr;
+  return &tokens_[static_cast<std::size_t>(by_id_[at])];
 }
 
 std::optional<std::int32_t> AddedTokens::find(std::string_view content) const {

@@ -69,8 +69,9 @@ class AddedTokens {
  public:
   /// Ids are those that the reference gives, which does not go by the file's: a content that the vocabulary has keeps
   /// its id, the others take the next free ones in order. Errors: what `normalizer` (may be null) reports.
+  /// `keep_ids`: the tokens' own ids count instead.
   static Result<AddedTokens> make(std::vector<AddedToken> tokens, const Vocabulary& vocabulary,
-                                  const Normalizer* normalizer);
+                                  const Normalizer* normalizer, bool keep_ids = false);
 
   /// Cuts `text` into pieces; those with a token are decided. `specials`: whether special tokens are looked for.
   std::vector<Piece> find_raw(std::string_view text, bool specials) const { return find(raw_, text, specials); }
@@ -89,7 +90,7 @@ class AddedTokens {
   std::vector<Piece> find(const TokenTrie& trie, std::string_view text, bool specials) const;
 
   std::vector<AddedToken> tokens_;
-  std::unordered_map<std::int32_t, std::size_t> by_id_;
+  std::vector<std::int32_t> by_id_;  ///< id -> index in tokens_, or -1
   std::unordered_map<std::string, std::int32_t> by_content_;
   std::unordered_set<std::string> specials_;
   TokenTrie raw_, normalized_;

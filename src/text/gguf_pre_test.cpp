@@ -6,6 +6,7 @@
 
 #include "support/rank_file.h"
 #include "text/expected_rows_test.h"
+#include "text/pre_tokenizers/pre_tokenizer.h"
 
 namespace vauban::test {
 namespace {
@@ -46,6 +47,47 @@ TEST(GgufPre, Qwen2GivesTheIdsOfLlamaCpp) {
   const auto tokenizer = load_gguf_vocab(gguf_keys_of_ranks("tokenizers/qwen/qwen.tiktoken", "qwen2"));
   VB_ASSERT_OK(tokenizer);
   check_ggml_rows(**tokenizer, "tokenizers/ggml-vocab/ggml-vocab-qwen2.gguf");
+}
+
+Segments cut(const PreTokenizer& pre_tokenizer, const std::string& text) {
+  Segments segments{AlignedText(text, 0), {}};
+  if (!text.empty()) segments.pieces.push_back({0, text.size()});
+  VB_EXPECT_OK(pre_tokenizer.apply(segments));
+  return segments;
+}
+
+/// The cuts of a tokenizer.json are those of the reference library (components_test.cpp).
+void check_cuts(const char* set, const char* pre) {
+  const auto document = Json::parse(read_text(shared_data() / "tokenizers/trained" / set / "tokenizer.json"));
+  VB_ASSERT_OK(document);
+  const auto want = make_pre_tokenizer(*document->find("pre_tokenizer"));
+  const auto type = find_gguf_pre(pre);
+  VB_ASSERT_OK(want);
+  VB_ASSERT_OK(type);
+  const auto got = make_pattern_pre_tokenizer((*type)->patterns);
+  VB_ASSERT_OK(got);
+  const auto pool = Json::parse(read_text(shared_data() / "tokenizers/trained/components/pool.json"));
+  VB_ASSERT_OK(pool);
+  for (const Json& text : pool->items()) {
+    const Segments a = cut(**want, text.as_string()), b = cut(**got, text.as_string());
+    ASSERT_EQ(a.pieces.size(), b.pieces.size()) << pre << " on '" << text.as_string() << "'";
+    for (std::size_t i = 0; i < a.pieces.size(); ++i) EXPECT_EQ(a.view(a.pieces[i]), b.view(b.pieces[i])) << pre;
+  }
+}
+
+TEST(GgufPre, CutsAsTheTokenizersThatTheNamesStandFor) {
+  VB_NEED_SHARED("tokenizers/trained/components/pool.json");
+  check_cuts("bl_o200k", "gpt-4o");
+  check_cuts("bl_deepseek_v3", "deepseek-v3");
+  check_cuts("bl_bloom", "bloom");
+  check_cuts("bl_qwen2", "qwen2");
+}
+
+TEST(GgufPre, HasAPatternThatCompilesForEveryType) {
+  for (const GgufPreType& type : all_gguf_pre_types()) {
+    ASSERT_FALSE(type.patterns.empty()) << type.name;
+    VB_EXPECT_OK(make_pattern_pre_tokenizer(type.patterns));
+  }
 }
 
 TEST(GgufPre, NamesTheKnownTypesWhenItRefusesOne) {

@@ -8,7 +8,6 @@
 #include "text/fields.h"
 #include "text/gguf_pre.h"
 #include "text/models/bpe.h"
-#include "text/pattern.h"
 #include "text/pipeline_tokenizer.h"
 #include "text/sentencepiece/piece_tokenizer.h"
 
@@ -113,33 +112,6 @@ Result<std::shared_ptr<const Tokenizer>> load_llama(const Json& metadata) {
   return PieceTokenizer::make(std::move(model), {PieceType::control, PieceType::user_defined}, std::move(specials), {});
 }
 
-/// Cuts with the patterns of a pre type, then writes bytes as letters.
-class GgufPreTokenizer final : public PreTokenizer {
- public:
-  static Result<std::unique_ptr<PreTokenizer>> make(const GgufPreType& type) {
-    auto out = std::make_unique<GgufPreTokenizer>();
-    for (const std::string_view pattern : type.patterns) {
-      VB_TRY(Regex regex, Regex::compile(pattern));
-      out->regexes_.push_back(std::move(regex));
-    }
-    return std::unique_ptr<PreTokenizer>(std::move(out));
-  }
-
-  Result<void> apply(Segments& segments) const override {
-    for (const Regex& regex : regexes_)
-      VB_CHECK(
-          split_pieces(segments, SplitBehavior::isolated, [&](std::string_view text) -> Result<std::vector<SplitPart>> {
-            VB_TRY(const auto matches, regex.find_all(text));
-            return parts_of(matches, text.size());
-          }));
-    rewrite_pieces(segments, write_byte_letters);
-    return ok();
-  }
-
- private:
-  std::vector<Regex> regexes_;
-};
-
 Result<std::vector<std::pair<std::string, std::string>>> read_merges(const Json& metadata) {
   VB_TRY(const Json::Array* const list, fields::array(metadata, key_of("merges")));
   std::vector<std::pair<std::string, std::string>> merges;
@@ -190,7 +162,7 @@ Result<std::shared_ptr<const Tokenizer>> load_gpt2(const Json& metadata) {
   for (const ScoredPiece& piece : pieces) texts.push_back(piece.text);
 
   Pipeline pipeline;
-  VB_TRY(pipeline.pre_tokenizer, GgufPreTokenizer::make(*type));
+  VB_TRY(pipeline.pre_tokenizer, make_pattern_pre_tokenizer(type->patterns));
   VB_TRY(pipeline.model,
          Bpe::make(Vocabulary::from_list(std::move(texts)), merges, BpeOptions{.ignore_merges = type->ignore_merges}));
   VB_TRY(pipeline.decoder,

@@ -21,6 +21,8 @@ class Pattern {
   Result<std::vector<ByteRange>> find_all(std::string_view text) const;
   /// `text` with every match replaced.
   Result<std::string> replace_all(std::string_view text, std::string_view content) const;
+  /// Null for a literal.
+  const Regex* regex() const { return regex_ ? &*regex_ : nullptr; }
   /// True for a literal of one character: what it matches never depends on what stands beside it.
   bool is_one_character() const;
 

@@ -50,7 +50,8 @@ Result<Segments> PipelineTokenizer::segment(std::string_view text, bool specials
     for (const Piece& piece : pipeline_.added.find_normalized(part.view(), specials))
       out.pieces.push_back({base + piece.begin, base + piece.end, piece.token});
   }
-  if (pipeline_.pre_tokenizer) VB_CHECK(pipeline_.pre_tokenizer->apply(out));
+  if (pipeline_.pre_tokenizer)
+    VB_CHECK(in_bytes_ ? pipeline_.pre_tokenizer->apply_but_letters(out) : pipeline_.pre_tokenizer->apply(out));
   return out;
 }
 
@@ -58,14 +59,15 @@ Result<void> PipelineTokenizer::tokenize(const Segments& segments, Encoding& out
   std::vector<ModelToken> tokens;
   for (const Piece& piece : segments.pieces) {
     tokens.clear();
+    const std::string_view view = segments.view(piece);
     if (piece.token >= 0)
       tokens.push_back({piece.token, 0, piece.end - piece.begin});
     else
-      VB_CHECK(pipeline_.model->tokenize(segments.view(piece), tokens));
+      VB_CHECK(in_bytes_ ? pipeline_.model->tokenize_bytes(view, tokens) : pipeline_.model->tokenize(view, tokens));
     for (const ModelToken& token : tokens) {
-      const std::string* const text = text_of(token.id);
+      const std::string* const text = piece.token < 0 ? text_of(token.id) : nullptr;
       out.ids.push_back(token.id);
-      out.pieces.push_back(text && piece.token < 0 ? *text : std::string(segments.view(piece)));
+      out.pieces.emplace_back(text ? std::string_view(*text) : view);
       out.offsets.push_back(
           segments.text.span(piece.begin + token.begin, std::min(piece.begin + token.end, piece.end)));
     }
@@ -79,7 +81,7 @@ Result<Encoding> PipelineTokenizer::encode(std::string_view text, const EncodeOp
   Encoding out;
   VB_CHECK(tokenize(segments, out));
   if (pipeline_.post_processor) pipeline_.post_processor->trim(out, text);
-  for (std::size_t i = 0; i < out.ids.size(); ++i)
+  for (std::size_t i = 0; i < out.ids.size() && !pipeline_.added.tokens().empty(); ++i)
     if (const AddedToken* token = pipeline_.added.by_id(out.ids[i])) out.pieces[i] = token->content;
   if (options.add_special) add_around(out, pipeline_.specials);
   return out;

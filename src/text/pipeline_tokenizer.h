@@ -29,7 +29,9 @@ struct Pipeline {
 
 class PipelineTokenizer final : public Tokenizer {
  public:
-  explicit PipelineTokenizer(Pipeline pipeline) : pipeline_(std::move(pipeline)) {}
+  explicit PipelineTokenizer(Pipeline pipeline)
+      : pipeline_(std::move(pipeline)),
+        in_bytes_(pipeline_.model->takes_bytes() && pipeline_.pre_tokenizer && pipeline_.pre_tokenizer->ends_in_letters()) {}
 
   Result<Encoding> encode(std::string_view text, const EncodeOptions& options) const override;
   Result<std::string> decode(std::span<const std::int32_t> ids, bool skip_special) const override;
@@ -52,6 +54,8 @@ class PipelineTokenizer final : public Tokenizer {
   Result<std::string> join(std::vector<std::string> tokens) const;
 
   Pipeline pipeline_;
+  /// Byte-level BPE: pieces go to the model as bytes. Writing them as letters first would give the same, slower.
+  bool in_bytes_;
 };
 
 /// Errors: invalid_input unless `text` is UTF-8 and shorter than 4 GiB.

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <oniguruma.h>
 
+#include "text/known_cuts.h"
 #include "text/unicode.h"
 
 namespace vauban {
@@ -14,7 +15,7 @@ constexpr std::size_t kMaxPatternBytes = 64 * 1024;
 constexpr unsigned long kStepsPerSearch = 1'000'000;
 constexpr unsigned long kStepsPerByte = 64;
 // Entries of the match stack (about 40 bytes each): a greedy run keeps one for each character.
-constexpr unsigned int kMaxStack = 64'000'000;
+constexpr unsigned int kMaxStack = 16'000'000;
 
 const OnigUChar* bytes_of(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }
 
@@ -68,7 +69,7 @@ struct Regex::Program {
 };
 
 Regex::Regex(std::string pattern, std::shared_ptr<const Program> program)
-    : pattern_(std::move(pattern)), program_(std::move(program)) {}
+    : pattern_(std::move(pattern)), program_(std::move(program)), cut_(find_known_cut(pattern_)) {}
 
 Result<Regex> Regex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes)
@@ -89,6 +90,10 @@ Result<Regex> Regex::compile(std::string_view pattern) {
 
 Result<std::vector<ByteRange>> Regex::find_all(std::string_view text) const {
   std::vector<ByteRange> matches;
+  if (cut_) {
+    cut_(text, matches);
+    return matches;
+  }
   const Region region(onig_region_new());
   const Params params = limits_for(text.size());
   const OnigUChar* const begin = bytes_of(text);
@@ -121,6 +126,20 @@ std::vector<ByteRange> find_all_literal(std::string_view text, std::string_view 
   for (std::size_t at = text.find(literal); at != std::string_view::npos; at = text.find(literal, at + literal.size()))
     matches.push_back({at, at + literal.size()});
   return matches;
+}
+
+std::vector<CodePointRange> code_points_with(std::string_view property) {
+  initialise_library();
+  OnigEncoding const utf8 = ONIG_ENCODING_UTF8;
+  OnigUChar* const name = const_cast<OnigUChar*>(bytes_of(property));  // the library only reads it
+  const int type = utf8->property_name_to_ctype(utf8, name, name + property.size());
+  const OnigCodePoint* ranges = nullptr;
+  OnigCodePoint single_bytes = 0;
+  std::vector<CodePointRange> out;
+  if (type < 0 || utf8->get_ctype_code_range(static_cast<OnigCtype>(type), &single_bytes, &ranges) != 0) return out;
+  for (int i = 0; i < ONIGENC_CODE_RANGE_NUM(ranges); ++i)
+    out.push_back({ONIGENC_CODE_RANGE_FROM(ranges, i), ONIGENC_CODE_RANGE_TO(ranges, i)});
+  return out;
 }
 
 }  // namespace vauban

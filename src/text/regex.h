@@ -22,7 +22,7 @@ struct ByteRange {
 
 class Regex {
  public:
-  /// Errors: corrupt, with the pattern and Oniguruma's message; unsupported for a pattern over 64 KiB.
+  /// Patterns of known_cuts.h are not run by Oniguruma. Errors: corrupt, with the pattern and Oniguruma's message; unsupported for a pattern over 64 KiB.
   static Result<Regex> compile(std::string_view pattern);
 
   /// All matches from left to right, not overlapping; an empty match right after another match is left out.
@@ -33,13 +33,23 @@ class Regex {
 
  private:
   struct Program;
+  using Cut = void (*)(std::string_view text, std::vector<ByteRange>& matches);
   Regex(std::string pattern, std::shared_ptr<const Program> program);
 
   std::string pattern_;
   std::shared_ptr<const Program> program_;
+  Cut cut_ = nullptr;
 };
 
 /// The same for a literal string. The empty string matches at every character boundary.
 std::vector<ByteRange> find_all_literal(std::string_view text, std::string_view literal);
+
+/// Code points [first, last].
+struct CodePointRange {
+  char32_t first = 0, last = 0;
+};
+
+/// The code points that a regular expression means by \p{name}, in order; empty for a name that Oniguruma does not know.
+std::vector<CodePointRange> code_points_with(std::string_view property);
 
 }  // namespace vauban

@@ -80,4 +80,25 @@ Result<void> split_pieces(Segments& segments, SplitBehavior behavior, const Find
   return ok();
 }
 
+Result<void> split_at_matches(Segments& segments, const Regex& regex) {
+  std::vector<Piece> pieces;
+  pieces.reserve(segments.pieces.size() + segments.text.size() / 4);
+  for (const Piece& piece : segments.pieces) {
+    if (piece.token >= 0) {
+      pieces.push_back(piece);
+      continue;
+    }
+    VB_TRY(const std::vector<ByteRange> matches, regex.find_all(segments.view(piece)));
+    std::size_t end = piece.begin;
+    for (const ByteRange& match : matches) {
+      if (end < piece.begin + match.begin) pieces.push_back({end, piece.begin + match.begin});
+      if (match.begin < match.end) pieces.push_back({piece.begin + match.begin, piece.begin + match.end});
+      end = piece.begin + match.end;
+    }
+    if (end < piece.end) pieces.push_back({end, piece.end});
+  }
+  segments.pieces = std::move(pieces);
+  return ok();
+}
+
 }  // namespace vauban

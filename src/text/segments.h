@@ -41,6 +41,9 @@ std::vector<ByteRange> apply_behavior(std::span<const SplitPart> parts, SplitBeh
 using FindParts = std::function<Result<std::vector<SplitPart>>(std::string_view)>;
 Result<void> split_pieces(Segments& segments, SplitBehavior behavior, const FindParts& find);
 
+/// Cuts every undecided piece at the beginning and the end of every match.
+Result<void> split_at_matches(Segments& segments, const Regex& regex);
+
 /// Rewrites every undecided piece: `rewrite(segments, piece, out)` appends the new text of `piece` to `out`.
 template <class Rewrite>
 void rewrite_pieces(Segments& segments, const Rewrite& rewrite) {

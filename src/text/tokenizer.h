@@ -1,7 +1,7 @@
 /// Tokenizer: text <-> ids with byte offsets. Exactly one rule for BOS.
 ///
 /// Immutable after loading and safe to share between threads. Loaders: tokenizer_json.cpp (Hugging Face),
-/// sentencepiece.cpp (tokenizer.model), gguf_vocab.cpp (keys of a GGUF). Untrusted input: errors are `corrupt` or
+/// sentencepiece.cpp and tiktoken.cpp (tokenizer.model), gguf_vocab.cpp (keys of a GGUF). Untrusted input: errors are `corrupt` or
 /// `unsupported`, never a crash. The BOS rule and the order of its sources stand in special_tokens.h. `truncation` and
 /// `padding` of a tokenizer.json are requests of a caller, not rules of the vocabulary: encode() gives all tokens.
 #pragma once
@@ -86,6 +86,11 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer_json(std::string_view js
                                                              const TokenizerHints& hints = {});
 Result<std::shared_ptr<const Tokenizer>> load_sentencepiece(std::string_view model_bytes,
                                                             const TokenizerHints& hints = {});
+/// `rank_file`: lines of a token in base64, a space and its rank (tiktoken). Such a file names neither its cuts nor its
+/// special tokens, so only published ones are known, by their SHA-256. Errors: corrupt; unsupported for another vocabulary.
+Result<std::shared_ptr<const Tokenizer>> load_tiktoken(std::string_view rank_file, const TokenizerHints& hints = {});
+/// Whether the bytes of a tokenizer.model are such a file.
+bool is_rank_file(std::string_view bytes);
 /// `metadata`: the keys of a GGUF file (tokenizer.ggml.*).
 Result<std::shared_ptr<const Tokenizer>> load_gguf_vocab(const Json& metadata);
 

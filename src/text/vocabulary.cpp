@@ -27,7 +27,7 @@ Result<Vocabulary> Vocabulary::from_entries(std::vector<std::pair<std::string, s
     if (out.used_[at]) return corrupt("vocabulary: '{}' and '{}' both have id {}", out.texts_[at], text, id);
     out.texts_[at] = std::move(text);
     out.used_[at] = true;
-    out.ids_.try_emplace(out.texts_[at], static_cast<std::int32_t>(id));
+    out.ids_.insert(out.texts_[at], static_cast<std::int32_t>(id));
   }
   return out;
 }
@@ -37,14 +37,12 @@ Vocabulary Vocabulary::from_list(std::vector<std::string> texts) {
   out.texts_ = std::move(texts);
   out.used_.assign(out.texts_.size(), true);
   out.ids_.reserve(out.texts_.size());
-  for (std::size_t i = 0; i < out.texts_.size(); ++i) out.ids_.try_emplace(out.texts_[i], static_cast<std::int32_t>(i));
+  for (std::size_t i = 0; i < out.texts_.size(); ++i) out.ids_.insert(out.texts_[i], static_cast<std::int32_t>(i));
   return out;
 }
 
 std::optional<std::int32_t> Vocabulary::find(std::string_view text) const {
-  const auto entry = ids_.find(text);
-  if (entry == ids_.end()) return std::nullopt;
-  return entry->second;
+  return ids_.find(text);
 }
 
 const std::string* Vocabulary::text(std::int32_t id) const {

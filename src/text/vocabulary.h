@@ -5,11 +5,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "text/text_table.h"
 
 namespace vauban {
 
@@ -36,7 +36,7 @@ class Vocabulary {
  private:
   std::vector<std::string> texts_;  ///< by id; ids_ points into it
   std::vector<bool> used_;
-  std::unordered_map<std::string_view, std::int32_t> ids_;
+  TextTable ids_;
 };
 
 }  // namespace vauban

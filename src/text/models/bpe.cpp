@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::int32_t kMissing = -2;  ///< an unknown character where the file's unknown token does not exist
 
-std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-  return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
-}
-
 Result<std::int32_t> need(const Vocabulary& vocabulary, const std::string& text, std::size_t merge) {
   if (const auto id = vocabulary.find(text)) return *id;
   return corrupt("merge {}: '{}' is not in the vocabulary", merge, text);
@@ -22,7 +18,7 @@ Result<std::int32_t> need(const Vocabulary& vocabulary, const std::string& text,
 
 Result<std::unique_ptr<Bpe>> Bpe::make(Vocabulary vocabulary,
                                        const std::vector<std::pair<std::string, std::string>>& merges,
-                                       BpeOptions options) {
+                                       BpeOptions options, std::span<const std::uint32_t> ranks) {
   auto bpe = std::make_unique<Bpe>();
   bpe->merges_.reserve(merges.size());
   const std::size_t prefix = options.continuing_prefix.size();
@@ -32,7 +28,7 @@ Result<std::unique_ptr<Bpe>> Bpe::make(Vocabulary vocabulary,
     VB_TRY(const std::int32_t b, need(vocabulary, right, rank));
     if (right.size() < prefix) return corrupt("merge {}: '{}' is shorter than the subword prefix", rank, right);
     VB_TRY(const std::int32_t joined, need(vocabulary, left + right.substr(prefix), rank));
-    bpe->merges_[pair_key(a, b)] = {static_cast<std::uint32_t>(rank), joined};
+    bpe->merges_.set(a, b, {ranks.empty() ? static_cast<std::uint32_t>(rank) : ranks[rank], joined});
   }
   if (options.unknown) bpe->unknown_ = vocabulary.find(*options.unknown);
   if (options.byte_fallback)
@@ -40,7 +36,37 @@ Result<std::unique_ptr<Bpe>> Bpe::make(Vocabulary vocabulary,
       bpe->byte_pieces_.push_back(vocabulary.find(piece_of_byte(static_cast<std::uint8_t>(byte))).value_or(-1));
   bpe->vocabulary_ = std::move(vocabulary);
   bpe->options_ = std::move(options);
+  bpe->index_bytes();
   return bpe;
+}
+
+/// Most words of a text are one token, and most texts of a vocabulary merge to their own token. Which ones do is found out
+/// once, so that tokenize_bytes() can look a word up first.
+void Bpe::index_bytes() {
+  if (!options_.continuing_prefix.empty() || !options_.end_suffix.empty()) return;
+  std::vector<std::int32_t> letters;
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto id = vocabulary_.find(letter_of(static_cast<std::uint8_t>(byte)));
+    if (!id) return;
+    letters.push_back(*id);
+  }
+  letters_ = std::move(letters);
+  std::vector<std::int32_t> ids;
+  std::vector<ModelToken> tokens;
+  for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
+    const std::string* const text = vocabulary_.text(id);
+    if (!text || text->empty() || vocabulary_.find(*text) != id) continue;
+    auto bytes = bytes_of_letters(*text);
+    if (!bytes) continue;
+    if (!options_.ignore_merges) {
+      tokens.clear();
+      if (!tokenize_bytes(*bytes, tokens) || tokens.size() != 1 || tokens[0].id != id) continue;
+    }
+    ids.push_back(id);
+    wholes_.push_back(*std::move(bytes));
+  }
+  whole_ids_.reserve(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) whole_ids_.insert(wholes_[i], ids[i]);
 }
 
 /// Turns the characters of one piece into the first symbols.
@@ -126,31 +152,34 @@ Result<void> Bpe::tokenize(std::string_view piece, std::vector<ModelToken>& out)
       if (symbol.id == kMissing)
         return corrupt("'{}' has no tokens, and the unknown token '{}' is not in the vocabulary",
                        piece.substr(symbol.begin, symbol.size), *options_.unknown);
-  merge_symbols(symbols, [&](const Symbol& left, const Symbol& right) -> std::optional<Merge> {
-    const auto merge = merges_.find(pair_key(left.id, right.id));
-    if (merge == merges_.end()) return std::nullopt;
-    return merge->second;
-  });
-  for (std::int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[static_cast<std::size_t>(i)].next) {
-    const Symbol& symbol = symbols[static_cast<std::size_t>(i)];
-    out.push_back({symbol.id, symbol.begin, symbol.begin + symbol.size});
+  merge(symbols, out);
+  return ok();
+}
+
+void Bpe::merge(std::vector<Symbol>& symbols, std::vector<ModelToken>& out) const {
+  merge_symbols(
+      symbols,
+      [&](const Symbol& left, const Symbol& right, bool) -> std::optional<Merge> {
+        const Merge* const merge = merges_.find(left.id, right.id);
+        return merge ? std::optional(*merge) : std::nullopt;
+      },
+      [&](const Symbol& symbol) { out.push_back({symbol.id, symbol.begin, symbol.begin + symbol.size}); });
+}
+
+Result<void> Bpe::tokenize_bytes(std::string_view bytes, std::vector<ModelToken>& out) const {
+  if (const auto whole = whole_ids_.find(bytes)) {
+    out.push_back({*whole, 0, bytes.size()});
+    return ok();
   }
+  std::vector<Symbol> symbols;
+  symbols.reserve(bytes.size());
+  for (std::uint32_t i = 0; i < bytes.size(); ++i)
+    symbols.push_back({i, 1, letters_[static_cast<unsigned char>(bytes[i])]});
+  merge(symbols, out);
   return ok();
 }
 
 namespace {
-
-Result<Vocabulary> read_vocabulary(const Json& section) {
-  VB_TRY(const Json::Object* const entries, fields::object(section, "vocab"));
-  std::vector<std::pair<std::string, std::int64_t>> list;
-  list.reserve(entries->size());
-  for (const auto& [text, id] : *entries) {
-    if (!id.is_integer())
-      return corrupt("vocabulary: '{}' has {} for an id, expected an integer", text, id.type_name());
-    list.emplace_back(text, id.as_int());
-  }
-  return Vocabulary::from_entries(std::move(list));
-}
 
 /// One merge in either way of writing: ["a", "b"] or "a b".
 Result<std::pair<std::string, std::string>> read_merge(const Json& entry, bool as_list, std::size_t rank) {

@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
-#include "text/models/merge.h"
+#include "text/models/pair_table.h"
 #include "text/models/token_model.h"
 
 namespace vauban {
@@ -27,13 +27,15 @@ struct BpeOptions {
 
 class Bpe final : public TokenModel {
  public:
-  /// `merges`: pairs of texts, best first. Errors: corrupt when a merge names no entry. (An unknown token
+  /// `merges`: pairs of texts, best first; where `ranks` is given, merge i has rank ranks[i] instead of i. Errors: corrupt when a merge names no entry. (An unknown token
   /// that is no entry is an error of the first text that needs it: byte-level files often carry one.)
   static Result<std::unique_ptr<Bpe>> make(Vocabulary vocabulary,
                                            const std::vector<std::pair<std::string, std::string>>& merges,
-                                           BpeOptions options);
+                                           BpeOptions options, std::span<const std::uint32_t> ranks = {});
 
   Result<void> tokenize(std::string_view piece, std::vector<ModelToken>& out) const override;
+  bool takes_bytes() const override { return !letters_.empty(); }
+  Result<void> tokenize_bytes(std::string_view bytes, std::vector<ModelToken>& out) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   std::string_view kind() const override { return options_.byte_fallback ? "bpe-bytefallback" : "bpe"; }
   bool falls_back_to_bytes() const override { return options_.byte_fallback; }
@@ -41,11 +43,17 @@ class Bpe final : public TokenModel {
  private:
   class Speller;
 
+  void index_bytes();
+  void merge(std::vector<Symbol>& symbols, std::vector<ModelToken>& out) const;
+
   Vocabulary vocabulary_;
   BpeOptions options_;
   std::optional<std::int32_t> unknown_;
   std::vector<std::int32_t> byte_pieces_;  ///< 256 ids, -1 where the vocabulary has none
-  std::unordered_map<std::uint64_t, Merge> merges_;
+  PairTable merges_;
+  std::vector<std::int32_t> letters_;  ///< ids of the 256 letters; empty when one is missing or characters are dressed
+  std::vector<std::string> wholes_;    ///< texts, in bytes, that are one token however they are merged
+  TextTable whole_ids_;                ///< of wholes_
 };
 
 Result<std::unique_ptr<TokenModel>> make_bpe(const Json& section);

@@ -1,8 +1,7 @@
 // Precompiled: the rules of a SentencePiece model ("precompiled_charsmap", base64), as tokenizer.json applies them: by
 // grapheme cluster of at most five bytes first, else by character, and by the shortest rule that the stretch begins
 // with, which then replaces all of it. (SentencePiece itself takes the longest rule at each byte.)
-#include <array>
-
+#include "text/base64.h"
 #include "text/fields.h"
 #include "text/normalizers/normalizer.h"
 #include "text/sentencepiece/charsmap.h"
@@ -11,31 +10,6 @@ namespace vauban {
 namespace {
 
 constexpr std::size_t kLongestCluster = 5;  // bytes
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// RFC 4648 with padding. Errors: corrupt.
-Result<std::string> decode_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return corrupt("base64 of {} characters, expected a multiple of 4", text.size());
-  std::size_t padding = 0;
-  while (padding < 2 && text.ends_with('=')) {
-    text.remove_suffix(1);
-    ++padding;
-  }
-  std::string out;
-  out.reserve(text.size() / 4 * 3 + 2);
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const std::size_t value = kBase64.find(c);
-    if (value == std::string_view::npos) return corrupt("a character that is not base64");
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>(bits >> count & 0xFF);
-  }
-  return out;
-}
 
 class Precompiled final : public Normalizer {
  public:

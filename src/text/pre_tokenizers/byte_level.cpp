@@ -15,17 +15,15 @@ class ByteLevel final : public PreTokenizer {
   ByteLevel(bool add_prefix_space, std::optional<Regex> regex)
       : add_prefix_space_(add_prefix_space), regex_(std::move(regex)) {}
 
+  bool ends_in_letters() const override { return true; }
   Result<void> apply(Segments& segments) const override {
-    if (add_prefix_space_) rewrite_pieces(segments, prefix_space);
-    if (regex_) {
-      VB_CHECK(
-          split_pieces(segments, SplitBehavior::isolated, [&](std::string_view text) -> Result<std::vector<SplitPart>> {
-            VB_TRY(const auto matches, regex_->find_all(text));
-            return parts_of(matches, text.size());
-          }));
-    }
+    VB_CHECK(apply_but_letters(segments));
     rewrite_pieces(segments, write_byte_letters);
     return ok();
+  }
+  Result<void> apply_but_letters(Segments& segments) const override {
+    if (add_prefix_space_) rewrite_pieces(segments, prefix_space);
+    return regex_ ? split_at_matches(segments, *regex_) : ok();
   }
 
  private:

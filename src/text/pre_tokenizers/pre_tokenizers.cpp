@@ -19,6 +19,7 @@ constexpr std::array kPreTokenizers = {
     ComponentEntry<PreTokenizer>{"BertPreTokenizer", make_bert_pre_tokenizer},
     ComponentEntry<PreTokenizer>{"CharDelimiterSplit", make_char_delimiter_split},
     ComponentEntry<PreTokenizer>{"FixedLength", make_fixed_length},
+    ComponentEntry<PreTokenizer>{"UnicodeScripts", make_unicode_scripts},
 };
 
 struct NamedBehavior {
@@ -38,6 +39,12 @@ class Sequence final : public PreTokenizer {
   explicit Sequence(std::vector<std::unique_ptr<PreTokenizer>> members) : members_(std::move(members)) {}
   Result<void> apply(Segments& segments) const override {
     for (const auto& member : members_) VB_CHECK(member->apply(segments));
+    return ok();
+  }
+  bool ends_in_letters() const override { return !members_.empty() && members_.back()->ends_in_letters(); }
+  Result<void> apply_but_letters(Segments& segments) const override {
+    for (const auto& member : members_)
+      VB_CHECK(member == members_.back() ? member->apply_but_letters(segments) : member->apply(segments));
     return ok();
   }
 

@@ -12,6 +12,7 @@ class Split final : public PreTokenizer {
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
 
   Result<void> apply(Segments& segments) const override {
+    if (behavior_ == SplitBehavior::isolated && pattern_.regex()) return split_at_matches(segments, *pattern_.regex());
     return split_pieces(segments, behavior_, [&](std::string_view text) -> Result<std::vector<SplitPart>> {
       VB_TRY(const auto matches, pattern_.find_all(text));
       std::vector<SplitPart> parts = parts_of(matches, text.size());

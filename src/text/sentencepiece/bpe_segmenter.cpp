@@ -22,11 +22,9 @@ class BpeSegmenter final : public PieceSegmenter {
   void segment(std::string_view text, std::vector<Segment>& out) const override {
     std::vector<Symbol> symbols = characters(text);
     Splits splits;
-    merge_symbols(symbols, [&](const Symbol& a, const Symbol& b) { return merge(text, a, b, splits); });
-    for (std::int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[static_cast<std::size_t>(i)].next) {
-      const Symbol& symbol = symbols[static_cast<std::size_t>(i)];
-      emit(text, symbol.begin, symbol.begin + symbol.size, splits, out);
-    }
+    merge_symbols(
+        symbols, [&](const Symbol& a, const Symbol& b, bool is_new) { return merge(text, a, b, is_new ? &splits : nullptr); },
+        [&](const Symbol& symbol) { emit(text, symbol.begin, symbol.begin + symbol.size, splits, out); });
   }
 
  private:
@@ -46,12 +44,12 @@ class BpeSegmenter final : public PieceSegmenter {
     return symbols;
   }
 
-  std::optional<Merge> merge(std::string_view text, const Symbol& a, const Symbol& b, Splits& splits) const {
+  std::optional<Merge> merge(std::string_view text, const Symbol& a, const Symbol& b, Splits* splits) const {
     if (a.id == kFrozen || b.id == kFrozen) return std::nullopt;
     const std::string_view joined = text.substr(a.begin, a.size + b.size);
     const std::int32_t id = index_.find(joined);
     if (id < 0) return std::nullopt;
-    if (index_.type(id) == PieceType::unused) splits[joined] = a.size;
+    if (index_.type(id) == PieceType::unused && splits) (*splits)[joined] = a.size;
     return Merge{rank_of(index_.score(id)), id};
   }
 

@@ -32,12 +32,18 @@ Json to_json(const Encoding& encoding) {
   return Json::object({{"ids", Json(encoding.ids)}, {"pieces", Json(encoding.pieces)}, {"offsets", std::move(offsets)}});
 }
 
-std::string plain(const Encoding& encoding) {
+/// In portions: a text of megabytes would otherwise stand in memory many times over.
+void print_plain(const Encoding& encoding, Session& session) {
+  constexpr std::size_t kPortion = 1 << 20;
   std::string out;
-  for (std::size_t i = 0; i < encoding.ids.size(); ++i)
+  for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
     out += format("{:>8}  {:>6}-{:<6}  {}\n", encoding.ids[i], encoding.offsets[i].begin, encoding.offsets[i].end,
                   encoding.pieces[i]);
-  return out;
+    if (out.size() < kPortion) continue;
+    session.out().text(out);
+    out.clear();
+  }
+  session.out().text(out);
 }
 
 Result<int> tokenize_lines(const Tokenizer& tokenizer, const std::string& path, const EncodeOptions& options, Session& session) {
@@ -68,7 +74,7 @@ Result<int> run_tokenize(const TokenizeConfig& config, Session& session) {
   if (session.out().json()) {
     VB_CHECK(session.out().print_json(to_json(encoding), -1));
   } else {
-    session.out().text(plain(encoding));
+    print_plain(encoding, session);
   }
   return 0;
 }

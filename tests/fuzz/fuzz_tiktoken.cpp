@@ -1,0 +1,12 @@
+// Bytes as a tiktoken rank file.
+#include <cstdint>
+#include <string_view>
+
+#include "use_tokenizer.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  const auto tokenizer = vauban::load_tiktoken(bytes);
+  if (tokenizer) use_tokenizer(**tokenizer);
+  return 0;
+}
