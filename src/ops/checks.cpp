@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <vector>
 
 namespace vauban {
 namespace {
@@ -99,8 +98,8 @@ Result<void> check_join_columns(std::span<const Tensor> parts, std::int64_t widt
                       parts.front().shape().to_string(), left, width);
     left -= part.shape().width();
   }
-  const std::array<std::int64_t, 2> dims{parts.front().shape().rows(), width};
-  VB_CHECK(Shape::from(dims), "in join_columns");
+  const std::array<std::int64_t, 2> joined{parts.front().shape().rows(), width};
+  if (!Shape::from(joined)) return internal("join_columns: {} rows of {} columns", joined[0], joined[1]);
   return ok();
 }
 
