@@ -18,7 +18,7 @@ inline void decode_iq2_point(const GridPoints& points, int index, int signs, flo
 
 template <int kGroups>
 struct LatticeBlock {
-  std::array<LatticeGroup, kGroups> groups;
+  std::array<LatticeGroup, static_cast<std::size_t>(kGroups)> groups;
   float largest = 0.0f;  ///< scale
 };
 
@@ -30,12 +30,11 @@ LatticeBlock<kGroups> fit_iq2_block(const float* x, const float* importance, flo
   const float energy = energy_factor * sum_of_squares(group_of(x, 0, kSuper)) / kSuper;
   for (int g = 0; g < kGroups; ++g) {
     const auto group = group_of(x, kGroup * g, kGroup);
-    float weights[kGroup];
+    float weights[static_cast<std::size_t>(kGroup)];
     if (importance)
       blend_importance(group, importance + kGroup * g, energy, weights);
     else
-      for (int i = 0; i < kGroup; ++i)
-        weights[i] = 0.25f * energy + group[static_cast<std::size_t>(i)] * group[static_cast<std::size_t>(i)];
+      for (std::size_t i = 0; i < group.size(); ++i) weights[i] = 0.25f * energy + group[i] * group[i];
     LatticeGroup& fit = block.groups[static_cast<std::size_t>(g)];
     fit = fit_lattice(group, weights, method);
     block.largest = std::max(block.largest, fit.scale);

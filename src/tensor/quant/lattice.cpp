@@ -223,8 +223,8 @@ class Fit {
   const GridPoints& points_;
   const int n_;
   const float* weights_;
-  float roots_[kMaxGroup];   ///< weights of the distances
-  float folded_[kMaxGroup];  ///< the weights without their signs
+  float roots_[kMaxGroup]{};   ///< weights of the distances
+  float folded_[kMaxGroup]{};  ///< the weights without their signs
   float reach_ = 0;          ///< what the largest code should reach
   std::array<bool, 8> off_grid_{};
   LatticeGroup group_;
