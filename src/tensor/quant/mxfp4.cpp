@@ -23,6 +23,7 @@ float unit_of(int e) {
 /// unit is then huge and every code 0.
 int exponent_of(float largest) {
   if (!(largest > 0.0f)) return 0;
+  if (!std::isfinite(largest)) return 254;  // the largest there is
   return (static_cast<int>(std::floor(std::log2(largest))) - 2 + 127) & 0xff;
 }
 
