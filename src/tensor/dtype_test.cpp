@@ -30,7 +30,10 @@ TEST(DType, BlockSizesAreGgmls) {  // model-files.md 2.1: block and bytes
   const struct {
     int type, block, bytes;
   } rows[] = {{0, 1, 4},  {1, 1, 2},  {2, 32, 18}, {3, 32, 20}, {6, 32, 22}, {7, 32, 24}, {8, 32, 34},
-              {24, 1, 1}, {25, 1, 2}, {26, 1, 4},  {27, 1, 8},  {28, 1, 8},  {30, 1, 2}};
+              {24, 1, 1}, {25, 1, 2}, {26, 1, 4},  {27, 1, 8},  {28, 1, 8},  {30, 1, 2},
+              {10, 256, 84}, {11, 256, 110}, {12, 256, 144}, {13, 256, 176}, {14, 256, 210}, {15, 256, 292},
+              {16, 256, 66}, {17, 256, 74}, {18, 256, 98}, {19, 256, 50}, {20, 32, 18}, {21, 256, 110},
+              {22, 256, 82}, {23, 256, 136}, {29, 256, 56}, {34, 256, 54}, {35, 256, 66}, {39, 32, 17}};
   for (const auto& row : rows) {
     const auto dtype = dtype_from_ggml(row.type);
     VB_ASSERT_OK(dtype);
@@ -41,10 +44,10 @@ TEST(DType, BlockSizesAreGgmls) {  // model-files.md 2.1: block and bytes
 }
 
 TEST(DType, NamesAGgmlTypeThatIsKnownButNotBuilt) {
-  const auto refused = dtype_from_ggml(12);
+  const auto refused = dtype_from_ggml(40);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
-  EXPECT_NE(refused.error().message.find("q4_K"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("nvfp4"), std::string::npos);
 }
 
 TEST(DType, RefusesRemovedAndInventedGgmlTypes) {

@@ -129,9 +129,10 @@ void add_linear(Cases& cases) {
   for (const std::int64_t rows : kRows) cases.push_back(linear_case(rows_name("linear", rows), rows, kVocabulary, kWidth));
   // A frozen base in a packed type: only the input has a gradient.
   for (const DType dtype : kWeightTypes) {
-    const StoredWeight packed = stored(dtype, {19, 96}, normals(19 * 96, 60));
+    const std::int64_t width = info(dtype).block > 32 ? 256 : 96;
+    const StoredWeight packed = stored(dtype, {19, width}, normals(static_cast<std::size_t>(19 * width), 60));
     cases.push_back({.name = "frozenLinear_" + std::string(to_string(dtype)),
-                     .x = {{5, 96}},
+                     .x = {{5, width}},
                      .w = {},
                      .forward = [packed](auto& m, auto& o) { return m.ops.linear(o.x[0], load(m.ops, packed)); },
                      .backward = [packed](auto& m, auto&, auto&, auto& dy, auto&) -> Tensors {

@@ -134,7 +134,11 @@ inline StoredWeight stored(DType dtype, const Shape& shape, const std::vector<do
   auto memory = std::make_shared<std::vector<std::byte>>(kLead + size + 128, std::byte{0xff});
   std::byte* out = memory->data() + kLead;
   if (const BlockFormat* format = find_block_format(dtype)) {
-    format->encode(narrow.data(), out, static_cast<std::int64_t>(narrow.size()) / format->block);
+    const auto blocks = static_cast<std::int64_t>(narrow.size()) / format->block;
+    if (format->encode)
+      format->encode(narrow.data(), out, blocks);
+    else
+      format->encode_weighted(narrow.data(), out, blocks, std::vector<float>(narrow.size(), 1.0f).data());
   } else {
     for (std::size_t i = 0; i < narrow.size(); ++i) {
       const std::uint16_t half = dtype == DType::f16 ? f32_to_f16(narrow[i]) : f32_to_bf16(narrow[i]);
@@ -152,8 +156,16 @@ inline Weight load(Ops& ops, const StoredWeight& weight, std::string name = "w")
   return loaded.value_or(Weight{});
 }
 
-inline const std::array kWeightTypes{DType::f32,  DType::f16,  DType::bf16, DType::q8_0,
-                                     DType::q5_1, DType::q5_0, DType::q4_1, DType::q4_0};
+/// Every type that a weight can have: three plain ones and all block formats.
+inline std::vector<DType> all_weight_types() {
+  std::vector<DType> types{DType::f32, DType::f16, DType::bf16};
+  for (const BlockFormat& format : block_formats()) types.push_back(format.dtype);
+  return types;
+}
+inline const std::vector<DType> kWeightTypes = all_weight_types();
+
+/// A width of whole blocks that is no round number of them.
+inline std::int64_t odd_width(DType dtype) { return info(dtype).block == 1 ? 172 : info(dtype).block == 32 ? 160 : 768; }
 
 /// Sum of squared differences over the sum of squares. Equal infinities count as equal; any other NaN or Inf makes it
 /// NaN.

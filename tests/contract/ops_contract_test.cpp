@@ -46,7 +46,7 @@ std::size_t count(const Shape& shape) { return static_cast<std::size_t>(shape.el
 
 TEST_P(OpContract, LinearMatchesTheReferenceForEveryTypeAndShape) {
   for (const DType dtype : kWeightTypes)
-    for (const std::int64_t width : {32, 64, 172, 288, 7, 1056})
+    for (const std::int64_t width : {32, 64, 172, 288, 7, 1056, 256, 768})
       for (const std::int64_t rows : kRows) {
         if (width % info(dtype).block != 0) continue;
         const Shape shape{37, width};
@@ -71,7 +71,7 @@ TEST_P(OpContract, LinearAddsABias) {
 TEST_P(OpContract, EmbedDecodesSingleRowsExactly) {
   const std::vector<std::int32_t> ids{3, 0, 40, 3};
   for (const DType dtype : kWeightTypes)
-    for (const std::int64_t width : {32, 96, 172, 5}) {
+    for (const std::int64_t width : {32, 96, 172, 5, 512}) {
       if (width % info(dtype).block != 0) continue;
       const StoredWeight table = stored(dtype, {41, width}, normals(static_cast<std::size_t>(41 * width), 4));
       SCOPED_TRACE(std::string(to_string(dtype)) + " " + std::to_string(width));

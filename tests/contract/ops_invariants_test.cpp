@@ -141,7 +141,7 @@ TEST_P(OpInvariants, ThreadCountsGiveTheSameBits) {
 TEST_P(OpInvariants, ARowDoesNotDependOnTheRowsBesideIt) {
   for (const DType dtype : kWeightTypes) {
     SCOPED_TRACE(to_string(dtype));
-    const std::int64_t width = info(dtype).block == 1 ? 172 : 160;
+    const std::int64_t width = odd_width(dtype);
     Bench bench(GetParam());
     const Weight weight = load(*bench, stored(dtype, {45, width}, normals(static_cast<std::size_t>(45 * width), 1)));
     const Weight norm = load(*bench, stored(DType::f32, {width}, normals(static_cast<std::size_t>(width), 2)));
@@ -165,7 +165,7 @@ TEST_P(OpInvariants, ARowDoesNotDependOnTheRowsBesideIt) {
 TEST_P(OpInvariants, PackedWeightsGiveTheBitsOfTheirDequantisedCopy) {
   for (const DType dtype : kWeightTypes) {
     SCOPED_TRACE(to_string(dtype));
-    const std::int64_t width = info(dtype).block == 1 ? 172 : 160;
+    const std::int64_t width = odd_width(dtype);
     Bench bench(GetParam());
     const StoredWeight packed = stored(dtype, {21, width}, normals(static_cast<std::size_t>(21 * width), 1));
     const std::vector<float> decoded = decode_f32(packed.view).value();

@@ -287,8 +287,8 @@ inline std::vector<GgufCase> further_gguf_cases() {
       {"TensorRemovedType",
        [] { return one({.name = "a", .ne = {32}, .type = 4, .data = std::string(32, 0)}).build(); },
        "removed from the format"},
-      {"TensorOfKType", [] { return one({.name = "a", .ne = {256}, .type = 12, .data = std::string(144, 0)}).build(); },
-       "q4_K", ErrorCode::unsupported},
+      {"TensorOfATypeWithoutADecoder", [] { return one({.name = "a", .ne = {64}, .type = 40, .data = std::string(36, 0)}).build(); },
+       "nvfp4", ErrorCode::unsupported},
       {"TensorRowCutsABlock",
        [] {
          return one({.name = "a", .ne = {172, 64}, .type = 2, .data = std::string(6192, 0)}).build();

@@ -10,6 +10,7 @@
 #include "backends/cpu/cpu_target.h"
 #include "backends/cpu/primitive_gate.h"
 #include "ops/checks.h"
+#include "tensor/quant/format.h"
 
 namespace vauban {
 namespace cpu {
@@ -53,8 +54,8 @@ class MappedStorage final : public Storage {
   std::shared_ptr<const void> keep_alive_;
 };
 
-/// Norms and biases: small, and used as plain f32 by every kernel.
-Result<Tensor> widen_vector(std::string_view name, const TensorView& view) {
+/// As plain f32: norms and biases, which are small, and matrices of types without a kernel.
+Result<Tensor> widen(std::string_view name, const TensorView& view) {
   VB_TRY(const std::vector<float> values, decode_f32(view), "in weight '{}'", name);
   const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
   if (bad != values.end()) return corrupt("weight '{}': element {} is {}", name, bad - values.begin(), *bad);
@@ -77,10 +78,15 @@ Result<Weight> CpuOps::load_weight(std::string name, const TensorView& view, std
   Weight weight{
       .name = std::move(name), .dtype = view.dtype, .shape = view.shape, .tensor = {}, .keep_alive = keep_alive};
   if (view.shape.rank() == 1) {
-    VB_TRY(weight.tensor, widen_vector(weight.name, view));
+    VB_TRY(weight.tensor, widen(weight.name, view));
     return weight;
   }
-  if (!find_type(view.dtype)) return unsupported_type(weight.name, view.dtype);
+  if (!find_type(view.dtype)) {
+    // A block type without a kernel of its own is computed with as f32: four bytes per weight while it is loaded.
+    if (!find_block_format(view.dtype)) return unsupported_type(weight.name, view.dtype);
+    VB_TRY(weight.tensor, widen(weight.name, view));
+    return weight;
+  }
   weight.tensor = Tensor(view.dtype, view.shape, StorageRef(new MappedStorage(view.bytes, std::move(keep_alive))));
   return weight;
 }

@@ -15,9 +15,15 @@ struct BlockFormat {
   DType dtype;
   int block;        ///< elements
   int block_bytes;  ///< bytes
-  /// Both work on `blocks` consecutive blocks. `encode` is null where it is not built yet.
+  /// Both work on `blocks` consecutive blocks. Any bytes decode: every pattern of bits has a meaning, and an index into a
+  /// table never leaves it (a scale may be infinite or NaN, and then so are the values). `encode` is null for a format
+  /// that needs importance weights. Input that is not finite, or too large for the scale, gives values that are not
+  /// finite when decoded: whoever encodes for others checks that (transform/cast.cpp).
   void (*decode)(const std::byte* in, float* out, std::int64_t blocks);
   void (*encode)(const float* in, std::byte* out, std::int64_t blocks);
+  /// One row of `blocks` blocks and as many importance weights as it has elements (>= 0, finite): errors in columns with a
+  /// large weight count more. Null for a format that ignores them.
+  void (*encode_weighted)(const float* row, std::byte* out, std::int64_t blocks, const float* importance);
 };
 
 std::span<const BlockFormat> block_formats();

@@ -1,5 +1,5 @@
 // Q4_0: f16 d, u8 qs[16]; value = d (q - 8). The extreme value maps to code 0, so its sign is kept exactly.
-#include "tensor/quant/codecs.h"
+#include "tensor/quant/weighted_block.h"
 
 namespace vauban::quant {
 
@@ -22,6 +22,15 @@ void encode_q4_0(const float* in, std::byte* out, std::int64_t blocks) {
     for (int j = 0; j < kBlock; ++j) codes[j] = to_code(in[j] * scale + 8.5f, 15);
     store_f16(out, d);
     store_nibbles(out + 2, codes);
+  }
+}
+
+void encode_q4_0_weighted(const float* in, std::byte* out, std::int64_t blocks, const float* importance) {
+  const float energy = mean_square(in, blocks);
+  for (; blocks > 0; --blocks, in += kBlock, importance += kBlock, out += kBytes) {
+    const SymmetricBlock fit = fit_symmetric_block(in, 8, importance, energy);
+    store_f16(out, fit.scale);
+    store_nibbles(out + 2, fit.codes);
   }
 }
 

@@ -1,5 +1,5 @@
 // Q4_1: f16 d, f16 m, u8 qs[16]; value = d q + m.
-#include "tensor/quant/codecs.h"
+#include "tensor/quant/weighted_block.h"
 
 namespace vauban::quant {
 
@@ -24,6 +24,16 @@ void encode_q4_1(const float* in, std::byte* out, std::int64_t blocks) {
     store_f16(out, d);
     store_f16(out + 2, range.low);
     store_nibbles(out + 4, codes);
+  }
+}
+
+void encode_q4_1_weighted(const float* in, std::byte* out, std::int64_t blocks, const float* importance) {
+  const float energy = mean_square(in, blocks);
+  for (; blocks > 0; --blocks, in += kBlock, importance += kBlock, out += kBytes) {
+    const MinimumBlock block = fit_affine_32(in, 15, importance, energy);
+    store_f16(out, block.fit.scale);
+    store_f16(out + 2, -block.fit.minimum);
+    store_nibbles(out + 4, block.codes);
   }
 }
 

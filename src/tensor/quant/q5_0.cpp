@@ -1,5 +1,5 @@
 // Q5_0: f16 d, u8 qh[4], u8 qs[16]; value = d (q - 16).
-#include "tensor/quant/codecs.h"
+#include "tensor/quant/weighted_block.h"
 
 namespace vauban::quant {
 
@@ -27,6 +27,16 @@ void encode_q5_0(const float* in, std::byte* out, std::int64_t blocks) {
     store_f16(out, d);
     store_fifth_bits(out + 2, codes);
     store_nibbles(out + 6, codes);
+  }
+}
+
+void encode_q5_0_weighted(const float* in, std::byte* out, std::int64_t blocks, const float* importance) {
+  const float energy = mean_square(in, blocks);
+  for (; blocks > 0; --blocks, in += kBlock, importance += kBlock, out += kBytes) {
+    const SymmetricBlock fit = fit_symmetric_block(in, 16, importance, energy);
+    store_f16(out, fit.scale);
+    store_fifth_bits(out + 2, fit.codes);
+    store_nibbles(out + 6, fit.codes);
   }
 }
 

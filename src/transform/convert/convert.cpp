@@ -27,11 +27,11 @@ Result<void> check_dtype(const ConvertOptions& options) {
 }
 
 /// Vectors are f32: ggml's element-wise operations take no other type beside f32 activations.
-Result<DType> type_in_gguf(const MappedTensor& tensor, const ConvertOptions& options) {
-  if (stays_f32(tensor.spec)) return DType::f32;
+Result<StoredForm> type_in_gguf(const MappedTensor& tensor, const ConvertOptions& options) {
+  if (stays_f32(tensor.spec)) return StoredForm{DType::f32};
   const DType stored = tensor.entry->view.dtype;
-  if (options.dtype) return *options.dtype;
-  if (info(stored).ggml_type >= 0) return stored;
+  if (options.dtype) return StoredForm{*options.dtype};
+  if (info(stored).ggml_type >= 0) return StoredForm{stored};
   return with_hint(unsupported("GGUF has no type for {}", to_string(stored)), "give --dtype f32, f16 or bf16");
 }
 

@@ -12,15 +12,15 @@ namespace vauban {
 namespace {
 
 /// Reads, moves rows, and casts when its turn comes.
-TensorOut tensor_out(const MappedTensor& tensor, DType target, Container from, const Context& context) {
+TensorOut tensor_out(const MappedTensor& tensor, StoredForm form, Container from, const Context& context) {
   return {.name = tensor.spec.gguf,
-          .dtype = target,
+          .dtype = form.dtype,
           .shape = tensor.spec.shape,
-          .make = [tensor, target, from, &context]() -> Result<TensorBytes> {
+          .make = [tensor, form, from, &context]() -> Result<TensorBytes> {
             VB_CHECK(context.cancel.check());
             VB_TRY(TensorRows rows, rows_for(tensor, from, Container::gguf));
-            if (rows.dtype == target) return std::move(rows.bytes);
-            return cast_tensor({rows.dtype, tensor.spec.shape, rows.bytes.bytes}, target, context.pool);
+            if (rows.dtype == form.dtype) return std::move(rows.bytes);
+            return cast_tensor({rows.dtype, tensor.spec.shape, rows.bytes.bytes}, form.dtype, context.pool, form.importance);
           }};
 }
 
@@ -39,11 +39,11 @@ void add_plan(GgufModel& model, const TensorOut& tensor, DType from) {
                         .bytes = size_bytes(tensor.dtype, tensor.shape).value_or(0)});
 }
 
-Result<void> add_tensors(GgufModel& out, const ModelSource& source, const ModelTensors& mapped, const ChooseType& choose,
+Result<void> add_tensors(GgufModel& out, const ModelSource& source, const ModelTensors& mapped, const ChooseForm& choose,
                          const Context& context) {
   for (const MappedTensor& tensor : mapped.tensors) {
-    VB_TRY(const DType target, choose(tensor), "in tensor '{}'", printable(tensor.spec.gguf));
-    out.tensors.push_back(tensor_out(tensor, target, source.file->container(), context));
+    VB_TRY(const StoredForm form, choose(tensor), "in tensor '{}'", printable(tensor.spec.gguf));
+    out.tensors.push_back(tensor_out(tensor, form, source.file->container(), context));
     add_plan(out, out.tensors.back(), tensor.entry->view.dtype);
   }
   return ok();
@@ -106,7 +106,7 @@ Result<void> keep_gguf(GgufModel& out, const ModelSource& source) {
 
 }  // namespace
 
-Result<GgufModel> make_gguf_model(const ModelSource& source, const ChooseType& choose, const TokenizerOptions& tokenizer,
+Result<GgufModel> make_gguf_model(const ModelSource& source, const ChooseForm& choose, const TokenizerOptions& tokenizer,
                                   const Context& context) {
   GgufModel out;
   VB_TRY(const ModelTensors mapped, map_tensors(source));

@@ -13,8 +13,12 @@
 
 namespace vauban {
 
-/// The type in which a tensor of the map is stored.
-using ChooseType = std::function<Result<DType>(const MappedTensor& tensor)>;
+/// How a tensor of the map is stored.
+struct StoredForm {
+  DType dtype = DType::f32;
+  std::span<const float> importance = {};  ///< for block types (cast.h); must outlive the writing
+};
+using ChooseForm = std::function<Result<StoredForm>(const MappedTensor& tensor)>;
 
 struct TensorPlan {
   std::string name;
@@ -31,7 +35,7 @@ struct GgufModel {
 };
 
 /// Keys of a GGUF source are kept in their order and types. Errors: those of mapping, of `choose` and of the tokenizer.
-Result<GgufModel> make_gguf_model(const ModelSource& source, const ChooseType& choose, const TokenizerOptions& tokenizer,
+Result<GgufModel> make_gguf_model(const ModelSource& source, const ChooseForm& choose, const TokenizerOptions& tokenizer,
                                   const Context& context);
 
 /// `general.file_type` for a model whose matrices are `dtype`. Source: the enumeration llama_ftype in llama.h.

@@ -3,29 +3,55 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 
 #include "base/strings.h"
+#include "tensor/quant/format.h"
 #include "text/regex.h"
 
 namespace vauban {
 namespace {
 
 constexpr std::array kRecipes = {
-    QuantizeRecipe{"F32", DType::f32, 0, "32-bit floats"},
-    QuantizeRecipe{"F16", DType::f16, 1, "16-bit IEEE floats"},
-    QuantizeRecipe{"BF16", DType::bf16, 32, "16-bit brain floats"},
-    QuantizeRecipe{"Q8_0", DType::q8_0, 7, "8 bits, one scale per 32 weights; 8.5 bits per weight"},
-    QuantizeRecipe{"Q5_1", DType::q5_1, 9, "5 bits, scale and minimum per 32; 6 bits per weight"},
-    QuantizeRecipe{"Q5_0", DType::q5_0, 8, "5 bits, one scale per 32; 5.5 bits per weight"},
-    QuantizeRecipe{"Q4_1", DType::q4_1, 3, "4 bits, scale and minimum per 32; 5 bits per weight"},
-    QuantizeRecipe{"Q4_0", DType::q4_0, 2, "4 bits, one scale per 32; 4.5 bits per weight"},
+    QuantizeRecipe{"F32", DType::f32, FileType::f32, "32-bit floats"},
+    QuantizeRecipe{"F16", DType::f16, FileType::f16, "16-bit IEEE floats"},
+    QuantizeRecipe{"BF16", DType::bf16, FileType::bf16, "16-bit brain floats"},
+    QuantizeRecipe{"Q8_0", DType::q8_0, FileType::q8_0, "8 bits, one scale per 32 weights; 8.5 bits per weight"},
+    QuantizeRecipe{"Q6_K", DType::q6_k, FileType::q6_k, "6 bits; 6.56 bits per weight"},
+    QuantizeRecipe{"Q5_K_M", DType::q5_k, FileType::q5_k_m, "5 bits, six for values and down projections of half the layers"},
+    QuantizeRecipe{"Q5_K_S", DType::q5_k, FileType::q5_k_s, "5 bits; 5.5 bits per weight"},
+    QuantizeRecipe{"Q5_1", DType::q5_1, FileType::q5_1, "5 bits, scale and minimum per 32; 6 bits per weight"},
+    QuantizeRecipe{"Q5_0", DType::q5_0, FileType::q5_0, "5 bits, one scale per 32; 5.5 bits per weight"},
+    QuantizeRecipe{"Q4_K_M", DType::q4_k, FileType::q4_k_m, "4 bits, six for values and down projections of half the layers"},
+    QuantizeRecipe{"Q4_K_S", DType::q4_k, FileType::q4_k_s, "4 bits, five for the first values and down projections"},
+    QuantizeRecipe{"Q4_1", DType::q4_1, FileType::q4_1, "4 bits, scale and minimum per 32; 5 bits per weight"},
+    QuantizeRecipe{"Q4_0", DType::q4_0, FileType::q4_0, "4 bits, one scale per 32; 4.5 bits per weight"},
+    QuantizeRecipe{"IQ4_NL", DType::iq4_nl, FileType::iq4_nl, "4 bits on uneven steps, one scale per 32; 4.5 bits per weight"},
+    QuantizeRecipe{"IQ4_XS", DType::iq4_xs, FileType::iq4_xs, "4 bits on uneven steps; 4.25 bits per weight"},
+    QuantizeRecipe{"Q3_K_L", DType::q3_k, FileType::q3_k_l, "3 bits, five for values, down and attention output"},
+    QuantizeRecipe{"Q3_K_M", DType::q3_k, FileType::q3_k_m, "3 bits, four for values, down and attention output"},
+    QuantizeRecipe{"Q3_K_S", DType::q3_k, FileType::q3_k_s, "3 bits; 3.44 bits per weight"},
+    QuantizeRecipe{"IQ3_M", DType::iq3_s, FileType::iq3_m, "3 bits by point sets, four for values and attention output"},
+    QuantizeRecipe{"IQ3_S", DType::iq3_s, FileType::iq3_s, "3 bits by point sets; 3.44 bits per weight"},
+    QuantizeRecipe{"IQ3_XS", DType::iq3_s, FileType::iq3_xs, "3 bits by point sets, less for queries, keys and the middle"},
+    QuantizeRecipe{"IQ3_XXS", DType::iq3_xxs, FileType::iq3_xxs, "3 bits by point sets; 3.06 bits per weight; needs an imatrix"},
+    QuantizeRecipe{"Q2_K", DType::q2_k, FileType::q2_k, "2 bits, three for values, down and attention output"},
+    QuantizeRecipe{"Q2_K_S", DType::q2_k, FileType::q2_k_s, "2 bits; 2.63 bits per weight; needs an imatrix"},
+    QuantizeRecipe{"IQ2_M", DType::iq2_s, FileType::iq2_m, "2 bits by point sets; 2.56 bits per weight; needs an imatrix"},
+    QuantizeRecipe{"IQ2_S", DType::iq2_xs, FileType::iq2_s, "2 bits by point sets, three for attention; needs an imatrix"},
+    QuantizeRecipe{"IQ2_XS", DType::iq2_xs, FileType::iq2_xs, "2 bits by point sets; 2.31 bits per weight; needs an imatrix"},
+    QuantizeRecipe{"IQ2_XXS", DType::iq2_xxs, FileType::iq2_xxs, "2 bits by point sets; 2.06 bits per weight; needs an imatrix"},
+    QuantizeRecipe{"IQ1_M", DType::iq1_m, FileType::iq1_m, "ternary by point sets; 1.75 bits per weight; needs an imatrix"},
+    QuantizeRecipe{"IQ1_S", DType::iq1_s, FileType::iq1_s, "ternary by point sets; 1.56 bits per weight; needs an imatrix"},
+    QuantizeRecipe{"TQ2_0", DType::tq2_0, FileType::tq2_0, "-1, 0, 1; 2.06 bits per weight; for models trained so"},
+    QuantizeRecipe{"TQ1_0", DType::tq1_0, FileType::tq1_0, "-1, 0, 1; 1.69 bits per weight; for models trained so"},
+    QuantizeRecipe{"MXFP4_MOE", DType::mxfp4, FileType::mxfp4_moe, "experts in 4-bit floats, the rest Q8_0"},
 };
 
-/// Names that llama.cpp knows and this program does not build yet.
-constexpr std::array<std::string_view, 27> kNotBuilt = {
-    "Q2_K",    "Q2_K_S", "Q3_K",  "Q3_K_S", "Q3_K_M", "Q3_K_L", "Q4_K",   "Q4_K_S", "Q4_K_M",
-    "Q5_K",    "Q5_K_S", "Q5_K_M", "Q6_K",  "IQ1_S",  "IQ1_M",  "IQ2_XXS", "IQ2_XS", "IQ2_S",
-    "IQ2_M",   "IQ3_XXS", "IQ3_XS", "IQ3_S", "IQ3_M", "IQ4_NL", "IQ4_XS", "TQ1_0",  "TQ2_0"};
+struct Alias {
+  std::string_view name, means;
+};
+constexpr std::array kAliases = {Alias{"Q3_K", "Q3_K_M"}, Alias{"Q4_K", "Q4_K_M"}, Alias{"Q5_K", "Q5_K_M"}};
 
 std::string upper(std::string_view text) {
   std::string out(text);
@@ -35,19 +61,18 @@ std::string upper(std::string_view text) {
 
 bool is_position_table(std::string_view name) { return name == "position_embd.weight"; }
 
+/// Matrices that llama.cpp leaves alone beside the norms: routers, convolutions and other small ones.
+constexpr std::array<std::string_view, 30> kLeftAlone = {
+    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj", "ssm_conv1d",
+    "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight", "time_mix_first.weight", "time_mix_w0.weight",
+    "time_mix_w1.weight", "time_mix_w2.weight", "time_mix_v0.weight", "time_mix_v1.weight", "time_mix_v2.weight",
+    "time_mix_a0.weight", "time_mix_a1.weight", "time_mix_a2.weight", "time_mix_g1.weight", "time_mix_g2.weight",
+    "time_mix_decay_w1.weight", "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight", "attn_rel_b.weight", ".position_embd",
+    ".rel_pos", ".patch_embd", "token_types.weight"};
+
 bool allows_quantization(std::string_view name, const Shape& shape) {
-  return shape.rank() >= 2 && !is_position_table(name) && name.ends_with("weight") && name.find("_norm.weight") == std::string_view::npos;
-}
-
-bool is_head(const RecipeContext& context, std::string_view name) {
-  return name == "output.weight" || (context.tied_head && name == "token_embd.weight");
-}
-
-Result<void> check_row(std::string_view name, const Shape& shape, DType dtype) {
-  if (shape.width() % info(dtype).block == 0) return ok();
-  return with_hint(unsupported("tensor '{}' has rows of {} elements, {} needs a multiple of {}", name, shape.width(),
-                               to_string(dtype), info(dtype).block),
-                   format("llama.cpp refuses this too; --tensor-type '{}=f16' keeps this tensor at 16 bits", name));
+  const auto holds = [name](std::string_view part) { return name.find(part) != std::string_view::npos; };
+  return shape.rank() >= 2 && !is_position_table(name) && name.ends_with("weight") && std::ranges::none_of(kLeftAlone, holds);
 }
 
 Result<const DType*> find_override(const RecipeContext& context, std::string_view name) {
@@ -59,15 +84,63 @@ Result<const DType*> find_override(const RecipeContext& context, std::string_vie
   return nullptr;
 }
 
-/// llama.cpp gives the head Q6_K (Q8_0 where the recipe is Q8_0), and Q8_0 where the width does not divide into the
-/// blocks of Q6_K; Q8_0 is the better type, and stands in for Q6_K until that has an encoder here.
-RecipeChoice head_choice(const QuantizeRecipe& recipe, const Shape& shape) {
-  constexpr std::int64_t kQ6Block = 256;
-  RecipeChoice choice{.dtype = DType::q8_0, .note = {}};
-  if (recipe.matrices == DType::q8_0) return choice;
-  choice.note = shape.width() % kQ6Block == 0 ? "the head is kept at q8_0; llama.cpp would use q6_K, which is not built yet"
-                                              : "the head is kept at q8_0, as llama.cpp does for this width";
+/// What stands in for a type of 256 wide blocks; f32 where nothing does.
+DType narrower_block(DType dtype) {
+  switch (dtype) {
+    case DType::iq1_s:
+    case DType::iq1_m:
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
+    case DType::iq3_xxs:
+    case DType::iq3_s:
+    case DType::iq4_xs: return DType::iq4_nl;
+    case DType::q2_k:
+    case DType::q3_k:
+    case DType::tq1_0:
+    case DType::tq2_0: return DType::q4_0;
+    case DType::q4_k: return DType::q5_0;
+    case DType::q5_k: return DType::q5_1;
+    case DType::q6_k: return DType::q8_0;
+    default: return DType::f32;
+  }
+}
+
+Result<RecipeChoice> fit_rows(RecipeChoice choice, std::string_view name, const Shape& shape) {
+  const int block = info(choice.dtype).block;
+  if (shape.width() % block == 0) return choice;
+  const DType wanted = choice.dtype;
+  choice.dtype = narrower_block(wanted);
+  if (choice.dtype == DType::f32)
+    return with_hint(unsupported("tensor '{}' has rows of {} elements, {} needs a multiple of {}", name, shape.width(),
+                                 to_string(wanted), block),
+                     format("llama.cpp refuses this too; --tensor-type '{}=f16' keeps this tensor at 16 bits", name));
+  if (shape.width() % info(choice.dtype).block != 0) choice.dtype = DType::f16;
+  choice.note = format("{} needs rows of a multiple of {}, these have {}", to_string(wanted), block, shape.width());
   return choice;
+}
+
+bool needs_importance(std::string_view name, DType dtype, FileType file_type) {
+  if (name == "token_embd.weight" || name == "per_layer_token_embd.weight" || name == "output.weight") return false;
+  switch (dtype) {
+    case DType::iq3_xxs:
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
+    case DType::iq1_m:
+    case DType::iq1_s: return true;
+    case DType::q2_k: return file_type == FileType::q2_k_s;
+    default: return false;
+  }
+}
+
+Result<DType> type_from_word(std::string_view word) {
+  constexpr std::array kPlain = {DType::f32, DType::f16, DType::bf16};
+  for (const DTypeInfo& entry : all_dtypes()) {
+    const bool writable = std::ranges::find(kPlain, entry.id) != kPlain.end() || (is_quantised(entry.id) && entry.id != DType::q8_k);
+    if (writable && upper(entry.name) == upper(word)) return entry.id;
+  }
+  return with_hint(invalid_input("unknown type '{}'", printable(word)), "for example q8_0, q6_K, iq4_xs, f16");
 }
 
 }  // namespace
@@ -75,14 +148,14 @@ RecipeChoice head_choice(const QuantizeRecipe& recipe, const Shape& shape) {
 std::span<const QuantizeRecipe> quantize_recipes() { return kRecipes; }
 
 Result<const QuantizeRecipe*> find_quantize_recipe(std::string_view name) {
-  const std::string wanted = upper(name);
+  std::string wanted = upper(name);
+  for (const Alias& alias : kAliases)
+    if (alias.name == wanted) wanted = alias.means;
   std::vector<std::string> known;
   for (const QuantizeRecipe& recipe : kRecipes) {
     if (recipe.name == wanted) return &recipe;
     known.emplace_back(recipe.name);
   }
-  if (std::ranges::find(kNotBuilt, wanted) != kNotBuilt.end())
-    return with_hint(unsupported("the recipe {} is not built yet", wanted), format("built: {}", join(known, ", ")));
   const std::string near = did_you_mean(wanted, known);
   return with_hint(invalid_input("unknown recipe '{}'", printable(name)),
                    near.empty() ? format("known: {}", join(known, ", ")) : format("did you mean {}?", near));
@@ -93,12 +166,19 @@ Result<TypeOverride> parse_type_override(std::string_view text) {
   if (equals == std::string_view::npos || equals == 0)
     return with_hint(invalid_input("'{}': expected PATTERN=TYPE", printable(text)), "for example 'ffn_down=q8_0'");
   TypeOverride rule{.pattern = std::string(text.substr(0, equals)), .dtype = DType::f32};
-  const std::string type(text.substr(equals + 1));
-  VB_TRY(const QuantizeRecipe* recipe, find_quantize_recipe(type), "in '{}'", printable(text));
-  rule.dtype = recipe->matrices;
+  VB_TRY(rule.dtype, type_from_word(text.substr(equals + 1)), "in '{}'", printable(text));
   const auto regex = Regex::compile(rule.pattern);
   if (!regex) return invalid_input("'{}': {}", printable(text), regex.error().message);
   return rule;
+}
+
+int layer_of(std::string_view name) {
+  constexpr std::string_view kPrefix = "blk.";
+  if (!name.starts_with(kPrefix)) return -1;
+  name.remove_prefix(kPrefix.size());
+  int layer = -1;
+  const auto [end, failed] = std::from_chars(name.data(), name.data() + name.size(), layer);
+  return failed == std::errc() && end != name.data() + name.size() && *end == '.' ? layer : -1;
 }
 
 Result<RecipeChoice> choose_type(const RecipeContext& context, std::string_view name, const Shape& shape, DType stored) {
@@ -111,9 +191,10 @@ Result<RecipeChoice> choose_type(const RecipeContext& context, std::string_view 
   VB_TRY(const DType* overridden, find_override(context, name));
   if (overridden)
     choice = {.dtype = *overridden, .note = "by --tensor-type"};
-  else if (is_quantised(recipe.matrices) && !context.pure && is_head(context, name))
-    choice = head_choice(recipe, shape);
-  VB_CHECK(check_row(name, shape, choice.dtype));
+  else if (is_quantised(recipe.matrices) && !context.pure)
+    choice.dtype = type_in_mixture(context, name, shape);
+  VB_TRY(choice, fit_rows(std::move(choice), name, shape));
+  choice.needs_importance = needs_importance(name, choice.dtype, recipe.file_type);
   return choice;
 }
 

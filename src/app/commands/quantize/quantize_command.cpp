@@ -19,9 +19,9 @@ struct QuantizeConfig {
 void fields(QuantizeConfig& c, FieldVisitor& f) {
   f("in", c.in, {.help = "model folder or .gguf", .required = true, .positional = true});
   f("out", c.out, {.help = "new .gguf file", .required = true, .positional = true});
-  f("type", c.type, {.help = "recipe: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, F16, BF16 or F32", .required = true, .positional = true});
+  f("type", c.type, {.help = "recipe: Q4_K_M, Q5_K_S, Q6_K, Q8_0, IQ4_XS, F16 and the others of llama.cpp; an unknown word lists them", .required = true, .positional = true});
   f("tensor_type", c.tensor_type, {.help = "PATTERN=TYPE: tensors whose GGUF name matches get another type; the first match wins"});
-  f("imatrix", c.imatrix, {.help = "importance matrix (not built yet)"});
+  f("imatrix", c.imatrix, {.help = "importance matrix of llama-imatrix, GGUF or .dat: errors in columns with a large input count more"});
   f("pure", c.pure, {.help = "the recipe's type for every matrix, the head too"});
   f("allow_requantize", c.allow_requantize, {.help = "accept a source that is quantised already"});
   f("inexact_tokenizer", c.inexact_tokenizer, {.help = "as for convert"});
@@ -32,6 +32,7 @@ void fields(QuantizeConfig& c, FieldVisitor& f) {
 QuantizeOptions options_of(const QuantizeConfig& config) {
   return {.recipe = config.type,
           .overrides = config.tensor_type,
+          .imatrix = config.imatrix,
           .pure = config.pure,
           .allow_requantize = config.allow_requantize,
           .tokenizer = {.allow_inexact = config.inexact_tokenizer},
@@ -39,8 +40,6 @@ QuantizeOptions options_of(const QuantizeConfig& config) {
 }
 
 Result<int> run_quantize(const QuantizeConfig& config, Session& session) {
-  if (!config.imatrix.empty())
-    return with_hint(unsupported("--imatrix: importance matrices are not built yet"), "leave it out: the recipes built so far do not need one");
   VB_CHECK(find_quantize_recipe(config.type));
   const QuantizeOptions options = options_of(config);
   VB_TRY(const ModelSource source, open_single_source(config.in));
@@ -57,8 +56,9 @@ Result<int> run_quantize(const QuantizeConfig& config, Session& session) {
 Command quantize_command() {
   return make_command<QuantizeConfig>(
       {"quantize", "a model with fewer bits per weight",
-       "Writes a GGUF by llama.cpp's rules: matrices get the recipe's type, norms and biases stay f32, the head (or the "
-       "embedding table that is one) is kept at q8_0. The source is a folder or a GGUF, unquantised."},
+       "Writes a GGUF by llama.cpp's rules: matrices get the recipe's type, norms and biases stay f32; the head (or the "
+       "embedding table that is one), values and down projections of some layers are kept better. The source is a folder or "
+       "a GGUF, unquantised."},
       run_quantize);
 }
 
