@@ -59,6 +59,31 @@ TEST(Usl, TheOrderOfPointsDoesNotMatterAndASeedGivesTheSameIntervals) {
   EXPECT_NE(fit_usl(points, {.seed = 10})->kappa.low, fit->kappa.low);
 }
 
+/// A point at 900 tokens/s must not outweigh one at 100: no neighbour of the fit has smaller relative errors.
+TEST(Usl, TheFitHasTheLeastRelativeErrors) {
+  const std::vector<UslPoint> points = measured(kLaw, kLoads, 0.05, 5, 11);
+  const auto fit = fit_usl(points, {.resamples = 100});
+  VB_ASSERT_OK(fit);
+  const auto error = [&](const UslParameters& law) {
+    double sum = 0;
+    for (const UslPoint& point : points) {
+      double total = 0;
+      for (const double x : point.throughput) total += x;
+      const double mean = total / static_cast<double>(point.throughput.size());
+      const double relative = usl_throughput(law, point.n) / mean - 1;
+      sum += relative * relative;
+    }
+    return sum;
+  };
+  const double lambda = fit->lambda.value, sigma = fit->sigma.value, kappa = fit->kappa.value;
+  const double least = error({lambda, sigma, kappa});
+  for (const double scale : {0.999, 1.001}) {
+    EXPECT_LT(least, error({lambda * scale, sigma, kappa})) << scale;
+    EXPECT_LT(least, error({lambda, sigma * scale, kappa})) << scale;
+    EXPECT_LT(least, error({lambda, sigma, kappa * scale})) << scale;
+  }
+}
+
 /// 200 experiments of 5 samples with 3 % noise. An interval of 95 % that covers in fewer than 88 % or in all of them is
 /// wrong; the binomial error of the rate is 1.5 % (standard deviation).
 TEST(Usl, IntervalsCoverTheTruthAboutAsOftenAsTheySay) {
@@ -79,6 +104,24 @@ TEST(Usl, IntervalsCoverTheTruthAboutAsOftenAsTheySay) {
   RecordProperty("lambda", lambda);
   RecordProperty("sigma", sigma);
   RecordProperty("kappa", kappa);
+}
+
+/// Redraws of n samples have (n - 1) / n of the variance of their mean, which the scaling gives back: the standard error
+/// from 2 samples is sqrt(31) times that from 32 of the same spread. Without the scaling it would be 4 times.
+TEST(Usl, IntervalsFromTwoSamplesAreAsWideAsTheyMustBe) {
+  const auto width = [](int copies) {
+    std::vector<UslPoint> points;
+    for (const double n : kLoads) {
+      UslPoint point{.n = n, .throughput = {}};
+      for (int i = 0; i < copies; ++i)
+        for (const double noise : {0.99, 1.01}) point.throughput.push_back(noise * usl_throughput(kLaw, n));
+      points.push_back(std::move(point));
+    }
+    const auto fit = fit_usl(points, {.resamples = 2000});
+    EXPECT_TRUE(fit.has_value());
+    return fit ? fit->lambda.high - fit->lambda.low : 0.0;
+  };
+  EXPECT_NEAR(width(1) / width(16), std::sqrt(31.0), 0.6);  // 2000 resamples: some 3 % of a width
 }
 
 TEST(Usl, ThroughputThatNeverTurnsIsNotIdentifiable) {

@@ -153,13 +153,30 @@ TEST(Probe, ScoresADirectionOnPromptsItWasNotFittedToAndSaysWhenItWas) {
     EXPECT_EQ(at(layer, {"n_positive"}).as_int(), 12);
     EXPECT_EQ(at(layer, {"n_negative"}).as_int(), 13);
   }
-  EXPECT_TRUE(at(answer, {"best"}).is_number());
+  const auto rank = [](const Json& layer) {
+    return std::pair(at(layer, {"auroc"}).as_double(), std::abs(at(layer, {"cohens_d"}).as_double()));
+  };
+  const Json &first = at(answer, {"layers"}).items()[0], &second = at(answer, {"layers"}).items()[1];
+  EXPECT_EQ(at(answer, {"best"}).as_int(), rank(first) >= rank(second) ? 0 : 1);
   EXPECT_EQ(at(answer, {"notes"}).size(), 0u);
   const Outcome turned = run(
       work, "probe", {"--positive", "other_negative.txt", "--negative", "other_positive.txt", "--bootstraps", "200"});
   EXPECT_LT(at(at(turned.json(), {"layers"}).items()[0], {"auroc"}).as_double(), 0.1) << "the labels turned around";
   const Outcome fitted = run(work, "probe", {"--positive", "positive.txt", "--negative", "other_negative.txt"});
   EXPECT_NE(fitted.out.find("not held out"), std::string::npos) << fitted.out;
+}
+
+TEST(Probe, TheSeedChoosesTheResamplesOfTheIntervals) {
+  const Workspace work;
+  measure(work);
+  const auto interval = [&](const std::string& seed) {
+    const Json answer = run(work, "probe", {"--positive", "other_positive.txt", "--negative", "other_negative.txt",
+                                            "--bootstraps", "200", "--seed", seed})
+                            .json();
+    return at(at(answer, {"layers"}).items()[0], {"cohens_d_ci"});
+  };
+  EXPECT_EQ(interval("1"), interval("1"));
+  EXPECT_NE(interval("1"), interval("2"));
 }
 
 TEST(Probe, TheSameCommandGivesTheSameAnswerOnEveryThreadCountAndNearlyTheSameOnTheReference) {
@@ -232,6 +249,29 @@ TEST(Probe, StopsOnCtrlCWithoutALoggedTrace) {
   program.send(SIGINT);
   EXPECT_EQ(program.wait().exit_code, 130);
   EXPECT_FALSE(std::filesystem::exists(work / "out/traces.jsonl"));
+}
+
+/// Equal prompts in each group, so that the mean of a group is that of one prompt's rows.
+TEST(Measure, AveragesTheRowsOfAPrompt) {
+  const Workspace work;
+  const std::string positive = "the lamp and the garden zzz", negative = "the lamp a";
+  std::string positives, negatives;
+  for (int i = 0; i < 8; ++i) positives += positive + "\n", negatives += negative + "\n";
+  work.write("positive.txt", positives);
+  work.write("negative.txt", negatives);
+  const Outcome done = work.run({"measure", "base", "--positive", "positive.txt", "--negative", "negative.txt",
+                                 "--positions", "all", "--out", "d.safetensors", "--json"});
+  ASSERT_EQ(done.exit_code, 0) << done.err << done.out;
+  const auto file = read_directions(work / "d.safetensors");
+  VB_ASSERT_OK(file);
+  const LayerDirection& layer = file->layers.back();
+  const auto rows = residuals(work, positive, layer.layer);
+  ASSERT_GT(rows.size(), 1u);
+  for (std::size_t i = 0; i < layer.mean_positive.size(); ++i) {
+    double sum = 0;
+    for (const std::vector<double>& row : rows) sum += row[i];
+    EXPECT_NEAR(layer.mean_positive[i], sum / static_cast<double>(rows.size()), 1e-5 * norm(rows.front()));
+  }
 }
 
 TEST(Scan, GivesEveryTokenItsPlaceInTheTextAndItsProjection) {
@@ -308,6 +348,27 @@ TEST(Scan, CalibrationGivesZScoresOfTheOrdinaryTextsAndFlagsWhatTheyDoNotHave) {
   };
   EXPECT_GT(last(0), last(1)) << "the direction points to 'zzz'";
   EXPECT_EQ(stored_traces(work).size(), 15u) << "the calibration's traces are kept too";
+  // A threshold where z-scores and projections disagree: that of a token, in the middle of the z-scores that there are.
+  std::vector<double> scores;
+  for (const Json& prompt : at(answer, {"prompts"}).items())
+    for (const Json& token : at(prompt, {"tokens"}).items()) scores.push_back(at(token, {"z"}).as_double());
+  std::ranges::sort(scores);
+  const double threshold = scores[scores.size() * 3 / 4];
+  const Json lower = run(work, "scan", {"--file", "both.jsonl", "--calibrate", "other_negative.txt", "--positions",
+                                        "1-9999", format("--z={}", threshold)})
+                         .json();
+  std::size_t flagged = 0;
+  for (const Json& prompt : at(lower, {"prompts"}).items()) {
+    std::int64_t above = 0;
+    for (const Json& token : at(prompt, {"tokens"}).items()) {
+      const bool high = at(token, {"z"}).as_double() > threshold;
+      EXPECT_EQ(at(token, {"flagged"}).as_bool(), high) << at(token, {"position"}).as_int();
+      above += high;
+    }
+    EXPECT_EQ(at(prompt, {"flagged_tokens"}).as_int(), above);
+    flagged += static_cast<std::size_t>(above);
+  }
+  EXPECT_EQ(flagged, static_cast<std::size_t>(std::ranges::count_if(scores, [&](double z) { return z > threshold; })));
   work.write("flat.txt", "a\n");
   const Outcome flat = run(work, "scan", {"--prompt", "x", "--calibrate", "flat.txt", "--positions", "last"});
   EXPECT_EQ(flat.exit_code, 2) << flat.out;

@@ -103,6 +103,17 @@ TEST(Measure, SaysWhenTheDirectionIsNoBetterThanChance) {
   EXPECT_NE(notes.find("no better than"), std::string::npos) << done.out;
 }
 
+/// A prompt on both sides of the split, or in both groups, makes held-out scores mean less.
+TEST(Measure, SaysWhenPromptsRepeatOrStandInBothGroups) {
+  const Workspace work;
+  work.write("positive.txt", lines(" zzz") + "the same twice\nthe same twice\n");
+  work.write("negative.txt", lines(" a") + "the same twice\n");
+  const Outcome done = work.run(measure("d.safetensors"));
+  ASSERT_EQ(done.exit_code, 0) << done.err << done.out;
+  EXPECT_NE(done.out.find("prompts repeat an earlier one"), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("1 prompts stand in both groups"), std::string::npos) << done.out;
+}
+
 TEST(Measure, ReadsJsonLinesAndOtherSitesAndMethods) {
   const Workspace work;
   std::string positive, negative;
@@ -220,8 +231,11 @@ TEST(Steer, SubtractRemovesTheComponentAndAControlVectorActsAsItsOffset) {
   ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
   const Json removed = work.run(steer("d.safetensors", {"--mode", "subtract", "--layers", "0-1"})).json();
   ASSERT_EQ(at(removed, {"effect"}).size(), 2u);
-  for (const Json& effect : at(removed, {"effect"}).items())
+  for (const Json& effect : at(removed, {"effect"}).items()) {
     EXPECT_NEAR(at(effect, {"projection_after"}).as_double(), 0, 1e-5);
+    EXPECT_EQ(at(effect, {"requested"}).as_double(), -at(effect, {"projection_before"}).as_double());
+    EXPECT_NEAR(at(effect, {"measured"}).as_double(), at(effect, {"requested"}).as_double(), 1e-5);
+  }
   const Outcome vector = work.run(measure("d.gguf"));
   ASSERT_EQ(vector.exit_code, 0) << vector.err << vector.out;
   EXPECT_NE(vector.out.find("layer 0 has no place"), std::string::npos);
@@ -229,6 +243,18 @@ TEST(Steer, SubtractRemovesTheComponentAndAControlVectorActsAsItsOffset) {
   const Json theirs = work.run(steer("d.gguf", {"--mode", "offset", "--layers", "1", "--alpha", "2"})).json();
   EXPECT_EQ(at(ours, {"logits_sha256"}), at(theirs, {"logits_sha256"}));
   EXPECT_FALSE(at(ours, {"same_bits"}).as_bool());
+}
+
+TEST(Steer, ADirectionOfAnotherModelIsNoted) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  std::vector<std::string> args = steer("d.safetensors", {"--mode", "offset"});
+  const std::string note = "measured on another model";
+  EXPECT_EQ(work.run(args).out.find(note), std::string::npos);
+  args[1] = "changed";
+  const Outcome other = work.run(args);
+  EXPECT_NE(other.out.find(note), std::string::npos) << other.out << other.err;
 }
 
 TEST(Steer, AnEditThatMeetsNothingIsReportedNotPassedOff) {

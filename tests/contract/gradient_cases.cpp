@@ -328,12 +328,9 @@ Primitive some_primitive(PrimitiveMode mode, PrimitiveMode inner) {
   return validate_primitive(p, kWidth).value();
 }
 
-void add_primitive(Cases& cases, PrimitiveMode mode, PrimitiveMode inner = PrimitiveMode::subtract) {
-  const Primitive p = some_primitive(mode, inner);
+void add_primitive(Cases& cases, std::string name, const Primitive& p) {
   const std::vector<std::int32_t> rows{0, 1, 2, 4, 5, 6, 8, 4};  // 3 and 7 pass through; 4 is edited once
-  std::string name = "primitive_" + std::string(to_string(mode));
-  if (mode == PrimitiveMode::conditional) name += "_" + std::string(to_string(inner));
-  cases.push_back({.name = name,
+  cases.push_back({.name = std::move(name),
                    .x = {{9, kWidth}},
                    .w = {},
                    .forward = [=](auto& m, auto& o) { return m.ops.primitive(o.x[0], p, rows).output; },
@@ -342,12 +339,21 @@ void add_primitive(Cases& cases, PrimitiveMode mode, PrimitiveMode inner = Primi
                    }});
 }
 
+void add_primitive(Cases& cases, PrimitiveMode mode, PrimitiveMode inner = PrimitiveMode::subtract) {
+  std::string name = "primitive_" + std::string(to_string(mode));
+  if (mode == PrimitiveMode::conditional) name += "_" + std::string(to_string(inner));
+  add_primitive(cases, std::move(name), some_primitive(mode, inner));
+}
+
 void add_primitives(Cases& cases) {
   using Mode = PrimitiveMode;
   const std::array inner{Mode::project,         Mode::subtract,     Mode::add,   Mode::subspace_project,
                          Mode::subspace_remove, Mode::subspace_add, Mode::clamp, Mode::offset};
   for (const Mode mode : inner) add_primitive(cases, mode);
   for (const Mode mode : inner) add_primitive(cases, Mode::conditional, mode);
+  Primitive within = some_primitive(Mode::clamp, Mode::subtract);  // bounds that no row reaches: the slope there is 0
+  within.lo = -9.0, within.hi = 9.0;
+  add_primitive(cases, "primitive_clamp_within", within);
 }
 
 }  // namespace

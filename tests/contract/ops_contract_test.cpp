@@ -139,6 +139,18 @@ TEST_P(OpContract, RopeMatchesTheReferenceInBothLayouts) {
     }
 }
 
+/// Angles may be kept from call to call, as long as nothing that they come from differs.
+TEST_P(OpContract, RopeTablesThatDifferInOneThingAreNotConfused) {
+  const RopeTable plain{.layout = RopeLayout::half, .inverse_frequency = {1.0, 0.1}, .attention_factor = 1.0};
+  RopeTable stronger = plain, slower = plain;
+  stronger.attention_factor = 1.25;
+  slower.inverse_frequency.back() = 0.01;
+  for (const std::vector<std::int32_t>& positions : {std::vector{0, 5}, std::vector{0, 6}})
+    for (const RopeTable& table : {plain, stronger, slower, plain})
+      expect_near(kElementBound,
+                  [&](Ops& ops) { return ops.rope(activation(ops, {2, 1, 6}, normals(12, 7)), positions, table); });
+}
+
 TEST_P(OpContract, GatedActivationsMatchTheReferenceOverTheWholeRange) {
   for (const Activation act : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::relu})
     for (const double scale : {0.01, 1.0, 8.0, 60.0}) {
@@ -451,6 +463,16 @@ TEST_P(OpContract, AttentionRefusesPagesThatAreMissingOrOutside) {
   EXPECT_FALSE(status_with([](PagedStep& s) { s.step.sequences[0].rows = 7; }));
   EXPECT_FALSE(status_with([](PagedStep& s) { s.args.heads = 3; }));
   EXPECT_FALSE(status_with([](PagedStep& s) { s.args.kv_heads = 2; }));
+}
+
+TEST_P(OpContract, AStoreOfAnotherBackendIsRefused) {
+  Bench other({"other", own_->backend() == "reference" ? "cpu" : "reference", {}});
+  PagedStep foreign(*other, kAttentionCases[0]);
+  own_->begin_step();
+  own_->attention(foreign.q, *foreign.store, 0, foreign.step, foreign.args);
+  const Result<void> status = own_->end_step();
+  ASSERT_FALSE(status.has_value());
+  EXPECT_NE(status.error().message.find("of another backend"), std::string::npos) << status.error().message;
 }
 
 TEST_P(OpContract, LoadWeightRefusesWhatItCannotHold) {

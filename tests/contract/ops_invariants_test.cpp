@@ -115,6 +115,42 @@ TEST_P(OpInvariants, TwoSequencesInOneBatchEqualEachAlone) {
             attend(*bench, *first, part(all, 0, 7), {a}) + attend(*bench, *second, part(all, 7, 20), {b_alone}));
 }
 
+/// A backend may take the single rows of several sequences together; window and softcap hold there too.
+TEST_P(OpInvariants, SequencesThatDecodeTogetherEqualEachAlone) {
+  const Rows prompts = make_rows(20, 4), next = make_rows(2, 7);
+  const SequenceRows a{.first_row = 0, .rows = 9, .past = 0, .pages = {3}};
+  const SequenceRows b{.first_row = 9, .rows = 11, .past = 0, .pages = {1}};
+  const SequenceRows a_next{.first_row = 0, .rows = 1, .past = 9, .pages = {3}};
+  SequenceRows b_next{.first_row = 1, .rows = 1, .past = 11, .pages = {1}};
+  for (const std::int64_t window : {0, 5})
+    for (const double softcap : {0.0, 0.5}) {
+      AttentionArgs args = kArgs;
+      args.window = window;
+      args.softcap = softcap;
+      Bench bench(GetParam(), 2);
+      const auto store = make_store(*bench, 16, 4);
+      attend(*bench, *store, prompts, {a, b}, args);
+      b_next.first_row = 1;
+      const std::string together = attend(*bench, *store, next, {a_next, b_next}, args);
+      b_next.first_row = 0;
+      const std::string alone = attend(*bench, *store, part(next, 0, 1), {a_next}, args) +
+                                attend(*bench, *store, part(next, 1, 2), {b_next}, args);
+      expect_same(together, alone);
+    }
+}
+
+TEST_P(OpInvariants, SequencesOfOneShapeKeepTheirOwnPages) {
+  const Rows first = make_rows(9, 4), second = make_rows(9, 7), next = make_rows(1, 10);
+  const SequenceRows decode{.first_row = 0, .rows = 1, .past = 9, .pages = {0}};
+  Bench bench(GetParam());
+  const auto shared = make_store(*bench, 16, 2), own = make_store(*bench, 16, 2);
+  attend(*bench, *own, first, {{.first_row = 0, .rows = 9, .past = 0, .pages = {0}}});
+  const std::string alone = attend(*bench, *own, next, {decode});
+  attend(*bench, *shared, first, {{.first_row = 0, .rows = 9, .past = 0, .pages = {0}}});
+  attend(*bench, *shared, second, {{.first_row = 0, .rows = 9, .past = 0, .pages = {1}}});
+  expect_same(alone, attend(*bench, *shared, next, {decode}));
+}
+
 TEST_P(OpInvariants, ThreadCountsGiveTheSameBits) {
   const auto run = [&](int threads) {
     Bench bench(GetParam(), threads);

@@ -109,6 +109,33 @@ TEST_P(PrimitiveContract, AlphaZeroIsTheIdentityInEveryMode) {
   }
 }
 
+/// An edit that does nothing to a row must not turn its -0 into 0 either.
+TEST_P(PrimitiveContract, ARowThatIsNotMovedKeepsItsBits) {
+  std::vector<double> h = normals(2 * 43, 60);
+  h[5] = h[50] = -0.0;
+  const std::vector<std::int32_t> rows{0, 1};
+  const Tensor x = activation(*bench_, {2, 43}, h);
+  Primitive closed = some(Mode::conditional, 43, 1.0), within = some(Mode::clamp, 43, 1.0);
+  closed.tau = 1e6;
+  within.lo = -1e6, within.hi = 1e6;
+  for (const Primitive& p : {closed, within}) {
+    const PrimitiveResult result = bench_->primitive(x, p, rows);
+    EXPECT_EQ(bits(result.output), bits(x)) << to_string(p.mode);
+    EXPECT_EQ(result.delta_norm, (std::vector<double>{0.0, 0.0})) << to_string(p.mode);
+  }
+}
+
+TEST_P(PrimitiveContract, AnEditCountsTheBytesThatItReadAndWrote) {
+  const Tensor x = activation(*bench_, {4, 43}, normals(4 * 43, 60));
+  const std::vector<std::int32_t> rows{0, 1, 2, 3};
+  bench_->take_counters();
+  bench_->primitive(x, some(Mode::subtract, 43, 1.0), rows);
+  const OpCounters counters = bench_->take_counters();
+  const std::int64_t size = x.shape().elements() * info(x.dtype()).bits / 8;
+  EXPECT_GE(counters.bytes_read, size);
+  EXPECT_GE(counters.bytes_written, size);
+}
+
 TEST_P(PrimitiveContract, OnlyTheNamedRowsChangeAndTheInputNever) {
   const Tensor x = activation(*bench_, {5, 43}, normals(5 * 43, 60));
   const std::string before = bits(x);

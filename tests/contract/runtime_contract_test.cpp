@@ -358,6 +358,24 @@ TEST_P(RuntimeContract, EveryKindDeclaredFullIsEmitted) {
   }
 }
 
+TEST_P(RuntimeContract, KvPagesNameThePagesThatHoldTheSequence) {
+  auto session = open();
+  TraceRequest request = request_of("pages", kPrompt, 4);
+  Want pages = want_of(Site::kv_pages);
+  pages.kind = ArtifactKind::other;
+  request.want = {pages};
+  const Result<Trace> trace = (*session)->trace(request);
+  VB_ASSERT_OK(trace);
+  const TraceArtifact* found = trace->find("kv_pages");
+  ASSERT_NE(found, nullptr);
+  std::set<std::int64_t> distinct;
+  for (const Json& page : found->metadata.find("pages")->items()) distinct.insert(page.as_int());
+  const std::int64_t tokens = found->metadata.find("page_tokens")->as_int();
+  const std::int64_t positions = std::ssize(kPrompt) + 3;  // the last token is not run
+  EXPECT_GE(std::ssize(distinct), (positions + tokens - 1) / tokens);
+  EXPECT_EQ(distinct.size(), found->metadata.find("pages")->size()) << "a page was named twice";
+}
+
 TEST_P(RuntimeContract, AReplayAnswersWithTheIdenticalTrace) {
   auto session = open();
   std::vector<TraceRequest> requests = five_requests();

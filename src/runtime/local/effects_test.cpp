@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
+
+#include "base/sha256.h"
 #include "support/test_data.h"
 
 namespace vauban {
@@ -103,6 +106,45 @@ TEST(InterventionEffect, AProjectionBehindAGateIsNoEdit) {
   EXPECT_FALSE(made->edits());
   EXPECT_TRUE(made->no_ops().empty());
   EXPECT_FALSE(record_of(*made).find("no_op")->as_bool());
+}
+
+/// Whoever repeats an edit needs the gate and the bounds too, and which directions really acted.
+TEST(InterventionEffect, AConditionalRecordsItsGateItsInnerEditAndTheGatesThatOpened) {
+  Intervention gated = edit(PrimitiveMode::conditional);
+  gated.primitive.inner = PrimitiveMode::clamp;
+  gated.primitive.lo = -1;
+  gated.primitive.hi = 2;
+  gated.primitive.tau = 0.25;
+  gated.primitive.gate = {1, 0, 0, 0};
+  auto made = InterventionEffect::make(gated, config(), able());
+  VB_ASSERT_OK(made);
+  PrimitiveResult opened = measured({2, 4}, {2, 2}, {0, 2});
+  opened.gates_open = 1;
+  const std::vector<double> norms{10, 10};
+  const std::vector<std::int64_t> positions{1, 2};
+  made->add(0, 2, opened, norms, positions);
+  made->add(2, 2, opened, norms, positions);
+  const Json record = record_of(*made);
+  const auto sha256 = [](const std::vector<double>& values) { return sha256_hex(std::as_bytes(std::span(values))); };
+  for (const char* key : {"inner_mode", "tau", "lo", "hi", "gate_values_sha256", "direction_values_sha256"})
+    ASSERT_NE(record.find(key), nullptr) << key;
+  EXPECT_EQ(record.find("inner_mode")->as_string(), "clamp");
+  EXPECT_EQ(record.find("tau")->as_double(), 0.25);
+  EXPECT_EQ(record.find("lo")->as_double(), -1.0);
+  EXPECT_EQ(record.find("hi")->as_double(), 2.0);
+  EXPECT_EQ(record.find("gate_values_sha256")->as_string(), sha256({1, 0, 0, 0}));
+  EXPECT_EQ(record.find("direction_values_sha256")->as_string(), sha256(made->primitive().direction));
+  EXPECT_EQ(record.find("gate_open_count")->as_int(), 2);
+  EXPECT_EQ(record.find("layers")->items()[1].find("gate_open_count")->as_int(), 1);
+}
+
+TEST(InterventionEffect, ASiteThatTheRuntimeCannotReachIsRefusedWithItsReason) {
+  Capability capability = able();
+  capability.site_limits[edit().site] = {SupportLevel::unsupported, "hidden in a fused kernel"};
+  const auto made = InterventionEffect::make(edit(), config(), capability);
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().code, ErrorCode::unsupported);
+  EXPECT_NE(made.error().message.find("hidden in a fused kernel"), std::string::npos) << made.error().message;
 }
 
 TEST(InterventionEffect, AnEditThatMetNoRowHasNoFigures) {

@@ -1,5 +1,7 @@
 // What a device's counters become in the profiles of the spans, and what --profile adds.
 #include <gtest/gtest.h>
+
+#include <algorithm>
 #include <set>
 
 #include "backends/backends.h"
@@ -183,6 +185,9 @@ TEST_F(StageProfileTest, ASharedStepDividesDeviceTimeAndBatchAndQueueAreCounted)
     EXPECT_DOUBLE_EQ(profile_of(*trace, "decode").device_s.value(), alone ? 3 * kDeviceSeconds : 1.5 * kDeviceSeconds);
     EXPECT_DOUBLE_EQ(summary.total_device_s.value(), alone ? 4 * kDeviceSeconds : 2 * kDeviceSeconds);
     EXPECT_EQ(profile_of(*trace, "prefill").host_device_copies, kCopies);
+    const std::vector<std::string>& notes = profile_of(*trace, "prefill").notes;
+    EXPECT_EQ(std::ranges::any_of(notes, [](const std::string& note) { return note.find("shared") != std::string::npos; }),
+              !alone);
   }
   EXPECT_EQ(waited, (std::vector<std::int64_t>{3, 3, 1, 1, 0}));
 }
