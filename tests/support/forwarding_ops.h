@@ -62,7 +62,26 @@ class ForwardingOps : public Ops {
   PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> rows) override {
     return inner_->primitive(x, p, rows);
   }
+  Tensor scale(const Tensor& x, double factor) override { return inner_->scale(x, factor); }
+  Tensor clamp(const Tensor& x, double limit) override { return inner_->clamp(x, limit); }
+  Tensor multiply(const Tensor& x, const Weight& w) override { return inner_->multiply(x, w); }
+  Tensor join_columns(std::span<const Tensor> parts, std::int64_t width) override {
+    return inner_->join_columns(parts, width);
+  }
+  Tensor join_rows(std::span<const Tensor> parts) override { return inner_->join_rows(parts); }
+  Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
+                    int each) override {
+    return inner_->blend_rows(x, rows, weights, each);
+  }
+  Result<void> project(const Tensor& x, std::span<const double> directions, std::span<const std::int32_t> rows,
+                       ProjectionSink& sink) override {
+    return inner_->project(x, directions, rows, sink);
+  }
   OpCounters take_counters() override { return inner_->take_counters(); }
+  CounterGaps counter_gaps(std::string_view kind) const override { return inner_->counter_gaps(kind); }
+  bool invariant_bits() const override { return inner_->invariant_bits(); }
+  Tensor dropout(const Tensor& x, double rate) override { return inner_->dropout(x, rate); }
+  Gradients* gradients() override { return inner_->gradients(); }
   void profile_device(bool on) override { inner_->profile_device(on); }
 
  protected:
