@@ -10,8 +10,8 @@
 #include "backends/backends.h"
 #include "backends/cpu/cpu_ops.h"
 #include "backends/cpu/primitive_gate.h"
-#include "base/rng.h"
 #include "evidence/scorers/v2.h"
+#include "primitive/gate_compare.h"
 #include "primitive/measure.h"
 #include "runner/trace_rows.h"
 #include "suite/suite.h"
@@ -24,95 +24,24 @@ std::string_view status(bool good) { return good ? "pass" : "fail"; }
 
 // ---- torch_equality ----
 
-constexpr PrimitiveMode kModes[] = {
-    PrimitiveMode::project,         PrimitiveMode::subtract,     PrimitiveMode::add,   PrimitiveMode::subspace_project,
-    PrimitiveMode::subspace_remove, PrimitiveMode::subspace_add, PrimitiveMode::clamp, PrimitiveMode::conditional,
-    PrimitiveMode::offset};
-constexpr double kBound = 1e-5;  // of |h| |d|: two f32 sums over up to 2049 products, in different orders
-constexpr std::int64_t kRows = 17;
-
-struct Problem {
-  std::vector<float> values;
-  std::int64_t width = 0;
-  Primitive primitive;
-  std::vector<std::int32_t> rows{0, 3, 4, 9, 16};
-};
-
-Result<Problem> make_problem(PrimitiveMode mode, std::int64_t width) {
-  Rng rng(11, static_cast<std::uint64_t>(width));
-  Problem problem{.width = width, .primitive = {.mode = mode, .alpha = 0.7, .lo = -0.3, .hi = 0.4}};
-  for (std::int64_t i = 0; i < kRows * width; ++i) problem.values.push_back(static_cast<float>(rng.normal()));
-  const bool subspace = mode == PrimitiveMode::subspace_project || mode == PrimitiveMode::subspace_remove ||
-                        mode == PrimitiveMode::subspace_add;
-  problem.primitive.basis_rows = subspace ? 3 : 1;
-  for (std::int64_t i = 0; i < problem.primitive.basis_rows * width; ++i)
-    problem.primitive.direction.push_back(rng.normal());
-  if (mode == PrimitiveMode::conditional)
-    for (std::int64_t i = 0; i < width; ++i) problem.primitive.gate.push_back(rng.normal());
-  VB_TRY(problem.primitive, validate_primitive(problem.primitive, width));
-  return problem;
-}
-
-struct Answer {
-  PrimitiveResult result;
-  std::vector<double> output;
-};
-
-/// Through embed(), so that the rows lie wherever the backend keeps its activations.
-Result<Answer> answer_of(Ops& ops, const Problem& problem) {
-  std::vector<std::int32_t> ids(kRows);
-  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i);
-  const TensorView view{DType::f32, {kRows, problem.width}, std::as_bytes(std::span(problem.values))};
-  VB_TRY(const Weight table, ops.load_weight("rows", view, nullptr));
-  ops.begin_step();
-  Answer answer;
-  answer.result = ops.primitive(ops.embed(table, ids), problem.primitive, problem.rows);
-  answer.output = to_f64(answer.result.output);
-  VB_CHECK(ops.end_step());
-  return answer;
-}
-
-double worst(const std::vector<double>& a, const std::vector<double>& b, double scale) {
-  if (a.size() != b.size()) return INFINITY;
-  double largest = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double difference = std::abs(a[i] - b[i]) / scale;
-    largest = difference <= largest ? largest : std::isnan(difference) ? INFINITY : difference;
-  }
-  return largest;
-}
-
-double distance(const Answer& a, const Answer& b, const Problem& problem) {
-  double d = 0.0;
-  for (std::int64_t i = 0; i < problem.width; ++i)
-    d += problem.primitive.direction[static_cast<std::size_t>(i)] *
-         problem.primitive.direction[static_cast<std::size_t>(i)];
-  const double h = std::sqrt(static_cast<double>(problem.width)), scale = h * std::max(1.0, std::sqrt(d));
-  if (a.result.gates_open != b.result.gates_open) return INFINITY;
-  return std::max({worst(a.output, b.output, scale), worst(a.result.before, b.result.before, scale),
-                   worst(a.result.after, b.result.after, scale),
-                   worst(a.result.delta_norm, b.result.delta_norm, scale)});
-}
-
 Result<Json> compare_on(Ops& torch, const Context& context) {
+  VB_TRY(const std::vector<Problem> problems, all_problems());
   Json targets = Json::object({});
-  double worst_of_all = 0.0;
+  bool good = true;
   for (const CpuTarget target : available_cpu_targets()) {
     VB_TRY(const auto ops, make_cpu_ops(context, target, PrimitivePath::simd));
-    double worst_here = 0.0;
-    for (const PrimitiveMode mode : kModes) {
-      for (const std::int64_t width : {7, 33, 896, 2049}) {
-        VB_TRY(const Problem problem, make_problem(mode, width));
-        VB_TRY(const Answer ours, answer_of(*ops, problem));
-        VB_TRY(const Answer theirs, answer_of(torch, problem));
-        worst_here = std::max(worst_here, distance(ours, theirs, problem));
-      }
+    Apart worst;
+    for (const Problem& problem : problems) {
+      VB_TRY(const Answer ours, answer_of(*ops, problem), "in {}", problem.name);
+      VB_TRY(const Answer theirs, answer_of(torch, problem), "in {}", problem.name);
+      worst = worst.worst_of(apart(ours, theirs, problem));
     }
-    targets[to_string(target)] = worst_here;
-    worst_of_all = std::max(worst_of_all, worst_here);
+    targets[to_string(target)] = worst.to_json();
+    good = good && worst.within_bounds();
   }
-  return Json::object({{"status", status(worst_of_all <= kBound)},
+  return Json::object({{"status", status(good)},
                        {"device", torch.device_label()},
+                       {"problems", std::ssize(problems)},
                        {"worst_by_target", std::move(targets)}});
 }
 
@@ -172,99 +101,6 @@ Result<std::vector<TraceRequest>> observed_requests() {
   return requests;
 }
 
-/// The largest |value| of a recorded {count, mean, min, max}; 0 of none.
-double reach(const Json& summary) {
-  double largest = 0.0;
-  for (const char* key : {"min", "max"})
-    if (const Json* value = summary.find(key); value && value->is_number())
-      largest = std::max(largest, std::abs(value->as_double()));
-  return largest;
-}
-
-/// How far two summaries of the same rows lie apart, in units of `scale`; infinite when they do not count the same rows.
-double summary_distance(const Json& a, const Json& b, double scale) {
-  double largest = 0.0;
-  for (const char* key : {"count", "mean", "min", "max"}) {
-    const Json *ours = a.find(key), *theirs = b.find(key);
-    if (!ours || !theirs || ours->is_number() != theirs->is_number()) return INFINITY;
-    if (!ours->is_number()) continue;
-    const double apart = std::abs(ours->as_double() - theirs->as_double());
-    if (std::string_view(key) == "count" && apart != 0.0) return INFINITY;
-    if (apart != 0.0) largest = std::max(largest, apart / scale);
-  }
-  return largest;
-}
-
-/// The measured effects of a trace's interventions. The unit is the largest projection before the edit: a mean over rows
-/// cancels, and a projection that was taken out is a rounding, so neither has a scale of its own.
-double effect_distance(const Trace& a, const Trace& b) {
-  double largest = 0.0;
-  for (const TraceArtifact* artifact : a.artifacts_by_kind(ArtifactKind::intervention_result)) {
-    const TraceArtifact* other = b.find(artifact->artifact_id);
-    if (!other) return INFINITY;
-    const Json* rows = artifact->metadata.find("rows_touched");
-    const Json* other_rows = other->metadata.find("rows_touched");
-    if (!rows || !other_rows || rows->as_double() != other_rows->as_double()) return INFINITY;
-    const Json* before = artifact->metadata.find("projection_summary_before");
-    if (!before) return INFINITY;
-    for (const char* key : {"projection_summary_before", "projection_summary_after", "delta_summary"}) {
-      const Json *ours = artifact->metadata.find(key), *theirs = other->metadata.find(key);
-      if (!ours || !theirs) return INFINITY;
-      largest = std::max(largest, summary_distance(*ours, *theirs, reach(*before)));
-    }
-  }
-  return largest;
-}
-
-bool effects_agree(const Trace& a, const Trace& b) {
-  for (const TraceArtifact* artifact : a.artifacts_by_kind(ArtifactKind::intervention_result)) {
-    const TraceArtifact* other = b.find(artifact->artifact_id);
-    const Json *ours = artifact->metadata.find("effect"), *theirs = other ? other->metadata.find("effect") : nullptr;
-    if (!ours || !theirs || ours->as_string() != "changed" || theirs->as_string() != "changed") return false;
-  }
-  return !a.artifacts_by_kind(ArtifactKind::intervention_result).empty();
-}
-
-/// A document without its measurements: numbers become 0, digests and kernel paths their kind; keys, ids and lists
-/// stay.
-Json skeleton(const Json& value, std::string_view key = {}) {
-  if (value.is_number()) return 0;
-  if (value.is_string()) {
-    const std::string& text = value.as_string();
-    if (key == "kernel_path") return text.substr(0, text.find(" primitive/"));
-    const bool is_digest = text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-    return is_digest ? Json("digest") : value;
-  }
-  if (value.is_array()) {
-    Json out = Json::array();
-    for (const Json& item : value.items()) out.push_back(skeleton(item, key));
-    return out;
-  }
-  if (!value.is_object()) return value;
-  Json out = Json::object({});
-  for (const auto& [name, item] : value.entries()) out[name] = skeleton(item, name);
-  return out;
-}
-
-/// Where two documents first differ; "" when they do not.
-std::string first_difference(const Json& a, const Json& b, const std::string& place = "") {
-  if (a.is_object() && b.is_object()) {
-    for (const auto& [key, value] : a.entries()) {
-      const Json* other = b.find(key);
-      if (!other) return place + "/" + key;
-      if (auto found = first_difference(value, *other, place + "/" + key); !found.empty()) return found;
-    }
-    return a.size() == b.size() ? "" : place + " (keys)";
-  }
-  if (a.is_array() && b.is_array() && a.size() == b.size()) {
-    for (std::size_t i = 0; i < a.size(); ++i)
-      if (auto found = first_difference(a.items()[i], b.items()[i], format("{}/{}", place, i)); !found.empty())
-        return found;
-    return "";
-  }
-  return a.dump().value_or("?") == b.dump().value_or("!") ? "" : place.empty() ? "/" : place;
-}
-
 std::string kernel_paths(const Trace& trace) {
   std::string paths;
   for (const TraceSpan& span : trace.spans())
@@ -280,7 +116,8 @@ Result<Json> check_torch_equality(const Context& context) {
   const std::string on_cpu = cpu.find("status")->as_string(), on_cuda = cuda.find("status")->as_string();
   // CUDA counts where it is at hand: its absence is recorded and does not hold the gate.
   const std::string_view both = on_cuda == "fail" ? "fail" : std::string_view(on_cpu);
-  return Json::object({{"status", both}, {"bound", kBound}, {"bound_of", "|h| |d|"}, {"cpu", cpu}, {"cuda", cuda}});
+  return Json::object({{"status", both}, {"bound", kFigureBound}, {"bound_of", "|h| |d|"},
+                       {"bound_of_bf16_elements", kElementBound}, {"cpu", cpu}, {"cuda", cuda}});
 }
 
 Result<Json> check_trace_config(const GateOptions& options) {

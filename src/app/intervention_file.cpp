@@ -63,14 +63,21 @@ Result<Direction> flatten(const std::vector<std::vector<double>>& basis) {
   return direction;
 }
 
-Result<void> check_digest(const InterventionConfig& c) {
-  if (!c.direction_sha256) return ok();
-  if (!c.direction_file) return invalid_input("direction_sha256 is that of direction_file, which is not given");
-  VB_TRY(const std::string found, sha256_file(*c.direction_file));
-  if (found != *c.direction_sha256)
-    return with_hint(corrupt("{}: expected SHA-256 {}, found {}", *c.direction_file, *c.direction_sha256, found),
-                     "measure the direction again, or correct direction_sha256");
-  return ok();
+/// `key` is that of the digest: "direction_sha256", of direction_file.
+Result<void> check_digest(std::string_view key, const std::optional<std::string>& file,
+                          const std::optional<std::string>& expected) {
+  if (!expected) return ok();
+  const std::string of(key.substr(0, key.find("_sha256")));
+  if (!file) return invalid_input("{} is that of {}_file, which is not given", key, of);
+  VB_TRY(const std::string found, sha256_file(*file));
+  if (found == *expected) return ok();
+  return with_hint(corrupt("{}: expected SHA-256 {}, found {}", *file, *expected, found),
+                   format("measure the {} again, or correct {}", of, key));
+}
+
+Result<void> check_digests(const InterventionConfig& c) {
+  VB_CHECK(check_digest("direction_sha256", c.direction_file, c.direction_sha256));
+  return check_digest("gate_sha256", c.gate_file, c.gate_sha256);
 }
 
 Result<Direction> direction_of(const InterventionConfig& c) {
@@ -188,7 +195,7 @@ Result<std::vector<Intervention>> per_layer(const InterventionConfig& c, const I
 Result<std::vector<Intervention>> expand(const InterventionConfig& c) {
   if (!c.direction.empty() + !c.basis.empty() + c.direction_file.has_value() != 1)
     return invalid_input("expected exactly one of direction, basis, direction_file");
-  VB_CHECK(check_digest(c));
+  VB_CHECK(check_digests(c));
   VB_TRY(Intervention frame, frame_of(c));
   Sources from{.direction = {}, .gate = {}, .random_seed = c.random_seed};
   VB_TRY(from.direction, layered_file(c.direction_file, c.tensor));

@@ -23,7 +23,7 @@ struct InterventionConfig {
   double alpha = 1.0, lo = 0.0, hi = 0.0, tau = 0.0;
   std::vector<double> direction, gate;
   std::vector<std::vector<double>> basis;
-  std::optional<std::string> direction_file, direction_sha256, gate_file, tensor, gate_tensor;
+  std::optional<std::string> direction_file, direction_sha256, gate_file, gate_sha256, tensor, gate_tensor;
   std::optional<std::uint64_t> random_seed;
 };
 
@@ -55,6 +55,7 @@ inline void fields(InterventionConfig& c, FieldVisitor& f) {
     {.help = "control: a random direction of the same length in place of each layer's of direction_file"});
   f("gate", c.gate, {.help = "conditional: gate direction, inline"});
   f("gate_file", c.gate_file, {.help = "gate direction from a safetensors file", .file = true});
+  f("gate_sha256", c.gate_sha256, {.help = "SHA-256 that gate_file must have"});
   f("gate_tensor", c.gate_tensor, {.help = "which tensor of gate_file; default: as for tensor"});
 }
 

@@ -77,13 +77,14 @@ Result<int> run_training(const TrainingConfig& config, Session& session) {
   TrainingPrinter printer(session.out());
   VB_TRY(const TrainingOutcome outcome, train(config, std::move(base), *ops, session.context(), printer));
   if (session.out().json()) {
+    const auto peak = peak_resident_bytes();
     VB_CHECK(session.out().print_json_line(Json::object({{"done", true},
                                                          {"steps", outcome.steps},
                                                          {"checkpoint", outcome.checkpoint.string()},
                                                          {"model", outcome.model.string()},
                                                          {"eval", Json::optional(outcome.eval_loss ? &*outcome.eval_loss : nullptr)},
                                                          {"stopped_early", outcome.stopped_early},
-                                                         {"peak_memory_bytes", peak_resident_bytes().value_or(0)}})));
+                                                         {"peak_memory_bytes", Json::optional(peak ? &*peak : nullptr)}})));
     return 0;
   }
   session.out().text(format("{} after {} steps: {}\n", outcome.stopped_early ? "stopped early" : "done", outcome.steps, outcome.model.string()));

@@ -93,7 +93,7 @@ Result<std::vector<double>> read_direction(const std::string& path, const std::o
   if (!tensor && is_layered(*file)) return measured_direction(path);
   if (!tensor && file->tensors().size() != 1)
     return invalid_input("{} holds {} tensors: say which one with direction_tensor", path, file->tensors().size());
-  const TensorEntry* entry = &file->tensors().front();
+  const TensorEntry* entry = tensor ? nullptr : &file->tensors().front();
   if (tensor) {
     VB_TRY(entry, named_tensor(*file, *tensor), "in {}", path);
   }

@@ -33,7 +33,7 @@ Result<std::unique_ptr<Ops>> make_cpu(const Context& context, const BackendOptio
 
 Result<std::unique_ptr<Ops>> make_cpu_training(const Context& context, std::string_view device,
                                                std::string_view numerics) {
-  VB_CHECK(make_cpu_backend(context, device));
+  VB_CHECK(check_cpu_device(device));
   VB_TRY(const TrainingNumerics parsed, training_numerics_from(numerics));
   return make_cpu_training_ops(context, parsed);
 }
@@ -49,10 +49,23 @@ Result<std::unique_ptr<Ops>> make_torch(const Context& context, const BackendOpt
 
 Result<std::unique_ptr<Ops>> make_torch_training(const Context& context, std::string_view device,
                                                  std::string_view numerics) {
+  // Optimisers, clipping and checkpoints write parameters through host pointers.
   if (!device.empty() && device != "cpu" && device != "cpu:0")
-    return with_hint(unsupported("backend 'torch' trains in host memory, found device '{}'", device),
-                     "leave --device out, or say cpu");
+    return with_hint(unsupported("backend 'torch' trains in host memory only, found device '{}'", device),
+                     "leave --device out, or say cpu; a GPU can trace and audit what was trained");
   return make_torch_ops(context, {.device = device, .numerics = numerics, .training = true});
+}
+
+Result<std::vector<std::string>> host_only() { return std::vector<std::string>{"cpu"}; }
+Result<std::map<std::string, std::string>> nothing_else() { return std::map<std::string, std::string>(); }
+
+Result<std::vector<std::string>> torch_devices() {
+  VB_TRY(TorchInfo info, torch_info());
+  return std::move(info.devices);
+}
+Result<std::map<std::string, std::string>> torch_versions() {
+  VB_TRY(TorchInfo info, torch_info());
+  return std::map<std::string, std::string>{{"libtorch", std::move(info.libtorch)}};
 }
 
 const std::array kBackends{
@@ -61,6 +74,8 @@ const std::array kBackends{
                  .devices = {"cpu"},
                  .numerics = {"exact"},
                  .primitives = {},
+                 .devices_here = host_only,
+                 .versions = nothing_else,
                  .make = make_reference,
                  .make_training = make_reference_training,
                  .make_rehearsal = nullptr},
@@ -69,6 +84,8 @@ const std::array kBackends{
                  .devices = {"cpu"},
                  .numerics = {"exact"},
                  .primitives = {"scalar", "simd"},
+                 .devices_here = host_only,
+                 .versions = nothing_else,
                  .make = make_cpu,
                  .make_training = make_cpu_training,
                  .make_rehearsal = make_cpu_rehearsal},
@@ -76,6 +93,9 @@ const std::array kBackends{
                  .summary = "LibTorch's kernels on any of its devices: the portable surface",
                  .devices = {"cpu", "cuda", "mps"},
                  .numerics = {"exact", "native"},
+                 .primitives = {},
+                 .devices_here = torch_devices,
+                 .versions = torch_versions,
                  .make = make_torch,
                  .make_training = make_torch_training,
                  .make_rehearsal = nullptr},
@@ -114,18 +134,24 @@ Result<void> check_primitive(const BackendEntry& entry, std::string_view path) {
                      join(known, ", "));
 }
 
-/// The first of the named devices that is there.
-Result<std::unique_ptr<Ops>> make_on_first(const BackendEntry& entry, const Context& context,
-                                           const BackendOptions& options) {
-  std::string answers;
-  for (const std::string_view name : split(options.device, ',')) {
-    BackendOptions one = options;
-    one.device = trim(name);
-    auto made = entry.make(context, one);
-    if (made || made.error().code != ErrorCode::unsupported) return made;
-    answers += format("{}{}", answers.empty() ? "" : "; ", made.error().message);
-  }
-  return unsupported("backend '{}': none of the devices '{}' is there: {}", entry.id, options.device, answers);
+/// "cuda" is "cuda:0".
+bool is_same_device(std::string_view a, std::string_view b) {
+  return a == b || a == format("{}:0", b) || b == format("{}:0", a);
+}
+
+/// The one name that `asked` is, or of a list the first that this machine has.
+Result<std::string> choose_device(const BackendEntry& entry, std::string_view asked) {
+  if (asked.find(',') == std::string_view::npos) return std::string(asked);
+  std::vector<std::string> names;
+  for (const std::string_view part : split(asked, ',')) names.emplace_back(trim(part));
+  if (std::ranges::find(names, "") != names.end())
+    return with_hint(invalid_input("device: expected names between the commas, found '{}'", printable(asked, 60)),
+                     "say --device cuda,cpu to fall back from one to the other");
+  VB_TRY(const std::vector<std::string> present, entry.devices_here());
+  for (const std::string& name : names)
+    if (std::ranges::any_of(present, [&](const std::string& here) { return is_same_device(name, here); })) return name;
+  return unsupported("backend '{}': none of the devices '{}' is there; present: {}", entry.id,
+                     printable(join(names, "', '"), 80), join(present, ", "));
 }
 
 }  // namespace
@@ -134,8 +160,9 @@ Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& co
   VB_TRY(const BackendEntry* entry, find_backend(id));
   VB_CHECK(check_numerics(*entry, options.numerics));
   VB_CHECK(check_primitive(*entry, options.primitive));
-  if (options.device.find(',') != std::string::npos) return make_on_first(*entry, context, options);
-  return entry->make(context, options);
+  BackendOptions chosen = options;
+  VB_TRY(chosen.device, choose_device(*entry, options.device));
+  return entry->make(context, chosen);
 }
 
 Result<std::unique_ptr<Ops>> make_training_rehearsal(std::string_view id, const Context& context,
@@ -149,7 +176,8 @@ Result<std::unique_ptr<Ops>> make_training_rehearsal(std::string_view id, const 
 Result<std::unique_ptr<Ops>> make_training_backend(std::string_view id, const Context& context, std::string_view device,
                                                    std::string_view numerics) {
   VB_TRY(const BackendEntry* entry, find_backend(id));
-  return entry->make_training(context, device, numerics);
+  VB_TRY(const std::string chosen, choose_device(*entry, device));
+  return entry->make_training(context, chosen, numerics);
 }
 
 }  // namespace vauban

@@ -1,6 +1,7 @@
 /// The list of backends. To add one: a folder with an Ops implementation, and a line in backends.cpp.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -26,6 +27,11 @@ struct BackendEntry {
   std::vector<std::string_view> devices;   ///< kinds that it can run on where the machine has them
   std::vector<std::string_view> numerics;  ///< that make() accepts
   std::vector<std::string_view> primitives;  ///< paths of the activation primitive, where there is a choice
+  /// Of this machine, the first one first: "cpu", "cuda:0". Errors: unsupported where a module that is loaded on demand is
+  /// not there.
+  Result<std::vector<std::string>> (*devices_here)();
+  /// Of what it stands on, beside the program itself: {"libtorch": "1.13.0"}. Errors: the same.
+  Result<std::map<std::string, std::string>> (*versions)();
   /// `options.device` is one name. Errors: unsupported for an absent device or instruction set, and where a module that
   /// is loaded on demand is not there.
   Result<std::unique_ptr<Ops>> (*make)(const Context& context, const BackendOptions& options);
@@ -37,14 +43,15 @@ struct BackendEntry {
 };
 
 std::span<const BackendEntry> all_backends();
-/// Errors: not_found with the known ids; unsupported for numerics or a primitive path that the backend lacks, or, with what every named
-/// device answered, when none of them is there. Only a named list falls back from one device to another.
+/// Errors: not_found with the known ids; unsupported for numerics or a primitive path that the backend lacks, or when none of
+/// the named devices is there; invalid_input for an empty name in a list. Only a named list falls back from one device to
+/// another, and only past devices that this machine does not have: what the first one that it has answers is the answer.
 Result<std::unique_ptr<Ops>> make_backend(std::string_view id, const Context& context, const BackendOptions& options = {});
 
 /// Errors: also unsupported for a backend that cannot rehearse.
 Result<std::unique_ptr<Ops>> make_training_rehearsal(std::string_view id, const Context& context,
                                                      std::string_view numerics);
-/// Errors: the same, and those of make_training.
+/// `device` may be a list here too. Errors: those of make_backend, and those of make_training.
 Result<std::unique_ptr<Ops>> make_training_backend(std::string_view id, const Context& context, std::string_view device,
                                                    std::string_view numerics);
 

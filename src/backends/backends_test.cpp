@@ -45,6 +45,36 @@ TEST_F(Backends, OnlyANamedListFallsBack) {
   EXPECT_THAT(none.error().message, testing::AllOf(testing::HasSubstr("cuda:77"), testing::HasSubstr("mps")));
 }
 
+TEST_F(Backends, AnEmptyNameInAListIsRefused) {
+  for (const char* list : {"cuda:77,", ",cpu", "cuda:77,,cpu", ", "}) {
+    const auto made = make_backend("cpu", context_, {.device = list}), trainer = make_training_backend("cpu", context_, list, "f32");
+    for (const auto* refused : {&made, &trainer}) {
+      ASSERT_FALSE(refused->has_value()) << list;
+      EXPECT_EQ(refused->error().code, ErrorCode::invalid_input) << list;
+      EXPECT_THAT(refused->error().message, testing::HasSubstr(list));
+    }
+  }
+}
+
+TEST_F(Backends, TrainingFallsBackPastAbsentDevicesAndNoFurther) {
+  VB_EXPECT_OK(make_training_backend("cpu", context_, "cuda:77,cpu", "f32"));
+  const auto refused = make_training_backend("cpu", context_, "cpu,cpu:0", "int8");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, testing::HasSubstr("int8")) << "what a device that is there answers is the answer";
+  EXPECT_FALSE(make_training_backend("cpu", context_, "cuda:77", "f32").has_value()) << "no list was named";
+}
+
+TEST_F(Backends, NameTheDevicesOfThisMachineAndWhatTheyStandOn) {
+  for (const BackendEntry& entry : all_backends()) {
+    const auto devices = entry.devices_here();
+    if (!devices && devices.error().code == ErrorCode::unsupported) continue;  // a module that is not built here
+    VB_ASSERT_OK(devices);
+    ASSERT_FALSE(devices->empty());
+    VB_EXPECT_OK(make_backend(entry.id, context_, {.device = devices->front()}));
+    VB_EXPECT_OK(entry.versions());
+  }
+}
+
 TEST_F(Backends, NumericsThatABackendLacksAreRefusedByName) {
   const auto made = make_backend("cpu", context_, {.device = {}, .numerics = "fast"});
   ASSERT_FALSE(made.has_value());

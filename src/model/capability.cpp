@@ -31,11 +31,7 @@ Support site_support(const ModelConfig& config, const std::vector<Site>& sites, 
   return kFull;
 }
 
-Support memory_support(const Ops& ops) {
-  if (ops.device_kind() != "cpu") return kFull;
-  return partial(
-      "host memory: what the backend allocated is counted; mapped weights and the allocator's overhead are not");
-}
+Support counted(const std::string& gap) { return gap.empty() ? kFull : partial(gap); }
 
 /// A matrix and a vector of values that every narrower type would round, given to the backend and read back: what it gives
 /// back unchanged can be shown, and what an edit writes arrives.
@@ -68,8 +64,9 @@ Capability capability_of(const ModelConfig& config, Ops& ops, bool has_tokenizer
   capability.weight_access = capability.mutable_weights = weight_support(ops);
   capability.text = text;
   capability.tokens = has_tokenizer ? kFull : partial("ids only: the model came without a tokenizer");
-  capability.profile_device_memory = memory_support(ops);
-  capability.profile_sync_points = kFull;
+  const CounterGaps gaps = ops.counter_gaps(ops.device_kind());
+  capability.profile_device_memory = counted(gaps.memory);
+  capability.profile_sync_points = counted(gaps.waits);
   const std::vector<Site> sites = sites_of(config.decoder);
   for (const SiteInfo& site : all_sites())
     if (Support support = site_support(config, sites, ops, site.id); support.level != SupportLevel::full)

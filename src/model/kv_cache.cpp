@@ -57,7 +57,10 @@ Result<void> SequenceState::reserve(std::int32_t count) {
   for (std::size_t i = first_written; i < pages_.size(); ++i) {
     if (!is_shared(pages_[i])) continue;
     VB_TRY(const std::int32_t copy, pool_->take());
-    pool_->store_.copy_page(pages_[i], copy);
+    if (Result<void> copied = pool_->store_.copy_page(pages_[i], copy); !copied) {
+      pool_->give_back(copy);
+      return copied;
+    }
     pool_->give_back(std::exchange(pages_[i], copy));
   }
   while (static_cast<std::int64_t>(pages_.size()) < pages_needed) {

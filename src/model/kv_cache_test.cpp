@@ -12,9 +12,14 @@ class CountingStore final : public KvStore {
  public:
   explicit CountingStore(std::int32_t pages)
       : KvStore({.layers = 1, .kv_heads = 1, .head_dim = 2, .page_tokens = 4, .pages = pages}) {}
-  void copy_page(std::int32_t from, std::int32_t to) override { copies.emplace_back(from, to); }
+  Result<void> copy_page(std::int32_t from, std::int32_t to) override {
+    if (fails) return resource("no memory");
+    copies.emplace_back(from, to);
+    return ok();
+  }
   std::int64_t size_bytes() const override { return 0; }
   std::vector<std::pair<std::int32_t, std::int32_t>> copies;
+  bool fails = false;
 };
 
 TEST(SequenceState, TakesAPageForEachStartedRunOfTokens) {
@@ -106,6 +111,21 @@ TEST(SequenceState, AForkThatCannotCopyIsRefusedUnchanged) {
   EXPECT_FALSE(child.reserve(1).has_value());
   EXPECT_EQ(child.pages(), parent.pages());
   EXPECT_TRUE(store.copies.empty());
+}
+
+TEST(SequenceState, APageThatTheDeviceDidNotCopyIsGivenBackAndTheErrorIsItsOwn) {
+  CountingStore store(4);
+  PagePool pool(store);
+  SequenceState parent(pool);
+  VB_ASSERT_OK(parent.reserve(6));
+  parent.advance(6);
+  SequenceState child = parent.fork();
+  store.fails = true;
+  const Result<void> refused = child.reserve(1);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().message, "no memory");
+  EXPECT_EQ(child.pages(), parent.pages());
+  EXPECT_EQ(pool.used_pages(), 2);
 }
 
 TEST(SequenceState, SharedPagesSurviveTheirFirstOwner) {

@@ -24,7 +24,8 @@ Result<std::vector<float>> read_weight(const Weight& weight) {
   const DType held = weight.tensor.dtype();
   // to_f32 takes types without a decoder for a programmer's error, and a file may bring any.
   VB_CHECK(decode_f32({.dtype = held, .shape = {0}, .bytes = {}}), "while reading weight '{}'", weight.name);
-  return to_f32(weight.tensor);
+  VB_TRY(std::vector<float> values, read_f32(weight.tensor), "while reading weight '{}'", weight.name);
+  return values;
 }
 
 WeightSnapshot snapshot_of(const Weight& weight, std::span<const float> values) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/result.h"
+
 namespace vauban {
 
 /// One sequence's share of a step: rows [first_row, first_row + rows) are its positions past .. past + rows - 1.
@@ -36,8 +38,8 @@ class KvStore {
  public:
   virtual ~KvStore() = default;
   const KvGeometry& geometry() const { return geometry_; }
-  /// Copies one page (all layers): copy-on-write at a fork.
-  virtual void copy_page(std::int32_t from, std::int32_t to) = 0;
+  /// Copies one page (all layers): copy-on-write at a fork. Errors: what the device answered.
+  virtual Result<void> copy_page(std::int32_t from, std::int32_t to) = 0;
   virtual std::int64_t size_bytes() const = 0;
 
  protected:

@@ -46,6 +46,11 @@ constexpr auto kOps = list_ops();
 
 std::span<const Op> all_ops() { return kOps; }
 
+CounterGaps host_counter_gaps() {
+  return {.memory = "host memory: what the backend allocated is counted; mapped weights and the allocator's overhead are not",
+          .waits = ""};
+}
+
 std::string_view to_string(Op op) { return kNames[static_cast<std::size_t>(op)].name; }
 
 }  // namespace vauban

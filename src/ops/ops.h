@@ -79,6 +79,7 @@ struct PrimitiveResult {
   std::vector<double> before;     ///< (rows touched, k) projections on the direction or basis, of the input
   std::vector<double> after;      ///< the same, of the output
   std::vector<double> delta_norm;  ///< (rows touched) L2 of output - input
+  std::vector<double> input_norm;  ///< (rows touched) L2 of input
   std::int64_t gates_open = 0;    ///< conditional
 };
 
@@ -88,6 +89,14 @@ struct OpCounters {
   double device_s = 0;      ///< time on the device, ends synchronised; 0 unless profile_device(true)
   std::string kernel_path;  ///< distinct kernels that ran, "cpu/avx512"
 };
+
+/// What OpCounters does not cover on a kind of device: why, for a reader; empty where nothing is left out.
+struct CounterGaps {
+  std::string memory;  ///< memory_high_water_bytes
+  std::string waits;   ///< host_device_copies and sync_points
+};
+/// Of a backend in host memory: it has no copies or waits to miss.
+CounterGaps host_counter_gaps();
 
 class Gradients;
 
@@ -160,6 +169,11 @@ class Ops {
                                ProjectionSink& sink);
 
   virtual OpCounters take_counters() = 0;
+  /// On that kind of device, whichever this object has.
+  virtual CounterGaps counter_gaps(std::string_view device_kind) const {
+    (void)device_kind;
+    return host_counter_gaps();
+  }
   /// Turns on what costs: the device is synchronised around every step, and OpCounters::device_s is filled in. On a host
   /// backend there is nothing to wait for, and device_s stays 0.
   virtual void profile_device(bool on) { (void)on; }

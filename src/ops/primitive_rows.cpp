@@ -18,6 +18,13 @@ double dot(const T* row, const double* direction, std::size_t width) {
   return sum;
 }
 
+template <class T>
+double length(const T* row, std::size_t width) {
+  double squares = 0.0;
+  for (std::size_t i = 0; i < width; ++i) squares += static_cast<double>(row[i]) * static_cast<double>(row[i]);
+  return std::sqrt(squares);
+}
+
 /// How far along each direction the row moves: h' = h + sum_r factor[r] * direction[r]. `p` are the projections.
 double factor(const Primitive& primitive, PrimitiveMode mode, double p) {
   switch (mode) {
@@ -154,6 +161,7 @@ std::int64_t apply_primitive_rows(const Primitive& primitive, const T* input, T*
     const T* in = input + row * width;
     T* out = output + row * width;
     if (bad_row < 0 && !all_finite(in, static_cast<std::size_t>(width))) bad_row = row;
+    result.input_norm.push_back(length(in, static_cast<std::size_t>(width)));
     const std::size_t first = result.before.size();
     work.project(in, result.before);
     const bool open = work.gate_open(in);

@@ -38,8 +38,8 @@ bool can_change(const Primitive& primitive);
 double primitive_factor(const Primitive& primitive, double p);
 
 /// Evaluates `primitive` on the rows `rows` of `input` (any number of rows of `width` values) and writes changed rows
-/// to `output`, which holds a copy of `input`; an unchanged row is not written. Fills before, after, delta_norm and
-/// gates_open of `result`. Returns the first row that holds NaN or Inf (reported, not repaired), or -1.
+/// to `output`, which holds a copy of `input`; an unchanged row is not written. Fills everything of `result` but
+/// its output. Returns the first row that holds NaN or Inf (reported, not repaired), or -1.
 template <class T>
 std::int64_t apply_primitive_rows(const Primitive& primitive, const T* input, T* output, std::int64_t width,
                                   std::span<const std::int32_t> rows, PrimitiveResult& result);

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "tensor/quant/format.h"
 #include "tensor/tensor.h"
@@ -88,19 +89,19 @@ bool decode_integers(DType dtype, std::span<const std::byte> bytes, std::span<Ou
 }
 
 /// The host's copy of a tensor: its own memory where it has some, else `buffer`.
-std::span<const std::byte> host_bytes(const Tensor& tensor, std::vector<std::byte>& buffer) {
+Result<std::span<const std::byte>> host_bytes(const Tensor& tensor, std::vector<std::byte>& buffer) {
   const auto size = static_cast<std::size_t>(size_bytes(tensor.dtype(), tensor.shape()).value());
-  if (const std::byte* data = tensor.data()) return {data, size};
+  if (const std::byte* data = tensor.data()) return std::span<const std::byte>(data, size);
   buffer.resize(size);
-  tensor.storage()->read(tensor.offset_bytes(), buffer);
-  return buffer;
+  VB_CHECK(tensor.storage()->read(tensor.offset_bytes(), buffer));
+  return std::span<const std::byte>(buffer);
 }
 
 template <class Out>
-std::vector<Out> to_floats(const Tensor& tensor) {
-  if (tensor.empty()) return {};
+Result<std::vector<Out>> read_floats(const Tensor& tensor) {
+  if (tensor.empty()) return std::vector<Out>();
   std::vector<std::byte> buffer;
-  const std::span<const std::byte> bytes = host_bytes(tensor, buffer);
+  VB_TRY(const std::span<const std::byte> bytes, host_bytes(tensor, buffer));
   std::vector<Out> values(static_cast<std::size_t>(tensor.shape().elements()));
   const std::span<Out> out(values);
   if (!decode_floats(tensor.dtype(), bytes, out) && !decode_integers(tensor.dtype(), bytes, out))
@@ -108,11 +109,20 @@ std::vector<Out> to_floats(const Tensor& tensor) {
   return values;
 }
 
+template <class Out>
+std::vector<Out> floats_or_nan(const Tensor& tensor) {
+  auto values = read_floats<Out>(tensor);
+  if (values) return *std::move(values);
+  return std::vector<Out>(static_cast<std::size_t>(tensor.shape().elements()), std::numeric_limits<Out>::quiet_NaN());
+}
+
 }  // namespace
 
-std::vector<float> to_f32(const Tensor& tensor) { return to_floats<float>(tensor); }
+Result<std::vector<float>> read_f32(const Tensor& tensor) { return read_floats<float>(tensor); }
 
-std::vector<double> to_f64(const Tensor& tensor) { return to_floats<double>(tensor); }
+std::vector<float> to_f32(const Tensor& tensor) { return floats_or_nan<float>(tensor); }
+
+std::vector<double> to_f64(const Tensor& tensor) { return floats_or_nan<double>(tensor); }
 
 namespace {
 

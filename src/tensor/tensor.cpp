@@ -37,10 +37,11 @@ class HostStorage final : public Storage {
 
 }  // namespace
 
-void Storage::read(std::size_t offset, std::span<std::byte> out) {
-  if (out.empty()) return;
+Result<void> Storage::read(std::size_t offset, std::span<std::byte> out) {
+  if (out.empty()) return ok();
   if (data() == nullptr) fail_programmer("device storage must override read()");
   std::memcpy(out.data(), data() + offset, out.size());
+  return ok();
 }
 
 Tensor::Tensor(DType dtype, Shape shape, StorageRef storage, std::size_t offset_bytes)

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/result.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -28,8 +29,9 @@ class Storage {
  public:
   virtual ~Storage() = default;
   virtual std::byte* data() = 0;
-  /// Copies the bytes to the host (for device memory; the default copies from data()).
-  virtual void read(std::size_t offset, std::span<std::byte> out);
+  /// Copies the bytes to the host (for device memory; the default copies from data(), and cannot fail). Errors: what the
+  /// device answered; `out` is then undefined.
+  virtual Result<void> read(std::size_t offset, std::span<std::byte> out);
   /// Grows by one each time an arena is reset; 0 for storage that is never reused.
   std::uint32_t epoch() const { return epoch_; }
 
@@ -99,7 +101,10 @@ class Tensor {
 Tensor make_host_tensor(DType dtype, Shape shape);
 Tensor host_tensor(const Shape& shape, std::span<const float> values);
 
-/// All elements as f32 (f64 rounds once; quantised blocks are decoded), on the host.
+/// All elements as f32 (f64 rounds once; quantised blocks are decoded), on the host. Errors: those of Storage::read.
+Result<std::vector<float>> read_f32(const Tensor& tensor);
+/// The same for use inside a step, where a value is wanted whatever happens: NaN where the device could not be read. The
+/// backend's end_step() then has the error.
 std::vector<float> to_f32(const Tensor& tensor);
 std::vector<double> to_f64(const Tensor& tensor);
 /// Decodes `view` (any float or block type). Errors: unsupported for a type without a decoder.

@@ -15,8 +15,9 @@ class FakeStorage final : public Storage {
   explicit FakeStorage(int* alive, bool on_device = false) : alive_(alive), on_device_(on_device) { ++*alive_; }
   ~FakeStorage() override { --*alive_; }
   std::byte* data() override { return on_device_ ? nullptr : reinterpret_cast<std::byte*>(values_); }
-  void read(std::size_t offset, std::span<std::byte> out) override {
+  Result<void> read(std::size_t offset, std::span<std::byte> out) override {
     std::memcpy(out.data(), reinterpret_cast<const std::byte*>(values_) + offset, out.size());
+    return ok();
   }
   void reset() { ++epoch_; }
 

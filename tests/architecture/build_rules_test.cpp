@@ -53,5 +53,20 @@ TEST(BuildRules, CatchPlantedViolations) {
   EXPECT_EQ(forbidden_in("find_package(GTest REQUIRED)\n"), "");
 }
 
+/// A default that a forwarding object does not hand on is the wrong object's: what a test sees would not be the backend.
+TEST(ForwardingOps, HandsOnEveryOperation) {
+  const std::string ops = read_text(source_dir() / "src/ops/ops.h"),
+                    forwarding = read_text(source_dir() / "tests/support/forwarding_ops.h");
+  const std::string interface = ops.substr(ops.find("class Ops {"));
+  static const std::regex pattern(R"(virtual [^;{]*?(\w+)\()");
+  std::size_t found = 0;
+  for (std::sregex_iterator it(interface.begin(), interface.end(), pattern), end; it != end; ++it, ++found) {
+    const std::string name = (*it)[1].str();
+    if (name == "Ops") continue;  // the destructor
+    EXPECT_NE(forwarding.find(" " + name + "("), std::string::npos) << name;
+  }
+  EXPECT_GT(found, 30u);
+}
+
 }  // namespace
 }  // namespace vauban::test

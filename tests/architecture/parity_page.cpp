@@ -20,8 +20,9 @@ void fields(ParityFile& c, FieldVisitor& f) { f("rows", c.rows, {.help = "rows o
 
 Result<ParityFile> read_parity() { return read_toml_file<ParityFile>(source_dir() / "docs/parity.toml"); }
 
-std::set<std::string> tests_in_sources() {
-  static const std::regex pattern(R"(\bTEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\))");
+namespace {
+
+std::set<std::string> tests_matching(const std::regex& pattern) {
   std::set<std::string> names;
   for (const char* folder : {"src", "tests"})
     for (const auto& path : files_below(folder, {".cpp"})) {
@@ -30,6 +31,16 @@ std::set<std::string> tests_in_sources() {
         names.insert((*it)[1].str() + "." + (*it)[2].str());
     }
   return names;
+}
+
+}  // namespace
+
+std::set<std::string> tests_in_sources() {
+  return tests_matching(std::regex(R"(\bTEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\))"));
+}
+
+std::set<std::string> parameterised_tests_in_sources() {
+  return tests_matching(std::regex(R"(\bTEST_P\(\s*(\w+)\s*,\s*(\w+)\s*\))"));
 }
 
 Result<std::string> render_parity(const ParityFile& file, const std::set<std::string>& tests) {

@@ -99,10 +99,13 @@ std::vector<Trainer> all_trainers() {
       cpu_trainer(TrainingNumerics::bf16, kBf16),
       cpu_trainer(TrainingNumerics::f16, kF16),
   };
-  for (const std::string& id : backends_here())
-    if (id == "torch")
-      trainers.push_back({id, [](const Context& context) { return make_training_backend("torch", context, {}, "f32"); },
-                          kF32});
+  for (const std::string& id : backends_here()) {
+    if (id == "reference" || id == "cpu") continue;  // above
+    for (const auto& [numerics, bound] : {std::pair("f32", kF32), std::pair("bf16", kBf16), std::pair("f16", kF16)})
+      trainers.push_back({id + "_" + numerics,
+                          [id, numerics](const Context& context) { return make_training_backend(id, context, {}, numerics); },
+                          bound});
+  }
   for (const CpuTarget target : available_cpu_targets())
     if (target != available_cpu_targets().back()) trainers.push_back(cpu_trainer(target, kF32));
   return trainers;

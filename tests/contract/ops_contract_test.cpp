@@ -315,7 +315,7 @@ TEST_P(OpContract, CopyPageCopiesEveryLayer) {
   const auto run = [](Ops& ops, bool copied) {
     PagedStep s(ops, kAttentionCases[1]);
     if (copied) {
-      s.store->copy_page(2, 6);
+      VB_EXPECT_OK(s.store->copy_page(2, 6));
       s.step.sequences[0].pages[1] = 6;
     }
     return to_f64(ops.attention(s.q, *s.store, 1, s.step, s.args));

@@ -60,7 +60,8 @@ class Checker {
     if (result.output.shape() != x.shape() || result.output.dtype() != x.dtype())
       return fault("the output has another shape or type");
     const std::size_t k = static_cast<std::size_t>(p.basis_rows);
-    if (result.before.size() != 3 * k || result.after.size() != 3 * k || result.delta_norm.size() != 3)
+    if (result.before.size() != 3 * k || result.after.size() != 3 * k || result.delta_norm.size() != 3 ||
+        result.input_norm.size() != 3)
       return fault("projections or changes are missing");
     const Rows in = to_f64(x), out = to_f64(result.output);
     std::int64_t open = 0;
@@ -113,6 +114,8 @@ class Checker {
       if (!(std::abs(after - dot(out, d)) <= bounds_.projection * length(out) * length(d) + 1e-300))
         fault(format("row {} projection {} afterwards is {}, that row has {}", row, r, after, dot(out, d)));
     }
+    if (!(std::abs(result.input_norm[place] - norm) <= 1e-5 * norm))
+      fault(format("row {} is {} long, reported {}", row, norm, result.input_norm[place]));
     const double delta = result.delta_norm[place];
     if (!(std::abs(delta - std::sqrt(change)) <= 1e-5 * std::sqrt(change)))
       fault(format("row {} changed by {}, reported {}", row, std::sqrt(change), delta));
@@ -201,9 +204,14 @@ std::vector<std::string> violations(const ApplyPrimitive& apply, DType storage, 
   Checker checker(apply, storage, bounds);
   for (const std::int64_t width : widths) {
     for (const Mode mode : kModes) checker.check(primitive_of(mode, width, 0.6), width, 1.0);
-    Primitive gated = primitive_of(Mode::conditional, width, 0.6);
-    gated.inner = Mode::add;
-    checker.check(gated, width, 1.0);
+    for (const Mode inner : kModes) {
+      if (inner == Mode::conditional || inner == Mode::subtract) continue;
+      Primitive gated = primitive_of(inner, width, 0.6);
+      gated.mode = Mode::conditional;
+      gated.inner = inner;
+      gated.gate = primitive_of(Mode::conditional, width, 0.6).gate;
+      checker.check(gated, width, 1.0);
+    }
     check_alpha_zero(apply, storage, width, checker.found);
   }
   check_published_case(apply, storage, checker.found);

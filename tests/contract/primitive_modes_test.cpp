@@ -197,6 +197,8 @@ std::vector<Mutant> mutants() {
       {"the effect is not measured", same, [](const Tensor&, PrimitiveResult& r) { r.after = r.before; }},
       {"the change is not measured", same,
        [](const Tensor&, PrimitiveResult& r) { std::fill(r.delta_norm.begin(), r.delta_norm.end(), 0.0); }},
+      {"the input is not measured", same,
+       [](const Tensor&, PrimitiveResult& r) { std::fill(r.input_norm.begin(), r.input_norm.end(), 0.0); }},
       {"gates are not counted", same, [](const Tensor&, PrimitiveResult& r) { r.gates_open = 0; }},
   };
 }

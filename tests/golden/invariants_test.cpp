@@ -78,7 +78,7 @@ class Invariants : public testing::TestWithParam<std::string> {
 INSTANTIATE_TEST_SUITE_P(Backends, Invariants, testing::ValuesIn(backends_here()),
                          [](const auto& param) { return param.param; });
 
-TEST_P(Invariants, PrefillEqualsSingleStepsInEveryBit) {
+TEST_P(Invariants, PrefillEqualsSingleStepsInEveryBitThatIsPromised) {
   const auto session = open();
   const std::vector<std::int32_t> text = some_ids(53);
   const auto whole = session->logits(text);

@@ -73,7 +73,15 @@ class ForwardingOps : public Ops {
   PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> rows) override {
     return inner_->primitive(x, p, rows);
   }
+  Result<void> project(const Tensor& x, std::span<const double> directions, std::span<const std::int32_t> rows,
+                       ProjectionSink& sink) override {
+    return inner_->project(x, directions, rows, sink);
+  }
   OpCounters take_counters() override { return inner_->take_counters(); }
+  CounterGaps counter_gaps(std::string_view kind) const override { return inner_->counter_gaps(kind); }
+  bool invariant_bits() const override { return inner_->invariant_bits(); }
+  Tensor dropout(const Tensor& x, double rate) override { return inner_->dropout(x, rate); }
+  Gradients* gradients() override { return inner_->gradients(); }
   void profile_device(bool on) override { inner_->profile_device(on); }
 
  protected:

@@ -6,10 +6,11 @@
 namespace vauban::test {
 
 Result<std::unique_ptr<SurfaceBench>> SurfaceBench::open(std::string_view backend, std::string_view device,
-                                                         const Disguise& disguise) {
+                                                         const Disguise& disguise, OpsDisguise ops_disguise) {
   std::unique_ptr<SurfaceBench> bench(new SurfaceBench());
   bench->model_ = bench->folder_ / "model";
   bench->device_ = device;
+  bench->ops_disguise_ = std::move(ops_disguise);
   VB_CHECK(write_tiny_model(bench->model_));
   VB_TRY(bench->declaration_, declare(backend, device, bench->model_));
   VB_TRY(bench->session_, bench->open_here(bench->model_));
@@ -25,7 +26,11 @@ Result<LocalSession*> SurfaceBench::reference() {
 }
 
 Result<std::unique_ptr<LocalSession>> SurfaceBench::open_here(const std::filesystem::path& model) const {
-  return LocalSession::open(model, backend(), {.requested_device = device_});
+  const auto make = [&](const Context& context) -> Result<std::unique_ptr<Ops>> {
+    VB_TRY(std::unique_ptr<Ops> own, make_backend(backend(), context, {.device = device_}));
+    return disguised(std::move(own));
+  };
+  return LocalSession::open_on(model, make, {.requested_device = device_});
 }
 
 std::vector<std::int32_t> surface_prompt() { return {1, 72, 104, 260, 270, 280}; }

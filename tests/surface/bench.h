@@ -22,9 +22,12 @@ class SurfaceBench {
   /// What the checks see instead of the local runtime. For planted faults.
   using Disguise = std::function<std::unique_ptr<Runtime>(Runtime& local)>;
 
+  /// The same of the operations of every session that the checks open. For planted faults.
+  using OpsDisguise = std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops> own)>;
+
   /// `device`: as --device; empty: the backend's first. Errors: those of opening the model on it.
   static Result<std::unique_ptr<SurfaceBench>> open(std::string_view backend, std::string_view device = "",
-                                                    const Disguise& disguise = {});
+                                                    const Disguise& disguise = {}, OpsDisguise ops_disguise = {});
 
   const std::string& backend() const { return declaration_.backend; }
   const Declaration& declaration() const { return declaration_; }
@@ -34,6 +37,11 @@ class SurfaceBench {
   Result<LocalSession*> reference();
   /// Another model on the same backend and device.
   Result<std::unique_ptr<LocalSession>> open_here(const std::filesystem::path& model) const;
+
+  /// Operations that a check made itself, as this bench shows them.
+  std::unique_ptr<Ops> disguised(std::unique_ptr<Ops> own) const {
+    return ops_disguise_ ? ops_disguise_(std::move(own)) : std::move(own);
+  }
 
   const std::filesystem::path& model() const { return model_; }
   const std::string& device_name() const { return device_; }  ///< as asked for
@@ -48,6 +56,7 @@ class SurfaceBench {
   Declaration declaration_;
   std::unique_ptr<LocalSession> session_, reference_;
   std::unique_ptr<Runtime> disguised_;
+  OpsDisguise ops_disguise_;
 };
 
 /// Counts what is not as it should be.

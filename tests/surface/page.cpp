@@ -21,7 +21,8 @@ device is faster, and performance claims need measurements on the device. That a
 `pending host` beside the row; it is no part of its support. An accelerated kernel must keep the same traces and
 profiles before it may replace a row's code.
 
-How to read a table. *Support* is what the code says: `full`, `partial` or `unsupported` with the reason. *Runtime
+How to read a table. A required test runs on this backend (`RegisteredTests` asks ctest for it), or, with *(host)*, is of
+code that no backend has a part in. *Support* is what the code says: `full`, `partial` or `unsupported` with the reason. *Runtime
 proof*, one column for each kind of device:
 
 - `passed`: the row's checks ran on such a device and passed; the file and its versions stand below the table.
@@ -140,14 +141,21 @@ class Page {
   }
 
   bool is_current_here(const ResultFile& file) const {
-    const auto digest = inputs_.source_digests.find(file.backend);
+    const auto digest = inputs_.source_digests.find(file.file_name());
     return digest != inputs_.source_digests.end() && is_current(file, digest->second);
   }
 
+  /// The whole suite says more than operations alone, and results of these sources more than others.
   Proof proof_of(const std::string& backend, std::string_view kind) const {
-    for (const ResultFile& file : inputs_.results)
-      if (file.backend == backend && file.device_kind == kind) return {&file, is_current_here(file)};
-    return {};
+    Proof best;
+    int most = -1;
+    for (const ResultFile& file : inputs_.results) {
+      if (file.backend != backend || file.device_kind != kind) continue;
+      const Proof proof{&file, is_current_here(file)};
+      const int says = 2 * proof.current + !file.of_operations;
+      if (says > most) best = proof, most = says;
+    }
+    return best;
   }
 
   std::string cell(const SurfaceRow& row, const Declaration& declaration, std::string_view kind) const {
@@ -181,7 +189,8 @@ class Page {
     const Support support = row.declared(declaration);
     std::string out = format("| `{}` | {}{} | {} | ", row.id, to_string(support.level),
                              support.reason.empty() ? "" : " (" + support.reason + ")", row.evidence);
-    for (std::size_t i = 0; i < row.tests.size(); ++i) out += format("{}`{}`", i ? "<br>" : "", row.tests[i]);
+    for (std::size_t i = 0; i < row.tests.size(); ++i) 
+      out += format("{}`{}`{}", i ? "<br>" : "", row.tests[i], inputs_.parameterised.contains(row.tests[i]) ? "" : " (host)");
     for (const std::string_view kind : kKinds) out += " | " + cell(row, declaration, kind);
     return out + " |\n";
   }
@@ -222,15 +231,28 @@ Result<SurfaceInputs> surface_inputs() {
   VB_CHECK(write_tiny_model(folder.path()));
   for (const BackendEntry& entry : all_backends()) {
     VB_TRY(Declaration declaration, declare(entry.id, "", folder.path()));
-    VB_TRY(out.source_digests[declaration.backend], source_digest(entry.id));
     out.declarations.insert(entry.id == "torch" ? out.declarations.begin() : out.declarations.end(),
                             std::move(declaration));
   }
   VB_TRY(out.results, read_results());
+  for (const ResultFile& file : out.results) {
+    VB_TRY(out.source_digests[file.file_name()], digest_for(file));
+  }
   out.tests = tests_in_sources();
+  out.parameterised = parameterised_tests_in_sources();
   return out;
 }
 
 Result<std::string> render_surface(const SurfaceInputs& inputs) { return Page(inputs).render(); }
+
+Result<void> check_surface_page(std::string_view page, const SurfaceInputs& inputs) {
+  VB_TRY(const std::string expected, render_surface(inputs));
+  if (page == expected) return ok();
+  const auto ours = split(expected, '\n'), theirs = split(page, '\n');
+  for (std::size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i)
+    if (ours[i] != theirs[i])
+      return invalid_input("line {} is not what the generator writes: expected '{}', found '{}'", i + 1, ours[i], theirs[i]);
+  return invalid_input("the page has {} lines, the generator writes {}", theirs.size(), ours.size());
+}
 
 }  // namespace vauban::test

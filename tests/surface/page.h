@@ -15,8 +15,9 @@ namespace vauban::test {
 struct SurfaceInputs {
   std::vector<Declaration> declarations;  ///< in the order of the page
   std::vector<ResultFile> results;
-  std::map<std::string, std::string> source_digests;  ///< by backend, as the sources are now
+  std::map<std::string, std::string> source_digests;  ///< by name of the result file, as the sources are now
   std::set<std::string> tests;                        ///< "Suite.Name" of those that exist
+  std::set<std::string> parameterised;                ///< those of them that run once for each backend
 };
 
 /// From this build and this checkout: every backend of the program, torch first. Errors: also unsupported where one of
@@ -29,5 +30,7 @@ Result<SurfaceInputs> surface_inputs();
 ///   contradicts it.
 /// Results of other sources or bounds are not refused: the page calls them stale.
 Result<std::string> render_surface(const SurfaceInputs& inputs);
+/// Errors: those of render_surface; invalid_input, with the first line that differs, for a page that it would not write.
+Result<void> check_surface_page(std::string_view page, const SurfaceInputs& inputs);
 
 }  // namespace vauban::test

@@ -26,7 +26,7 @@ class SurfacePage : public testing::Test {
       auto file = prove(**bench);
       VB_ASSERT_OK(file);
       inputs_->declarations.push_back((*bench)->declaration());
-      inputs_->source_digests[backend] = file->source_digest;
+      inputs_->source_digests[file->file_name()] = file->source_digest;
       inputs_->results.push_back(*std::move(file));
     }
   }
@@ -49,9 +49,8 @@ TEST(SurfaceMatrix, IsWhatTheGeneratorWrites) {
   if (backends_here().size() < all_backends().size()) GTEST_SKIP() << "this build lacks a backend that the page shows";
   const auto inputs = surface_inputs();
   VB_ASSERT_OK(inputs);
-  const auto page = render_surface(*inputs);
-  VB_ASSERT_OK(page);
-  EXPECT_EQ(read_text(source_dir() / "docs/torch_surface_matrix.md"), *page) << "run scripts/generate-docs";
+  const auto same = check_surface_page(read_text(source_dir() / "docs/torch_surface_matrix.md"), *inputs);
+  EXPECT_TRUE(same.has_value()) << same.error().message << "; run scripts/generate-docs";
 }
 
 TEST(SurfaceMatrix, ShowsEveryRowForEveryBackend) {
@@ -115,7 +114,7 @@ TEST_F(SurfacePage, AFullRowWhoseCheckDidNotRunIsRefused) {
 
 TEST_F(SurfacePage, ResultsOfOtherSourcesOrBoundsAreCalledStale) {
   SurfaceInputs other_sources = *inputs_, other_bound = *inputs_;
-  other_sources.source_digests["cpu"] = std::string(64, '0');
+  other_sources.source_digests["cpu-cpu.json"] = std::string(64, '0');
   check(other_bound, "forward.reference").bound = 0.5;
   EXPECT_EQ(render_surface(*inputs_)->find("stale (2"), std::string::npos);
   EXPECT_NE(render_surface(other_sources)->find("stale (2"), std::string::npos);
@@ -138,6 +137,7 @@ TEST_F(SurfacePage, APartOfTheSuiteOnAnotherMachineIsShownRowByRow) {
   std::erase_if(gpu.checks,
                 [](const CheckResult& result) { return result.id != "logits.rows" && result.id != "kv_cache.steps"; });
   inputs.results.push_back(gpu);
+  inputs.source_digests["cpu-cuda.json"] = gpu.source_digest;
   const std::string page = *render_surface(inputs);
   const auto line = [&](const std::string& row) {
     const std::size_t begin = page.rfind("| `" + row + "` |");
@@ -168,9 +168,9 @@ TEST_F(SurfacePage, AProofOfOperationsIsShownAsNoMoreThanThat) {
   inputs.declarations[1].device_kinds = {"cpu", "cuda"};
   const auto with = [&](const Json& json, const std::string& row) {
     SurfaceInputs changed = inputs;
-    const auto file = result_file_from("cpu-cuda.json", json);
+    const auto file = result_file_from("cpu-cuda-operations.json", json);
     EXPECT_TRUE(file.has_value());
-    changed.source_digests["cpu"] = "now";  // the results of the host are stale then, and may be
+    changed.source_digests["cpu-cuda-operations.json"] = "now";
     changed.results.push_back(*file);
     if (!row.empty()) changed.results.back().checks.front().row = row;
     return render_surface(changed);
@@ -184,15 +184,49 @@ TEST_F(SurfacePage, AProofOfOperationsIsShownAsNoMoreThanThat) {
   EXPECT_FALSE(with(operations_proof(1e-13, true), "telepathy").has_value()) << "a row that there is not";
   Json mixed = operations_proof(1e-13, true);
   mixed["checks"].push_back(*to_json(inputs_->results[0]).find("checks")->items().begin());
-  EXPECT_FALSE(result_file_from("cpu-cuda.json", mixed).has_value()) << "two kinds of proof in one file";
+  EXPECT_FALSE(result_file_from("cpu-cuda-operations.json", mixed).has_value()) << "two kinds of proof in one file";
 }
 
 TEST_F(SurfacePage, AnEditByHandIsSeen) {
-  std::string page = *render_surface(*inputs_);
-  const std::size_t at = page.find("unsupported (");
+  const std::string page = *render_surface(*inputs_);
+  VB_EXPECT_OK(check_surface_page(page, *inputs_));
+  std::string promoted = page, shorter = page.substr(0, page.find("\n## cpu")), longer = page + "\n";
+  const std::size_t at = promoted.find("unsupported (");
   ASSERT_NE(at, std::string::npos);
-  page.replace(at, 11, "full       ");
-  EXPECT_NE(page, *render_surface(*inputs_));
+  promoted.replace(at, 11, "full");
+  for (const std::string& edited : {promoted, shorter, longer}) {
+    const auto seen = check_surface_page(edited, *inputs_);
+    ASSERT_FALSE(seen.has_value());
+    EXPECT_NE(seen.error().message.find("generator writes"), std::string::npos) << seen.error().message;
+  }
+}
+
+TEST_F(SurfacePage, ResultsOfSeveralVersionsStandSideBySideAndTheWholeSuiteSaysMost) {
+  SurfaceInputs inputs = *inputs_;
+  inputs.declarations[1].device_kinds = {"cpu", "cuda"};
+  const auto add = [&](const char* name) {
+    const auto file = result_file_from(name, operations_proof(1e-13, true));
+    ASSERT_TRUE(file.has_value()) << file.error().message;
+    EXPECT_EQ(file->file_name(), name);
+    inputs.results.insert(inputs.results.begin(), *file);
+    inputs.source_digests[name] = "now";
+  };
+  add("cpu-cuda-operations.json");
+  add("cpu-cuda-operations-2.4.0.json");
+  EXPECT_FALSE(result_file_from("cpu-cuda-operations-2.5.0.json", operations_proof(1e-13, true)).has_value());
+  EXPECT_FALSE(result_file_from("cpu-cuda.json", operations_proof(1e-13, true)).has_value())
+      << "operations do not take the place of the suite";
+  ResultFile gpu = inputs_->results.back();
+  gpu.device_kind = "cuda";
+  std::erase_if(gpu.checks, [](const CheckResult& result) { return result.id != "logits.rows"; });
+  inputs.results.push_back(gpu);
+  inputs.source_digests["cpu-cuda.json"] = gpu.source_digest;
+  const auto page = render_surface(inputs);
+  VB_ASSERT_OK(page);
+  const std::size_t begin = page->rfind("| `logits` |");
+  EXPECT_NE(page->substr(begin, page->find('\n', begin) - begin).find("| passed | passed |"), std::string::npos);
+  for (const char* name : {"cpu-cuda.json", "cpu-cuda-operations.json", "cpu-cuda-operations-2.4.0.json"})
+    EXPECT_NE(page->find(format("surface/results/{})", name)), std::string::npos) << name;
 }
 
 TEST_F(SurfacePage, ResultFilesComeBackFromTheirJson) {
@@ -207,17 +241,14 @@ TEST_F(SurfacePage, ResultFilesComeBackFromTheirJson) {
   EXPECT_FALSE(result_file_from("reference-cuda.json", to_json(inputs_->results[0])).has_value()) << "of another kind";
 }
 
-/// Programs on other machines make the digest with the script.
-TEST(SourceDigest, OfTheScriptIsTheSame) {
-  const std::string command = format("'{}/scripts/source-digest' torch", source_dir().string());
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  ASSERT_NE(pipe, nullptr);
-  char line[80] = {};
-  const char* read = std::fgets(line, sizeof line, pipe);
-  EXPECT_EQ(::pclose(pipe), 0);
-  ASSERT_NE(read, nullptr);
-  EXPECT_EQ(*source_digest("torch") + "\n", line);
-  EXPECT_NE(*source_digest("torch"), *source_digest("cpu"));
+TEST(SourceDigest, OnADeviceThatIsNotTestedHereCoversEverythingThatAResultStandsOn) {
+  EXPECT_NE(*source_digest("torch", "cpu"), *source_digest("cpu", "cpu"));
+  EXPECT_NE(*source_digest("torch", "cpu"), *source_digest("torch", "cuda"));
+  EXPECT_EQ(*source_digest("torch", "mps"), *source_digest("torch", "cuda"));
+  EXPECT_FALSE(source_digest("abacus", "cuda").has_value());
+#ifdef VAUBAN_PROOF_DIGEST
+  EXPECT_EQ(*operations_digest(), VAUBAN_PROOF_DIGEST) << "libtorch.cmake makes another one; configure again";
+#endif
 }
 
 }  // namespace

@@ -6,10 +6,11 @@
 #include <set>
 
 #include "architecture/source_tree.h"
-#include "backends/torch_loader.h"
+#include "backends/backends.h"
 #include "base/context.h"
 #include "base/json_file.h"
 #include "base/sha256.h"
+#include "base/strings.h"
 
 namespace vauban::test {
 namespace {
@@ -78,10 +79,11 @@ std::string processor_name() {
 
 Result<std::map<std::string, std::string>> versions_of(std::string_view backend) {
   std::map<std::string, std::string> out{{"vauban", VAUBAN_VERSION}, {"compiler", std::string(kCompiler)}};
-  if (backend == "torch") {
-    VB_TRY(const TorchInfo info, torch_info());
-    out["libtorch"] = info.libtorch;
-  }
+  for (const BackendEntry& entry : all_backends())
+    if (entry.id == backend) {
+      VB_TRY(const auto beside, entry.versions());
+      out.insert(beside.begin(), beside.end());
+    }
   return out;
 }
 
@@ -120,7 +122,12 @@ Result<ResultFile> result_file_from(std::string_view name, const Json& json) {
   out.backend = std::string(name.substr(0, name.find('-')));
   for (const CheckResult& check : out.checks)
     if (check.relation.empty() == out.of_operations) return corrupt("'{}' is of another kind of proof", check.id);
-  if (out.file_name() != name) return corrupt("expected device kind of '{}', found '{}'", name, out.device_kind);
+  if (const auto at = name.rfind('-'); at != std::string_view::npos && name.ends_with(".json")) {
+    const std::string_view last = name.substr(at + 1, name.size() - at - 1 - std::string_view(".json").size());
+    if (std::ranges::any_of(out.versions, [&](const auto& version) { return version.second == last; }))
+      out.version = format("-{}", last);
+  }
+  if (out.file_name() != name) return corrupt("'{}' holds what belongs in '{}'", name, out.file_name());
   return out;
 }
 
@@ -140,20 +147,39 @@ Result<std::vector<ResultFile>> read_results() {
   return out;
 }
 
-Result<std::string> source_digest(std::string_view backend) {
+namespace {
+
+Result<std::string> digest_of_sources(const std::vector<std::string>& folders) {
   std::set<std::string> paths;
-  for (const std::string& folder : {format("src/backends/{}", backend), std::string("src/ops")})
-    for (const auto& path : files_below(folder, {".h", ".cpp"})) {
-      const std::string name = std::filesystem::relative(path, source_dir()).string();
-      if (!name.ends_with("_test.cpp") && name.find("/alone/") == std::string::npos) paths.insert(name);
-    }
-  if (paths.empty()) return not_found("backend '{}' has no sources in {}", backend, source_dir().string());
+  for (const std::string& folder : folders)
+    for (const auto& path : files_below(folder, {".h", ".cpp"}))
+      if (const std::string name = std::filesystem::relative(path, source_dir()).string(); !name.ends_with("_test.cpp"))
+        paths.insert(name);
+  if (paths.empty()) return not_found("no sources below {} in {}", join(folders, ", "), source_dir().string());
   std::string digests;
   for (const std::string& path : paths) {
     VB_TRY(const std::string digest, sha256_file((source_dir() / path).string()));
     digests += " " + digest;
   }
   return sha256_hex(std::string_view(digests)).substr(0, 16);
+}
+
+}  // namespace
+
+Result<std::string> source_digest(std::string_view backend, std::string_view device_kind) {
+  const std::string own = format("src/backends/{}", backend);
+  if (files_below(own, {".cpp"}).empty()) return not_found("backend '{}' has no sources in {}", backend, own);
+  if (device_kind == "cpu") return digest_of_sources({own, "src/ops"});
+  return digest_of_sources({own, "src/ops", "src/tensor", "src/format", "src/model", "src/runtime", "src/trace", "src/train",
+                            "src/evidence", "tests/surface"});
+}
+
+Result<std::string> operations_digest() {
+  return digest_of_sources({"src/backends/torch", "src/backends/reference", "src/ops", "src/tensor"});
+}
+
+Result<std::string> digest_for(const ResultFile& file) {
+  return file.of_operations ? operations_digest() : source_digest(file.backend, file.device_kind);
 }
 
 Result<ResultFile> prove(SurfaceBench& bench) {
@@ -163,7 +189,7 @@ Result<ResultFile> prove(SurfaceBench& bench) {
   out.device_label = device.label;
   out.device_name = device.kind == "cpu" ? processor_name() : device.label;
   VB_TRY(out.versions, versions_of(bench.backend()));
-  VB_TRY(out.source_digest, source_digest(bench.backend()));
+  VB_TRY(out.source_digest, source_digest(bench.backend(), device.kind));
   out.checks = run_surface(bench);
   return out;
 }

@@ -117,7 +117,7 @@ const std::array kRows{
         .checks = {{"kv_cache.steps", "kv_pages", "max abs difference of logits", 1e-4, "", steps_equal_one_pass},
                    {"kv_cache.fork", "copied_page", "max abs difference of logits", 1e-4, "",
                     fork_leaves_the_other_alone}},
-        .tests = {"Invariants.PrefillEqualsSingleStepsInEveryBit",
+        .tests = {"Invariants.PrefillEqualsSingleStepsInEveryBitThatIsPromised",
                   "Invariants.AForkContinuesLikeTheWholeTextAndLeavesItsParentAlone",
                   "OpContract.CopyPageCopiesEveryLayer"}},
     SurfaceRow{.id = "weight_access",

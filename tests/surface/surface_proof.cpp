@@ -46,8 +46,9 @@ Result<bool> is_fresh(const std::filesystem::path& path, const SurfaceBench& ben
   if (!std::filesystem::exists(path)) return false;
   VB_TRY(const Json json, read_json_file(path));
   const Result<ResultFile> file = result_file_from(path.filename().string(), json);
-  VB_TRY(const std::string digest, source_digest(bench.backend()));
-  if (!file || !is_current(*file, digest)) return false;
+  if (!file) return false;
+  VB_TRY(const std::string digest, digest_for(*file));
+  if (!is_current(*file, digest)) return false;
   for (const SurfaceRow& row : surface_rows())
     for (const SurfaceCheck& check : row.checks)
       if (check.runs_on(file->device_kind) &&

@@ -109,7 +109,7 @@ TEST(TorchModule, IsLookedForBesideTheProgramThenInLibThenWhereItWasBuilt) {
 std::string loaded_by(const std::vector<std::string>& args) {
   const TempDir folder;
   const Workspace work;
-  const Environment debug("LD_DEBUG", "files"), output("LD_DEBUG_OUTPUT", (folder / "files").string());
+  const Environment debug("LD_DEBUG", "files,libs"), output("LD_DEBUG_OUTPUT", (folder / "files").string());
   EXPECT_EQ(work.run(args).exit_code, 0);
   std::string all;
   for (const auto& entry : fs::directory_iterator(folder.path())) all += read_text(entry.path());
@@ -126,6 +126,18 @@ TEST(TorchModule, IsMappedOnlyByWhatAsksForIt) {
   }
   const std::string asked = loaded_by({"generate", "base", "--prompt", "a", "--max-tokens", "1", "--backend", "torch"});
   EXPECT_THAT(asked, HasSubstr("libtorch")) << "or this test cannot fail";
+}
+
+TEST(TorchModule, LooksForItsCudaPartOnlyWhereADeviceIsAskedFor) {
+  const std::vector<std::string> args{"generate", "base", "--prompt", "a", "--max-tokens", "1", "--backend", "torch"};
+  const auto on = [&](const char* device) {
+    std::vector<std::string> with = args;
+    with.insert(with.end(), {"--device", device});
+    return loaded_by(with);
+  };
+  EXPECT_EQ(loaded_by(args).find("libtorch_cuda"), std::string::npos);
+  EXPECT_EQ(on("cpu").find("libtorch_cuda"), std::string::npos);
+  EXPECT_THAT(on("cuda,cpu"), HasSubstr("libtorch_cuda")) << "or this test cannot fail";
 }
 
 Json torch_row(const Workspace& work) {
@@ -178,6 +190,17 @@ TEST(TorchDevice, ThatIsAbsentIsRefusedWithTheOnesThatAreThere) {
     };
     expect_refused(run({"--json"}), run({}), {"'" + device + "'", "present: cpu", "--device cuda,cpu"});
   }
+}
+
+TEST(TorchDevice, ThatCouldNotBeLookedForSaysWhatTheLoaderSaid) {
+  const std::string files = loaded_by(on_torch({"generate", "base", "--prompt", "a", "--max-tokens", "1"}, {"--device", "cuda,cpu"}));
+  for (std::size_t at = files.find("calling init: "); at != std::string::npos; at = files.find("calling init: ", at + 1))
+    if (files.substr(at, files.find('\n', at) - at).find("libtorch_cuda") != std::string::npos)
+      GTEST_SKIP() << "this LibTorch has a CUDA part";
+  const Workspace work;
+  const Outcome done = work.run(on_torch({"generate", "base", "--prompt", "a"}, {"--device", "cuda"}));
+  EXPECT_EQ(done.exit_code, 3);
+  EXPECT_THAT(done.err, HasSubstr("libtorch_cuda.so"));
 }
 
 TEST(TorchDevice, NamedAsAFallbackIsTakenAndTheTraceTellsBoth) {

@@ -163,10 +163,15 @@ Result<std::unique_ptr<Ops>> make_cpu_ops(const Context& context, std::optional<
   return std::make_unique<cpu::CpuOps>(context.pool, *kernels, primitive);
 }
 
+Result<void> check_cpu_device(std::string_view device) {
+  if (device.empty() || device == "cpu" || device == "cpu:0") return ok();
+  return unsupported("backend 'cpu' runs on 'cpu:0' only, found device '{}'", device);
+}
+
 Result<std::unique_ptr<Ops>> make_cpu_backend(const Context& context, std::string_view device,
                                               std::optional<PrimitivePath> primitive) {
-  if (device.empty() || device == "cpu" || device == "cpu:0") return make_cpu_ops(context, {}, primitive);
-  return unsupported("backend 'cpu' runs on 'cpu:0' only, found device '{}'", device);
+  VB_CHECK(check_cpu_device(device));
+  return make_cpu_ops(context, {}, primitive);
 }
 
 }  // namespace vauban

@@ -28,7 +28,9 @@ std::string_view to_string(PrimitivePath path);
 /// Errors: unsupported for a target that is not available. The pool of `context` must outlive the result.
 Result<std::unique_ptr<Ops>> make_cpu_ops(const Context& context, std::optional<CpuTarget> target = {},
                                           std::optional<PrimitivePath> primitive = {});
-/// For the list of backends. Errors: unsupported for a device other than "cpu:0".
+/// Errors: unsupported for a device other than "cpu:0".
+Result<void> check_cpu_device(std::string_view device);
+/// For the list of backends. Errors: those of check_cpu_device.
 Result<std::unique_ptr<Ops>> make_cpu_backend(const Context& context, std::string_view device,
                                               std::optional<PrimitivePath> primitive = {});
 

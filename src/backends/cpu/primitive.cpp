@@ -72,6 +72,18 @@ class FirstIndex {
   std::atomic<std::size_t> first_{kNone};
 };
 
+/// In f64: for rows whose squares f32 cannot hold.
+template <class T>
+double exact_length(const std::byte* in, std::size_t width) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < width; ++i) {
+    T element;
+    std::memcpy(static_cast<void*>(&element), in + i * sizeof(T), sizeof(T));
+    sum += static_cast<double>(element) * static_cast<double>(element);
+  }
+  return std::sqrt(sum);
+}
+
 /// One row on the scalar path, whatever its address.
 template <class T>
 bool exact_row(const Primitive& primitive, const std::byte* in, std::byte* out, std::int64_t width,
@@ -151,6 +163,7 @@ class Application {
     result_.before.assign(rows.size() * count_, 0.0);
     result_.after.assign(rows.size() * count_, 0.0);
     result_.delta_norm.assign(rows.size(), 0.0);
+    result_.input_norm.assign(rows.size(), 0.0);
   }
 
   std::int64_t run(ThreadPool& pool) {
@@ -198,8 +211,15 @@ class Application {
     std::copy_n(p, count_, result_.before.begin() + static_cast<std::ptrdiff_t>(i * count_));
     std::copy_n(moves ? after : p, count_, result_.after.begin() + static_cast<std::ptrdiff_t>(i * count_));
     result_.delta_norm[i] = delta;
+    result_.input_norm[i] = length(in);
     open_[i] = gated_ && open;
     return true;
+  }
+
+  double length(const std::byte* in) const {
+    const float squares = kernels_.squares(x_.type, in, width_);
+    if (squares >= kSmallest && squares <= kLargest) return std::sqrt(static_cast<double>(squares));
+    return x_.type == RowType::f32 ? exact_length<float>(in, width_) : exact_length<Bf16>(in, width_);
   }
 
   bool move(const std::byte* in, std::byte* out, const float* factors, float* after, double& delta) const {
@@ -216,6 +236,7 @@ class Application {
     std::copy_n(one.before.begin(), count_, result_.before.begin() + static_cast<std::ptrdiff_t>(i * count_));
     std::copy_n(one.after.begin(), count_, result_.after.begin() + static_cast<std::ptrdiff_t>(i * count_));
     result_.delta_norm[i] = one.delta_norm.front();
+    result_.input_norm[i] = one.input_norm.front();
     open_[i] = one.gates_open != 0;
   }
 
@@ -228,6 +249,7 @@ class Application {
         std::copy_n(values->begin() + static_cast<std::ptrdiff_t>(first * count_), count_,
                     values->begin() + static_cast<std::ptrdiff_t>(i * count_));
       result_.delta_norm[i] = result_.delta_norm[first];
+      result_.input_norm[i] = result_.input_norm[first];
       open_[i] = open_[first];
     }
   }

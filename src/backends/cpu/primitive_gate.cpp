@@ -37,6 +37,7 @@ std::string why_not(const PrimitiveGateBuild& build, CpuTarget target) {
   if (!record || !record->is_object()) return "the record is not a JSON object";
   if (text_of(*record, "sources_sha256") != build.sources_sha256) return "the record judged other sources";
   if (text_of(*record, "architecture") != build.architecture) return "the record was made on another architecture";
+  if (text_of(*record, "compiler") != build.compiler) return "the record judged what another compiler made";
   if (!judged(*record, target)) return format("the record did not judge the '{}' kernels", to_string(target));
   return open_check(*record);
 }

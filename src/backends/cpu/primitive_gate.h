@@ -31,6 +31,7 @@ struct PrimitiveGateBuild {
   std::string_view sources_sha256;            ///< of "NAME SHA256\n" of each source, then the flags and a newline
   std::span<const std::string_view> sources;  ///< paths in the source tree
   std::string_view flags, architecture;
+  std::string_view compiler;  ///< its name and version, and the flags that all files get
 };
 PrimitiveGateBuild primitive_gate_build();
 

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+
 #include "backends/backends.h"
 #include "base/json.h"
 #include "base/result.h"
@@ -21,6 +25,7 @@ Json passing_record() {
   return Json::object({{"gate", "primitive-cpu"},
                        {"sources_sha256", "abc"},
                        {"architecture", "x86_64"},
+                       {"compiler", "GNU 12.2.0"},
                        {"targets", Json(std::vector<std::string>{"portable", "avx2"})},
                        {"checks", checks}});
 }
@@ -28,7 +33,7 @@ Json passing_record() {
 PrimitiveGateVerdict judged(const Json& record, CpuTarget target = CpuTarget::avx2) {
   const std::string text = record.dump().value();
   return judge_primitive_gate(
-      {.record = text, .sources_sha256 = "abc", .sources = {}, .flags = {}, .architecture = "x86_64"}, target);
+      {.record = text, .sources_sha256 = "abc", .sources = {}, .flags = {}, .architecture = "x86_64", .compiler = "GNU 12.2.0"}, target);
 }
 
 TEST(PrimitiveGate, ARecordInWhichEverythingPassedMakesTheKernelsTheDefault) {
@@ -65,6 +70,9 @@ TEST(PrimitiveGate, AnotherMachineOrTargetWasNotJudged) {
   Json record = passing_record();
   record["architecture"] = "aarch64";
   EXPECT_THAT(judged(record).reason, HasSubstr("architecture"));
+  record = passing_record();
+  record["compiler"] = "GNU 13.1.0 -ffast-math";
+  EXPECT_THAT(judged(record).reason, HasSubstr("compiler"));
   EXPECT_THAT(judged(passing_record(), CpuTarget::avx512).reason, HasSubstr("avx512"));
 }
 
@@ -72,7 +80,7 @@ TEST(PrimitiveGate, WithoutAReadableRecordTheScalarPathStays) {
   EXPECT_FALSE(judge_primitive_gate({}, CpuTarget::avx2).passed);
   for (const char* text : {"{", "[]", "null", "{}", "{\"checks\": []}"})
     EXPECT_FALSE(
-        judge_primitive_gate({.record = text, .sources_sha256 = "", .sources = {}, .flags = {}, .architecture = ""},
+        judge_primitive_gate({.record = text, .sources_sha256 = "", .sources = {}, .flags = {}, .architecture = "", .compiler = ""},
                              CpuTarget::avx2)
             .passed)
         << text;
@@ -97,13 +105,41 @@ TEST(PrimitiveGate, TheCompiledDigestIsThatOfTheSources) {
     EXPECT_NE(digest_of_sources(build, source), build.sources_sha256) << source;
 }
 
+/// What `#include "..."` of a file names.
+std::vector<std::string> included_by(const std::string& source) {
+  static const std::regex pattern(R"(#include "([^"]+)\")");
+  const std::string text = test::read_text(test::source_dir() / source);
+  std::vector<std::string> names;
+  for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) names.push_back((*it)[1].str());
+  return names;
+}
+
+/// Its files, and what they include of the primitive's own: the public header and its checks, the rows in f64, the lanes.
 TEST(PrimitiveGate, EveryFileThatTheKernelsAreMadeOfIsJudged) {
   const auto sources = primitive_gate_build().sources;
+  const auto is_judged = [&](const std::string& name) { return std::ranges::find(sources, name) != sources.end(); };
   for (const auto& file : std::filesystem::directory_iterator(test::source_dir() / "src/backends/cpu")) {
     const std::string name = file.path().filename().string();
     if (!name.starts_with("primitive") || name.starts_with("primitive_gate") || name.ends_with("_test.cpp")) continue;
-    EXPECT_NE(std::ranges::find(sources, "src/backends/cpu/" + name), sources.end()) << name;
+    EXPECT_TRUE(is_judged("src/backends/cpu/" + name)) << name;
   }
+  for (const std::string_view source : sources)
+    for (const std::string& name : included_by(std::string(source))) {
+      const bool own = name.find("primitive") != std::string::npos && name.find("primitive_gate") == std::string::npos;
+      if (!own && name != "backends/cpu/simd.h") continue;
+      for (const std::string& path : {"src/" + name, "include/" + name})
+        if (std::filesystem::exists(test::source_dir() / path)) {
+          EXPECT_TRUE(is_judged(path)) << source << " -> " << path;
+        }
+    }
+  for (const auto& file : std::filesystem::directory_iterator(test::source_dir() / "src/ops"))
+    if (const std::string name = file.path().filename().string();
+        name.starts_with("primitive") && !name.ends_with("_test.cpp")) {
+      EXPECT_TRUE(is_judged("src/ops/" + name)) << name;
+    }
+  const auto layers = included_by("src/backends/cpu/cpu_layers.cpp");
+  EXPECT_EQ(std::ranges::find(layers, "backends/cpu/primitive.h"), layers.end())
+      << "what decides about the primitive belongs to primitive_ops.cpp";
 }
 
 TEST(PrimitiveGate, ARecordThatIsKeptJudgedTheseSources) {

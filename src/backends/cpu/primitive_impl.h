@@ -150,6 +150,24 @@ void project(RowType type, const std::byte* x, std::size_t rows, std::size_t wid
   }
 }
 
+// ---- lengths ----
+
+/// In the order of dot_tile.
+template <class Row>
+float squares_of(const std::byte* x, std::size_t width) {
+  f32x16 sums[2] = {};
+  for (std::size_t i = 0, group = 0; i < width; i += kLanes, group ^= 1) {
+    const std::size_t here = width - i < kLanes ? width - i : kLanes;
+    const f32x16 h = here == kLanes ? Row::load(x + i * Row::kBytes) : Row::load_first(x + i * Row::kBytes, here);
+    sums[group] = fma(h, h, sums[group]);
+  }
+  return sum(sums[0] + sums[1]);
+}
+
+float squares(RowType type, const std::byte* x, std::size_t width) {
+  return type == RowType::f32 ? squares_of<F32Row>(x, width) : squares_of<Bf16Row>(x, width);
+}
+
 // ---- edits ----
 
 struct EditArgs {
@@ -216,4 +234,4 @@ float edit(RowType type, const std::byte* x, std::byte* out, std::size_t width, 
   return type == RowType::f32 ? edit_as<F32Row>(args, after) : edit_as<Bf16Row>(args, after);
 }
 
-constexpr PrimitiveKernels kPrimitiveTable{VB_TARGET_NAME, narrow, project, edit};
+constexpr PrimitiveKernels kPrimitiveTable{VB_TARGET_NAME, narrow, project, squares, edit};

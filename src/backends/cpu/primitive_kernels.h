@@ -11,7 +11,8 @@
 
 namespace vauban::cpu {
 
-/// How a row is stored. All arithmetic is f32; bf16 is rounded to nearest even, once, when it is written.
+/// How a row is stored. All arithmetic is f32: an element of a bf16 row is rounded to f32 as it is computed, then to
+/// nearest even in bf16 as it is written (the scalar path rounds once, from f64).
 enum class RowType : std::uint8_t { f32, bf16 };
 
 struct PrimitiveKernels {
@@ -24,6 +25,8 @@ struct PrimitiveKernels {
   /// One NaN or Inf in x[r] makes each of its products NaN or Inf.
   void (*project)(RowType type, const std::byte* x, std::size_t rows, std::size_t width, const float* directions,
                   std::size_t count, float* p);
+  /// The sum of the squares of one row: 0, Inf or NaN where f32 cannot hold it.
+  float (*squares)(RowType type, const std::byte* x, std::size_t width);
   /// One row: out = x + sum_r factors[r] directions[r]; then, of the row as it was stored, after[r] = out .
   /// directions[r]. Returns the sum of (out - x)^2. count >= 1; out does not overlap x.
   float (*edit)(RowType type, const std::byte* x, std::byte* out, std::size_t width, const float* directions,

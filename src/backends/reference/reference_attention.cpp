@@ -18,10 +18,11 @@ class ReferenceKvStore final : public KvStore {
   explicit ReferenceKvStore(const KvGeometry& geometry)
       : KvStore(geometry), keys_(total(geometry)), values_(total(geometry)) {}
 
-  void copy_page(std::int32_t from, std::int32_t to) override {
+  Result<void> copy_page(std::int32_t from, std::int32_t to) override {
     for (std::vector<double>* side : {&keys_, &values_})
       for (int layer = 0; layer < geometry_.layers; ++layer)
         std::copy_n(side->data() + page_at(layer, from), page_size(), side->data() + page_at(layer, to));
+    return ok();
   }
   std::int64_t size_bytes() const override {
     return static_cast<std::int64_t>((keys_.size() + values_.size()) * sizeof(double));

@@ -225,7 +225,7 @@ Tensor ReferenceOps::lm_head(const Tensor& x, const Weight& weight, double softc
 
 PrimitiveResult ReferenceOps::primitive(const Tensor& x, const Primitive& primitive,
                                         std::span<const std::int32_t> rows) {
-  PrimitiveResult result{.output = x, .before = {}, .after = {}, .delta_norm = {}, .gates_open = 0};
+  PrimitiveResult result{.output = x, .before = {}, .after = {}, .delta_norm = {}, .input_norm = {}, .gates_open = 0};
   if (!accept(check_indices(ErrorCode::internal, "row", rows, x.shape().rows()), {&x})) return result;
   if (can_change(primitive)) {
     result.output = make(x.shape());

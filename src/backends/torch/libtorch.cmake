@@ -83,8 +83,11 @@ vauban_digest(VAUBAN_TORCH_SOURCE_DIGEST "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_C
 # Recorded in result files, so that one from other sources is seen to be stale. Concatenated in the order of the names.
 function(vauban_torch_proof_digest variable)
   get_filename_component(root "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../.." ABSOLUTE)  # callers lie elsewhere
-  file(GLOB files CONFIGURE_DEPENDS "${root}/src/backends/torch/*.cpp" "${root}/src/backends/torch/*.h"
-       "${root}/src/ops/*.cpp" "${root}/src/ops/*.h")
+  set(globs "")
+  foreach(folder backends/torch backends/reference ops tensor)
+    list(APPEND globs "${root}/src/${folder}/*.cpp" "${root}/src/${folder}/*.h")
+  endforeach()
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS ${globs})
   list(FILTER files EXCLUDE REGEX "_test\\.cpp$")
   list(SORT files)
   if(NOT files)

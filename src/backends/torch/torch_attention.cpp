@@ -30,7 +30,7 @@ Result<std::unique_ptr<KvStore>> TorchOps::make_kv_store(const KvGeometry& geome
 
 void TorchOps::kv_write(KvStore& store, int layer, const Tensor& k, const Tensor& v, const Batch& batch) {
   if (!accept(check_store(store)) || !accept(check_kv_write(k, v, batch, store.geometry(), layer))) return;
-  if (setting_.training) return void(noted_[layer] = {in(k), in(v)});
+  if (setting_.training) return void(guarded([&] { noted_[layer] = {in(k), in(v)}; }));
   auto& own = static_cast<TorchKvStore&>(store);
   guarded([&] {
     const StepSlots& slots = step_slots(own, batch);

@@ -4,34 +4,58 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <dlfcn.h>
 #include <torch/cuda.h>
+#include <torch/version.h>
+
+#if __has_include(<ATen/detail/MPSHooksInterface.h>)
+#include <ATen/detail/MPSHooksInterface.h>
+#endif
 
 #include <algorithm>
 #include <type_traits>
 
+#include "backends/torch/torch_tensor.h"
 #include "base/strings.h"
 
 namespace vauban::torch_backend {
 namespace {
 
-/// The module links LibTorch's host part only; its CUDA part registers itself when it is loaded.
-void load_cuda_part() {
-#ifdef __linux__
-  static const bool tried = [] {
-    ::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
-    return true;
-  }();
-  (void)tried;
-#endif
-}
+struct CudaDevices {
+  std::int64_t count = 0;
+  std::string why_none;  ///< what the loader or the driver said; empty where nothing failed
+};
 
-std::int64_t cuda_devices() {
-  load_cuda_part();
+/// The module links LibTorch's host part only; its CUDA part registers itself when it is loaded.
+CudaDevices look_for_cuda() {
+#ifdef __linux__
+  if (!::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return {.count = 0, .why_none = ::dlerror()};
+#endif
   try {
-    return static_cast<std::int64_t>(torch::cuda::device_count());
-  } catch (const std::exception&) {
-    return 0;  // a driver that does not answer
+    return {.count = static_cast<std::int64_t>(torch::cuda::device_count()), .why_none = ""};
+  } catch (const std::exception& thrown) {  // a driver that does not answer
+    return {.count = 0, .why_none = error_from(thrown).message};
   }
 }
+
+const CudaDevices& cuda_devices() {
+  static const CudaDevices devices = look_for_cuda();
+  return devices;
+}
+
+#if __has_include(<ATen/detail/MPSHooksInterface.h>)
+#define VB_METAL_MEMORY 1
+/// LibTorch 2.0 and later tell; a template, so that a header without the function compiles.
+template <class Hooks>
+std::int64_t metal_bytes(const Hooks& hooks) {
+  if constexpr (requires { hooks.getDriverAllocatedMemory(); })
+    return static_cast<std::int64_t>(hooks.getDriverAllocatedMemory());
+  else
+    return -1;
+}
+template <class Hooks>
+constexpr bool tells_metal_memory(const Hooks*) {
+  return requires(const Hooks& hooks) { hooks.getDriverAllocatedMemory(); };
+}
+#endif
 
 /// LibTorch changed the type of the totals: take it from the function's own signature.
 template <class Method>
@@ -47,12 +71,13 @@ class Listener final : public c10::MemoryReportingInfoBase {
  public:
   explicit Listener(at::Device device) : device_(device) {}
   void reportMemoryUsage(void*, std::int64_t size, Total allocated, Total, c10::Device device) override {
-    if (device.type() != device_.type()) return;
+    if (device.type() != device_.type() || (!device_.is_cpu() && device.index() != device_.index())) return;
     held_ += size;
     const std::int64_t now = device_.is_cpu() ? held_ : static_cast<std::int64_t>(allocated);
     highest_ = std::max(highest_, now);
   }
   bool memoryProfilingEnabled() const override { return true; }
+  void note(std::int64_t now) { highest_ = std::max(highest_, now); }
   std::int64_t highest() const { return highest_; }
 
  private:
@@ -64,20 +89,23 @@ class Listener final : public c10::MemoryReportingInfoBase {
 
 std::vector<std::string> present_devices() {
   std::vector<std::string> names{"cpu"};
-  for (std::int64_t index = 0; index < cuda_devices(); ++index) names.push_back(format("cuda:{}", index));
+  for (std::int64_t index = 0; index < cuda_devices().count; ++index) names.push_back(format("cuda:{}", index));
   if (at::hasMPS()) names.emplace_back("mps");
   return names;
 }
 
 Result<at::Device> device_from(std::string_view name) {
   std::string full(name.empty() ? "cpu" : name);
-  if (full == "cpu:0") full = "cpu";
+  if (full == "cpu" || full == "cpu:0") return at::Device(at::kCPU);
   if (full == "mps:0") full = "mps";
   if (full == "cuda") full = "cuda:0";
   const std::vector<std::string> present = present_devices();
-  if (std::ranges::find(present, full) == present.end())
-    return with_hint(unsupported("backend 'torch': device '{}' is not here; present: {}", printable(name, 40), join(present, ", ")),
+  if (std::ranges::find(present, full) == present.end()) {
+    const std::string& why = cuda_devices().why_none;
+    return with_hint(unsupported("backend 'torch': device '{}' is not here; present: {}{}", printable(name, 40), join(present, ", "),
+                                 full.starts_with("cuda") && !why.empty() ? format(" ({})", why) : ""),
                      "name a present device, or a list to fall back along: --device cuda,cpu");
+  }
   return at::Device(full);
 }
 
@@ -92,15 +120,36 @@ void synchronise(const at::Device& device) {
   if (!device.is_cpu()) at::zeros({1}, at::TensorOptions(device)).cpu();
 }
 
+void pin_f32_products() { at::globalContext().setAllowTF32CuBLAS(false); }
+
+bool products_in_tf32() { return at::globalContext().allowTF32CuBLAS(); }
+
+std::string metal_memory_gap() {
+#ifdef VB_METAL_MEMORY
+  if (tells_metal_memory<at::MPSHooksInterface>(nullptr)) return "";
+#endif
+  return format("LibTorch {} does not tell what Metal has given out: the tensors that the backend holds are counted, what lives "
+                "inside an operation is not; LibTorch 2.0 and later tell",
+                TORCH_VERSION);
+}
+
 struct MemoryWatch::State {
   explicit State(at::Device device)
-      : listener(std::make_shared<Listener>(device)), guard(c10::DebugInfoKind::PROFILER_STATE, listener) {}
+      : is_mps(device.is_mps()), listener(std::make_shared<Listener>(device)), guard(c10::DebugInfoKind::PROFILER_STATE, listener) {}
+  bool is_mps;
   std::shared_ptr<Listener> listener;
   c10::DebugInfoGuard guard;
 };
 
 MemoryWatch::MemoryWatch(at::Device device) : state_(std::make_unique<State>(device)) {}
 MemoryWatch::~MemoryWatch() = default;
+
+void MemoryWatch::sample() {
+#ifdef VB_METAL_MEMORY
+  if (state_->is_mps) state_->listener->note(metal_bytes(at::detail::getMPSHooks()));
+#endif
+}
+
 std::int64_t MemoryWatch::high_water_bytes() const { return state_->listener->highest(); }
 
 }  // namespace vauban::torch_backend

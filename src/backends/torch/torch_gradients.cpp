@@ -55,11 +55,12 @@ Result<Weight> TorchGradients::make_parameter(std::string name, const TensorView
   const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
   if (bad != values.end()) return corrupt("weight '{}': element {} is {}", name, bad - values.begin(), *bad);
   Weight weight{.name = std::move(name), .dtype = DType::f32, .shape = initial.shape, .tensor = {}, .keep_alive = {}};
-  const bool made = ops_.guarded([&] {
+  try {
     weight.tensor = ops_.bridge_.wrap(ops_.bridge_.copy_in(values.data(), sizes_of(initial.shape), at::kFloat), initial.shape);
-  });
-  if (!made) return resource("no memory for parameter '{}' of {}", weight.name, initial.shape.to_string());
-  return weight;
+    return weight;
+  } catch (const std::exception& thrown) {
+    return with_context(error_from(thrown), format("while making parameter '{}' of {}", weight.name, initial.shape.to_string()));
+  }
 }
 
 Tensor TorchGradients::zeros(const Shape& shape) {
@@ -229,7 +230,7 @@ GateGradients TorchGradients::gated_activation_backward(const Tensor& dy, const 
     dup = d[1];
     return d[0];
   });
-  out.up = dup.defined() ? ops_.bridge_.wrap(dup, up.shape()) : zeros(gate.shape());
+  out.up = ops_.run(up.shape(), ok(), {&out.gate}, [&] { return dup; });
   return out;
 }
 
@@ -280,7 +281,7 @@ HeadResult TorchGradients::head(const Tensor& x, const Weight& weight, double so
       };
       const at::Tensor chunk = ops_.operand(in(x).reshape({rows, weight.shape[1]}).narrow(0, begin, count).detach());
       const at::Tensor products = at::linear(chunk, w.detach());
-      const at::Tensor found = logprobs(products).cpu().to(at::kDouble).contiguous();
+      const at::Tensor found = ops_.bridge_.copy_out(logprobs(products));
       result.logprobs.insert(result.logprobs.end(), found.data_ptr<double>(), found.data_ptr<double>() + count);
       if (!backward) continue;
       const at::Tensor dy = ops_.floats(part(coefficients), {count});

@@ -20,10 +20,13 @@ TorchKvStore::TorchKvStore(const KvGeometry& geometry, at::Device device, at::Sc
   }
 }
 
-void TorchKvStore::copy_page(std::int32_t from, std::int32_t to) {
+Result<void> TorchKvStore::copy_page(std::int32_t from, std::int32_t to) try {
   const std::int64_t tokens = geometry_.page_tokens;
   for (std::vector<at::Tensor>* side : {&keys_, &values_})
     for (at::Tensor& slots : *side) slots.narrow(0, to * tokens, tokens).copy_(slots.narrow(0, from * tokens, tokens));
+  return ok();
+} catch (const std::exception& thrown) {
+  return with_context(error_from(thrown), "while copying a page of keys and values");
 }
 
 std::int64_t TorchKvStore::size_bytes() const {

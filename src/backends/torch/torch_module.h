@@ -29,8 +29,9 @@ struct Module {
   const char* libtorch;  ///< version of the LibTorch that it was built with: "1.13.0"
   /// "cpu", then the others that this machine has: "cuda:0", "mps".
   std::vector<std::string> (*devices)();
-  /// Errors: unsupported for a device that is absent (it lists those that are there), for unknown numerics, and for
-  /// training elsewhere than in host memory.
+  /// Gradients come on any device; who trains decides where (backends.cpp: in host memory). Errors: unsupported for a
+  /// device that is absent (it lists those that are there), for numerics that it does not have, and for exact ones where
+  /// the environment makes LibTorch use TF32.
   Result<std::unique_ptr<Ops>> (*make)(const Context& context, const ModuleOptions& options);
 };
 using ModuleEntry = const Module* (*)();

@@ -14,17 +14,6 @@
 namespace vauban::torch_backend {
 namespace {
 
-std::int64_t bytes_of(const Tensor& x) { return x.shape().elements() * info(x.dtype()).bits / 8 / info(x.dtype()).block; }
-
-/// What LibTorch threw, on one line. An allocator that has no more says so in its text only.
-Error error_from(const std::exception& thrown) {
-  const std::string_view text = thrown.what();
-  const std::string line(text.substr(0, text.find('\n')));
-  if (text.find("out of memory") != std::string_view::npos || text.find("not enough memory") != std::string_view::npos)
-    return resource("LibTorch has no memory left: {}", line);
-  return internal("LibTorch: {}", line);
-}
-
 /// About what a product of `rows` rows with a matrix of so many f32 takes one core, in seconds: it is bound by reading
 /// the matrix, or by the multiplications. Round numbers of a present core; only the order of magnitude matters.
 double product_seconds(double rows, double elements) {
@@ -42,17 +31,17 @@ bool aligned(std::span<const std::byte> bytes, std::size_t size) {
 
 TorchOps::TorchOps(const TorchSetting& setting)
     : setting_(setting),
-      bridge_(setting.device),
+      bridge_(setting.device, setting.host_is_remote),
       kind_(kind_of(setting.device)),
       threads_(setting.threads),
-      gradients_(std::make_unique<TorchGradients>(*this)) {}
+      gradients_(setting.training ? std::make_unique<TorchGradients>(*this) : nullptr) {}
 
 TorchOps::~TorchOps() = default;
 
 Gradients* TorchOps::gradients() { return gradients_.get(); }
 
 bool TorchOps::supports(Op op, Direction direction) const {
-  return direction == Direction::forward || has_gradient(op);
+  return direction == Direction::forward || (setting_.training && has_gradient(op));
 }
 
 bool TorchOps::widens(const TensorView& view) const {
@@ -67,7 +56,7 @@ Result<at::Tensor> TorchOps::stored_tensor(const std::string& name, const Tensor
   const bool dense = type == at::kFloat || type == at::kBFloat16 || type == at::kHalf;
   const bool vector = view.shape.rank() == 1;
   if (widens(view)) return bridge_.borrow(view.bytes.data(), sizes_of(view.shape), *type).to(at::kFloat);
-  if (dense && !vector && bridge_.device().is_cpu() && aligned(view.bytes, c10::elementSize(*type)))
+  if (dense && !vector && !bridge_.is_remote() && aligned(view.bytes, c10::elementSize(*type)))
     return at::from_blob(const_cast<std::byte*>(view.bytes.data()), sizes_of(view.shape), [keep_alive](void*) {},
                          at::TensorOptions(*type));
   if (dense && !vector) return bridge_.copy_in(view.bytes.data(), sizes_of(view.shape), *type);
@@ -102,12 +91,19 @@ Result<Weight> TorchOps::load_weight(std::string name, const TensorView& view, s
 
 void TorchOps::begin_step() {
   status_ = ok();
+  bridge_.transfers().fault = ok();
+  noted_.clear();
   at::set_num_threads(threads_);
+  pin_f32_products();
   watch_.emplace(bridge_.device());
-  if (!profiled_ || bridge_.device().is_cpu()) return;
+  if (!profiled_ || !bridge_.is_remote()) return;
+  wait();
+  step_start_ = std::chrono::steady_clock::now();
+}
+
+void TorchOps::wait() {
   guarded([&] { synchronise(bridge_.device()); });
   ++counters_.sync_points;
-  step_start_ = std::chrono::steady_clock::now();
 }
 
 void TorchOps::settle_threads(std::int64_t rows) {
@@ -120,33 +116,44 @@ void TorchOps::settle_threads(std::int64_t rows) {
 }
 
 Result<void> TorchOps::end_step() {
-  if (profiled_ && !bridge_.device().is_cpu()) {
-    guarded([&] { synchronise(bridge_.device()); });
-    ++counters_.sync_points;
+  if (profiled_ && bridge_.is_remote()) {
+    wait();
     counters_.device_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - step_start_).count();
   }
   note_memory();
   watch_.reset();
+  accept(std::exchange(bridge_.transfers().fault, ok()));
   return status_;
 }
 
 void TorchOps::note_memory() {
   if (!watch_) return;
-  counters_.memory_high_water_bytes = std::max(counters_.memory_high_water_bytes, watch_->high_water_bytes());
+  std::int64_t& highest = counters_.memory_high_water_bytes;
+  highest = std::max(highest, watch_->high_water_bytes());
+  if (bridge_.device().is_mps()) highest = std::max(highest, bridge_.transfers().highest_held_bytes);
 }
 
 OpCounters TorchOps::take_counters() {
   note_memory();
-  counters_.host_device_copies += std::exchange(bridge_.counters().host_device_copies, 0);
-  counters_.sync_points += std::exchange(bridge_.counters().sync_points, 0);
-  counters_.kernel_path = format("torch/{} {}", kind_, to_string(activation_dtype()));
+  counters_.host_device_copies += std::exchange(bridge_.transfers().host_device_copies, 0);
+  counters_.sync_points += std::exchange(bridge_.transfers().sync_points, 0);
+  bridge_.transfers().highest_held_bytes = bridge_.transfers().held_bytes;
+  counters_.kernel_path = format("torch/{} {}{}", kind_, to_string(activation_dtype()),
+                                 bridge_.device().is_cuda() && products_in_tf32() ? " tf32" : "");
   return std::exchange(counters_, {});
+}
+
+CounterGaps TorchOps::counter_gaps(std::string_view device_kind) const {
+  if (device_kind == "cpu") return host_counter_gaps();
+  if (device_kind == "mps") return {.memory = metal_memory_gap(), .waits = ""};
+  return {};
 }
 
 bool TorchOps::guarded(const std::function<void()>& work) {
   const c10::AutoGradMode graph(setting_.training);
   try {
     work();
+    if (watch_) watch_->sample();
     return true;
   } catch (const std::exception& thrown) {
     accept(error_from(thrown));
@@ -162,11 +169,15 @@ bool TorchOps::accept(Result<void> check) {
 
 Tensor TorchOps::run(const Shape& shape, Result<void> check, std::initializer_list<const Tensor*> inputs,
                      const Work& work) {
+  for (const Tensor* input : inputs) {
+    if (input->empty()) check = internal("backend 'torch': an operand has no value");
+    counters_.bytes_read += bytes_of(*input);
+  }
   Tensor out;
-  for (const Tensor* input : inputs) counters_.bytes_read += bytes_of(*input);
+  // Later operations of the step see a shape, and throw in their turn: the first error stays.
   if (!accept(std::move(check)) || !guarded([&] { out = bridge_.wrap(work().to(activation_type_), shape); }))
-    guarded([&] { out = bridge_.wrap(at::zeros(sizes_of(shape), at::TensorOptions(bridge_.device()).dtype(activation_type_)), shape); });
-  if (!out.empty()) counters_.bytes_written += bytes_of(out);
+    return bridge_.absent(shape, activation_type_);
+  counters_.bytes_written += bytes_of(out);
   return out;
 }
 

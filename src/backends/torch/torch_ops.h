@@ -2,12 +2,12 @@
 /// CUDA and MPS with the same forward passes, taps and traces.
 ///
 /// exact   activations, keys and values in f32. f32 weights are the mapped bytes themselves on the host. bf16 and f16
-/// ones
-///         are widened when loaded as long as that takes no more than kWidenedBytes; the others keep their type and are
+///         ones are widened when loaded as long as that takes no more than kWidenedBytes; the others keep their type and are
 ///         widened piece by piece inside the product. Quantised weights are decoded when loaded.
 /// native  activations, keys and values in the type of the first matrix that is loaded (bf16 or f16; else f32); norms,
 ///         softmax and the activation primitive compute in f32.
 ///
+/// Products of f32 are never made in TF32 (pin_f32_products); a kernel path that ends in "tf32" says that they were.
 /// LibTorch picks its own kernels by shape, so bits may depend on batch and threads: invariant_bits() is false.
 /// LibTorch's own threads run while the engine's pool sleeps, and are at most as many. Steps whose products are too
 /// small to share run on one: waiting for a thread that another program keeps off its core costs more than it brings.
@@ -42,6 +42,8 @@ struct TorchSetting {
   bool native = false;
   bool training = false;  ///< parameters may require gradients: operations record LibTorch's autograd graph
   int threads = 1;
+  /// The host stands for a device: what is copied and waited for is counted, and no host pointer is handed out. For tests.
+  bool host_is_remote = false;
   /// Training: operands of dense products are rounded to this type and multiplied in f32 (right numbers, not its
   /// speed).
   at::ScalarType operand = at::kFloat;
@@ -108,8 +110,12 @@ class TorchOps : public Ops {
                     int each) override;
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
+  /// In f32, as the primitive; one copy to the host for each million projections.
+  Result<void> project(const Tensor& x, std::span<const double> directions, std::span<const std::int32_t> rows,
+                       ProjectionSink& sink) override;
 
   OpCounters take_counters() override;
+  CounterGaps counter_gaps(std::string_view device_kind) const override;
   void profile_device(bool on) override { profiled_ = on; }
   Gradients* gradients() override;
 
@@ -117,12 +123,14 @@ class TorchOps : public Ops {
   friend class TorchGradients;
   using Work = std::function<at::Tensor()>;
 
-  /// Runs `work`, whose result has `shape`; zeros of it when `check` failed or LibTorch threw.
+  /// Runs `work`, whose result has `shape`; TensorBridge::absent() of it when `check` failed or LibTorch threw.
   Tensor run(const Shape& shape, Result<void> check, std::initializer_list<const Tensor*> inputs, const Work& work);
   /// Runs `work` under the settings of this object; false, with the sticky status set, when LibTorch threw.
   bool guarded(const std::function<void()>& work);
   bool accept(Result<void> check);
   void note_memory();
+  /// Until the device is done, counted.
+  void wait();
   /// LibTorch's thread count for a step of so many rows.
   void settle_threads(std::int64_t rows);
   at::Tensor in(const Tensor& x) const { return bridge_.unwrap(x); }
@@ -169,7 +177,7 @@ class TorchOps : public Ops {
   std::optional<MemoryWatch> watch_;
   bool profiled_ = false;
   std::chrono::steady_clock::time_point step_start_;
-  std::unique_ptr<TorchGradients> gradients_;
+  std::unique_ptr<TorchGradients> gradients_;  ///< null unless training
 };
 
 }  // namespace vauban::torch_backend

@@ -29,6 +29,9 @@ Result<std::vector<double>> unit(const std::vector<double>& direction) {
 Result<void> check_length(const WeightEdit& edit, const EditTarget& target) {
   const auto length = static_cast<std::int64_t>(edit.direction.size());
   const bool output = edit.side == WeightSide::output;
+  if (target.shape.rank() < 1 || target.shape.rank() > 2)
+    return invalid_input("'{}' is {}: a direction is taken out of vectors and matrices", target.name,
+                         target.shape.to_string());
   if (target.shape.rank() == 1 && !output)
     return invalid_input("'{}' is a vector: it has no input side", target.name);
   const std::int64_t expected = output ? target.rows() : target.width();

@@ -17,7 +17,7 @@
 
 namespace vauban {
 
-/// What is edited: (rows, width) row-major; a vector of n values is (n, 1).
+/// What is edited: (rows, width) row-major; a vector of n values is (n, 1). An op that needs rows and width refuses others.
 struct EditTarget {
   std::string_view name;
   Shape shape;

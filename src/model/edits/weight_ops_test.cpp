@@ -155,5 +155,10 @@ TEST(WeightOps, WhatDoesNotFitIsRefusedWithWhatToDo) {
   expect_refused(with_operand("set", {2, 3}, {1, 2, std::nanf(""), 4, 5, 6}), "element 2");
 }
 
+TEST(WeightOps, ADirectionIsNotTakenOutOfATensorThatIsNoMatrix) {
+  const EditTarget experts{.name = "experts", .shape = {2, 3, 1}};
+  expect_refused(project_out({1, 0}, WeightSide::output), "vectors and matrices", experts);
+}
+
 }  // namespace
 }  // namespace vauban

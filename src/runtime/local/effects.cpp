@@ -135,13 +135,14 @@ bool InterventionEffect::edits() const {
 }
 
 void InterventionEffect::add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result,
-                             std::span<const double> input_norms, std::span<const std::int64_t> positions) {
+                             std::span<const std::int64_t> positions) {
   LayerEffect& effect = effects_[layer];
+  const std::vector<double>& input_norms = result.input_norm;
   effect.positions.add(positions);
-  if (keeps_rows_) rows_[layer].add(result, input_norms);
+  if (keeps_rows_) rows_[layer].add(result);
   ++effect.passes;
   effect.prompt_rows += prompt_rows;
-  effect.decoded_rows += static_cast<std::int64_t>(input_norms.size()) - prompt_rows;
+  effect.decoded_rows += std::ssize(positions) - prompt_rows;
   effect.gates_open += result.gates_open;
   for (const double value : result.before) effect.before.add(value);
   for (const double value : result.after) effect.after.add(value);

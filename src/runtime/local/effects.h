@@ -65,9 +65,8 @@ class InterventionEffect {
   /// From now on the projections of every row are kept: projections() returns them.
   void keep_rows() { keeps_rows_ = true; }
 
-  /// `input_norms`: L2 norm of each row that was touched, before the edit; `positions`: where those rows stand.
-  void add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result, std::span<const double> input_norms,
-           std::span<const std::int64_t> positions);
+  /// `positions`: where the rows that were touched stand.
+  void add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result, std::span<const std::int64_t> positions);
 
   /// `intervention.{index}`, without a producer; docs/trace-format.md lists its metadata. The effect is "changed",
   /// "none" or, for a projection, "observed".

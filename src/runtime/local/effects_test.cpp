@@ -42,6 +42,7 @@ PrimitiveResult measured(std::vector<double> before, std::vector<double> after, 
           .before = std::move(before),
           .after = std::move(after),
           .delta_norm = std::move(delta),
+          .input_norm = {10, 10},
           .gates_open = 0};
 }
 
@@ -55,10 +56,9 @@ double number(const Json& object, std::string_view summary, std::string_view key
 TEST(InterventionEffect, RecordsEveryFieldOfTheContract) {
   auto made = InterventionEffect::make(edit(), config(), able());
   VB_ASSERT_OK(made);
-  const std::vector<double> norms{10, 10};
   const std::vector<std::int64_t> positions{1, 2};
-  made->add(0, 2, measured({2, 4}, {1, 2}, {1, 2}), norms, positions);
-  made->add(2, 2, measured({-6, 8}, {-3, 4}, {3, 4}), norms, positions);
+  made->add(0, 2, measured({2, 4}, {1, 2}, {1, 2}), positions);
+  made->add(2, 2, measured({-6, 8}, {-3, 4}, {3, 4}), positions);
   const Json record = record_of(*made);
   for (const char* key :
        {"primitive", "name", "layer_index", "mode", "alpha", "activation_shape", "direction_shape", "projection_shape",
@@ -83,10 +83,9 @@ TEST(InterventionEffect, RecordsEveryFieldOfTheContract) {
 TEST(InterventionEffect, OneUnchangedLayerIsANoOpThoughAnotherChanged) {
   auto made = InterventionEffect::make(edit(), config(), able());
   VB_ASSERT_OK(made);
-  const std::vector<double> norms{10, 10};
   const std::vector<std::int64_t> positions{1, 2};
-  made->add(0, 2, measured({0, 0}, {0, 0}, {0, 0}), norms, positions);
-  made->add(2, 2, measured({2, 0}, {1, 0}, {1, 0}), norms, positions);
+  made->add(0, 2, measured({0, 0}, {0, 0}, {0, 0}), positions);
+  made->add(2, 2, measured({2, 0}, {1, 0}, {1, 0}), positions);
   const Json record = record_of(*made);
   EXPECT_TRUE(record.find("no_op")->as_bool());
   EXPECT_TRUE(record.find("intervened")->as_bool());
@@ -120,10 +119,10 @@ TEST(InterventionEffect, AConditionalRecordsItsGateItsInnerEditAndTheGatesThatOp
   VB_ASSERT_OK(made);
   PrimitiveResult opened = measured({2, 4}, {2, 2}, {0, 2});
   opened.gates_open = 1;
-  const std::vector<double> norms{10, 10};
+  opened.input_norm = {10, 10};
   const std::vector<std::int64_t> positions{1, 2};
-  made->add(0, 2, opened, norms, positions);
-  made->add(2, 2, opened, norms, positions);
+  made->add(0, 2, opened, positions);
+  made->add(2, 2, opened, positions);
   const Json record = record_of(*made);
   const auto sha256 = [](const std::vector<double>& values) { return sha256_hex(std::as_bytes(std::span(values))); };
   for (const char* key : {"inner_mode", "tau", "lo", "hi", "gate_values_sha256", "direction_values_sha256"})

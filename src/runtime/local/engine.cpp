@@ -78,7 +78,7 @@ Result<void> Engine::forward(const Batch& batch, const Tap& tap) {
   const std::size_t expected = batch.output_rows.size() * static_cast<std::size_t>(model_.config.vocab_size);
   logits_.clear();
   if (expected == 0) return ok();
-  logits_ = to_f32(logits);  // the tensor lives until the next begin_step()
+  VB_TRY(logits_, read_f32(logits));  // the tensor lives until the next begin_step()
   if (logits_.size() != expected)
     return internal("the forward pass gave {} logits; {} rows of {} were expected", logits_.size(),
                     batch.output_rows.size(), model_.config.vocab_size);

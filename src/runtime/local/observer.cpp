@@ -1,7 +1,6 @@
 #include "runtime/local/observer.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace vauban {
 
@@ -15,16 +14,6 @@ double seconds_since(const Clock& clock, std::chrono::nanoseconds start) {
 Tensor as_matrix(const Tensor& x) {
   const std::int64_t rows = x.shape()[0];
   return x.reshaped({rows, x.shape().elements() / std::max<std::int64_t>(rows, 1)});
-}
-
-std::vector<double> row_norms(const Tensor& matrix, std::span<const std::int32_t> rows) {
-  std::vector<double> norms;
-  for (const std::int32_t row : rows) {
-    double squares = 0;
-    for (const double value : to_f64(matrix.rows(row, row + 1))) squares += value * value;
-    norms.push_back(std::sqrt(squares));
-  }
-  return norms;
 }
 
 }  // namespace
@@ -135,10 +124,8 @@ Tensor Observer::apply(InterventionEffect& effect, const Share& share, int layer
     rows_of_prompt += share.positions[i] < prompt_rows;
   }
   if (rows.empty()) return x;
-  const Tensor matrix = as_matrix(x);
-  const std::vector<double> norms = row_norms(matrix, rows);
-  const PrimitiveResult result = ops_.primitive(matrix, effect.primitive(), rows);
-  effect.add(layer, rows_of_prompt, result, norms, positions);
+  const PrimitiveResult result = ops_.primitive(as_matrix(x), effect.primitive(), rows);
+  effect.add(layer, rows_of_prompt, result, positions);
   share.observed->intervene_s += seconds_since(clock_, start);
   return result.output.reshaped(x.shape());
 }

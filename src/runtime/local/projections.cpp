@@ -53,10 +53,10 @@ Json PositionRuns::to_json() const {
   return out;
 }
 
-void ProjectionRows::add(const PrimitiveResult& result, std::span<const double> input_norms) {
+void ProjectionRows::add(const PrimitiveResult& result) {
   append(before, result.before);
   append(after, result.after);
-  append(norms, input_norms);
+  append(norms, result.input_norm);
 }
 
 std::vector<ProjectionArtifact> projection_artifacts(const ProjectionRows& rows, std::int64_t basis_rows, bool edits,

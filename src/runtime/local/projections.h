@@ -37,7 +37,7 @@ class PositionRuns {
 struct ProjectionRows {
   std::vector<float> before, after;  ///< (rows, k)
   std::vector<float> norms;          ///< (rows)
-  void add(const PrimitiveResult& result, std::span<const double> input_norms);
+  void add(const PrimitiveResult& result);
 };
 
 /// One of the three artifacts above, with its values.

@@ -19,9 +19,8 @@ TEST(PositionRuns, JoinNeighboursAcrossPasses) {
 
 TEST(ProjectionArtifacts, AreNamedByPlaceAndHoldTheRowsInOrder) {
   ProjectionRows rows;
-  const std::vector<double> first_norm{2}, second_norm{3};
-  rows.add({.output = {}, .before = {1, 2}, .after = {0, 0}, .delta_norm = {}}, first_norm);
-  rows.add({.output = {}, .before = {3, 4}, .after = {0, 0.5}, .delta_norm = {}}, second_norm);
+  rows.add({.output = {}, .before = {1, 2}, .after = {0, 0}, .delta_norm = {}, .input_norm = {2}});
+  rows.add({.output = {}, .before = {3, 4}, .after = {0, 0.5}, .delta_norm = {}, .input_norm = {3}});
   TraceArtifact frame;
   frame.site = Site::mlp_out;
   frame.layer = 7;

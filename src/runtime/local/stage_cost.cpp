@@ -1,7 +1,6 @@
 #include "runtime/local/stage_cost.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/strings.h"
 
@@ -38,17 +37,28 @@ void StageCost::add_profiled(const StepCost& step, double share) {
   if (step.host_peak_bytes) keep_max(host_peak_, *step.host_peak_bytes);
 }
 
-void StageCost::add_pass(const StepCost& step, std::int64_t rows, double pass_s) {
+namespace {
+
+/// The part of `count` things that falls on rows [first, first + rows) of `all`.
+std::int64_t part_of(std::int64_t count, std::int64_t first, std::int64_t rows, std::int64_t all) {
+  const auto before = [&](std::int64_t row) { return count / all * row + count % all * row / all; };
+  return before(first + rows) - before(first);
+}
+
+}  // namespace
+
+void StageCost::add_pass(const StepCost& step, std::int64_t first, std::int64_t rows, double pass_s) {
   const double share = static_cast<double>(rows) / static_cast<double>(step.rows);
-  const auto shared = [&](std::int64_t bytes) {
-    return static_cast<std::int64_t>(std::llround(static_cast<double>(bytes) * share));
-  };
+  const auto shared = [&](std::int64_t count) { return part_of(count, first, rows, step.rows); };
+  OpCounters own = step.counters;
+  own.host_device_copies = shared(own.host_device_copies);
+  own.sync_points = shared(own.sync_points);
   ++steps_;
   shared_steps_ += step.sequences > 1;
   add_seconds(pass_s * share);
   add_tokens(rows);
   add_bytes(shared(step.counters.bytes_read), shared(step.counters.bytes_written));
-  add_work(step.counters);
+  add_work(own);
   if (!step.counters.kernel_path.empty()) kernels_.insert(step.counters.kernel_path);
   note_batch(step);
   add_profiled(step, share);
@@ -78,7 +88,7 @@ StageProfile StageCost::profile(std::string_view name, const DeviceRef& device) 
   }
   if (steps_ > 0) out.notes.push_back(format("{} steps", steps_));
   if (shared_steps_ > 0)
-    out.notes.push_back(format("{} of them shared with other requests: time and bytes divided by rows", shared_steps_));
+    out.notes.push_back(format("{} of them shared with other requests: time, bytes, copies and waits divided by rows", shared_steps_));
   return out;
 }
 

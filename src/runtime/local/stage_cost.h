@@ -30,9 +30,9 @@ class StageCost {
   void add_bytes(std::int64_t in, std::int64_t out);
   void note_memory(std::int64_t bytes) { keep_max(memory_, bytes); }
   void note(std::string text) { notes_.push_back(std::move(text)); }
-  /// `rows` of the step's rows were this request's: that share of its bytes and of `pass_s` (copies and syncs are
-  /// whole, since each of them stops everybody; so is a memory peak).
-  void add_pass(const StepCost& step, std::int64_t rows, double pass_s);
+  /// Rows [first, first + rows) of the step were this request's: that share of `pass_s` and of what was counted, in whole
+  /// numbers that add up to the step's over the requests that shared it. A memory peak is everybody's.
+  void add_pass(const StepCost& step, std::int64_t first, std::int64_t rows, double pass_s);
   void note_batch(const StepCost& step);
   /// Copies, syncs and memory of work outside the steps.
   void add_work(const OpCounters& counters);

@@ -169,12 +169,13 @@ TEST_F(StageProfileTest, SamplesOfTheStepsAddUpToTheStage) {
   }
 }
 
-/// Two requests in flight: a step's device time is divided by rows, its copies and syncs stop both.
+/// Two requests in flight: a step's device time, copies and syncs are divided by rows.
 TEST_F(StageProfileTest, ASharedStepDividesDeviceTimeAndBatchAndQueueAreCounted) {
   std::vector<TraceRequest> requests;
   for (int i = 0; i < 5; ++i) requests.push_back(request(format("r{}", i), {"prefill", "decode"}));
   const auto traces = runtime_->trace_batch(requests);
   std::vector<std::int64_t> waited;
+  std::int64_t copies = 0, syncs = 0;
   for (const auto& trace : traces) {
     VB_ASSERT_OK(trace);
     const TraceProfileSummary summary = summarise(*trace);
@@ -184,11 +185,17 @@ TEST_F(StageProfileTest, ASharedStepDividesDeviceTimeAndBatchAndQueueAreCounted)
     EXPECT_DOUBLE_EQ(profile_of(*trace, "prefill").device_s.value(), alone ? kDeviceSeconds : kDeviceSeconds / 2);
     EXPECT_DOUBLE_EQ(profile_of(*trace, "decode").device_s.value(), alone ? 3 * kDeviceSeconds : 1.5 * kDeviceSeconds);
     EXPECT_DOUBLE_EQ(summary.total_device_s.value(), alone ? 4 * kDeviceSeconds : 2 * kDeviceSeconds);
-    EXPECT_EQ(profile_of(*trace, "prefill").host_device_copies, kCopies);
+    EXPECT_EQ(profile_of(*trace, "prefill").host_device_copies, alone ? kCopies : kCopies / 2);
+    for (const TraceSpan& span : trace->spans())
+      if (span.profile && span.name != "load") copies += span.profile->host_device_copies;
+    syncs += summary.sync_points;
     const std::vector<std::string>& notes = profile_of(*trace, "prefill").notes;
     EXPECT_EQ(std::ranges::any_of(notes, [](const std::string& note) { return note.find("shared") != std::string::npos; }),
               !alone);
   }
+  // Two pairs and one alone, four steps each: what a sweep adds up over its requests is what the device did.
+  EXPECT_EQ(copies, 3 * 4 * kCopies);
+  EXPECT_EQ(syncs, 3 * 4 * (kSyncs + kSyncsOfProfile)) << "an odd number of waits is not rounded away";
   EXPECT_EQ(waited, (std::vector<std::int64_t>{3, 3, 1, 1, 0}));
 }
 

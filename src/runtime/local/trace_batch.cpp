@@ -75,9 +75,11 @@ double TraceBatch::tap_seconds() const {
 
 void TraceBatch::account(const StepReport& report, double tap_s) {
   const double pass_s = report.cost.forward_s - tap_s;  // what the tap did counts as observe and intervene
+  std::int64_t first = 0;
   for (const StepShare& share : report.shares) {
     TraceRun& run = by_sequence_[share.sequence]->run;
-    (share.prompt ? run.prefill : run.decode).add_pass(report.cost, share.rows, pass_s);
+    (share.prompt ? run.prefill : run.decode).add_pass(report.cost, first, share.rows, pass_s);
+    first += share.rows;
     run.batch.add_seconds(report.cost.batch_s * share.rows / static_cast<double>(report.cost.rows));
     run.batch.note_batch(report.cost);
     run.observe.add_seconds(run.observed.observe_s - run.observe.seconds());

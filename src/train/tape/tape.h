@@ -105,6 +105,7 @@ class Tape final : public Ops {
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
   OpCounters take_counters() override { return inner_.take_counters(); }
+  CounterGaps counter_gaps(std::string_view kind) const override { return inner_.counter_gaps(kind); }
   Tensor dropout(const Tensor& x, double rate) override;
   Gradients* gradients() override { return inner_.gradients(); }
 

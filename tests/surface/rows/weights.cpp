@@ -171,7 +171,8 @@ Result<Measured> trained_adapter_survives_a_file(SurfaceBench& bench) {
   TrainingServices services;
   const std::filesystem::path folder = bench.scratch("adapter");
   const std::vector<std::int32_t> ids{1, 72, 104, 260, 270, 280, 261, 90, 17, 265};
-  VB_TRY(const auto ops, make_training_backend(bench.backend(), services.context, "", "f32"));
+  VB_TRY(std::unique_ptr<Ops> own, make_training_backend(bench.backend(), services.context, "", "f32"));
+  const std::unique_ptr<Ops> ops = bench.disguised(std::move(own));
   VB_TRY(ModelSource source, ModelSource::open(bench.model()));
   VB_TRY(const auto trained,
          TrainedModel::open(adapter_training(bench.model(), folder), std::move(source), *ops, services.context));

@@ -9,7 +9,6 @@
 #include "app/version.h"
 #include "backends/backends.h"
 #include "backends/cpu/cpu_ops.h"
-#include "backends/torch_loader.h"
 
 namespace vauban {
 namespace {
@@ -20,30 +19,25 @@ struct DoctorConfig {
 
 void fields(DoctorConfig& c, FieldVisitor& f) { fields(c.common, f); }
 
-/// What the torch backend's module says of itself; where it is not there, its row has the reason.
-void add_torch_info(Json& row) {
-  const Result<TorchInfo> info = torch_info();
-  if (!info) return;
-  row["libtorch"] = info->libtorch;
-  row["devices"] = Json::array();
-  for (const std::string& device : info->devices) row["devices"].push_back(device);
+/// Where a backend is not there, its row has the reason.
+Json backend_row(const BackendEntry& entry, const Context& context) {
+  const auto ops = entry.make(context, {});
+  Json row = Json::object({{"id", entry.id},
+                           {"works", ops.has_value()},
+                           {"reason", ops ? Json() : Json(describe(ops.error()))},
+                           {"devices", Json::array()}});
+  if (!ops) return row;
+  row["device"] = (*ops)->device_label();
+  if (const auto devices = entry.devices_here())
+    for (const std::string& device : *devices) row["devices"].push_back(device);
+  if (const auto versions = entry.versions())
+    for (const auto& [name, version] : *versions) row[name] = version;
+  return row;
 }
 
 Json backend_rows(const Context& context) {
   Json list = Json::array();
-  for (const BackendEntry& entry : all_backends()) {
-    const auto ops = entry.make(context, {});
-    Json row = Json::object({{"id", entry.id},
-                             {"works", ops.has_value()},
-                             {"reason", ops ? Json() : Json(describe(ops.error()))},
-                             {"devices", Json::array()}});
-    if (ops) {
-      row["device"] = (*ops)->device_label();
-      row["devices"].push_back((*ops)->device_kind());
-    }
-    if (entry.id == "torch") add_torch_info(row);
-    list.push_back(std::move(row));
-  }
+  for (const BackendEntry& entry : all_backends()) list.push_back(backend_row(entry, context));
   return list;
 }
 

@@ -90,7 +90,8 @@ void prove_forward(Proof& proof);
 void prove_attention(Proof& proof);   ///< paged, prefill and decode, maps, page copies
 void prove_primitive(Proof& proof);
 void prove_gradients(Proof& proof);
-void prove_weights(Proof& proof);     ///< what is loaded can be read back; what is written is used
+void prove_weights(Proof& proof);     ///< what is loaded can be read back
+void prove_written_weights(Proof& proof);  ///< what is written is used; on operations with gradients
 void prove_profile(Proof& proof);     ///< counters and device time
 /// Of a device in native numerics, in this order: the first weight that it loads decides its type.
 void prove_native(Proof& proof);

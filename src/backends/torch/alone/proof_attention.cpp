@@ -108,7 +108,7 @@ void prove_pages(Proof& proof) {
   proof.same("kv_cache", "kv.copied_page_holds_every_layer", [](Ops& ops) {
     Paged paged(ops, kHeads[1], kParts[1]);
     const Numbers before = to_f64(paged.attention());
-    paged.store->copy_page(2, 6);
+    if (const auto copied = paged.store->copy_page(2, 6); !copied) throw std::runtime_error(describe(copied.error()));
     paged.step.sequences[0].pages[1] = 6;
     return std::pair{to_f64(paged.attention()), before};
   });

@@ -1,4 +1,4 @@
-/// The result file of a proof: docs/surface/results/<backend>-<device>.json, read by the surface matrix.
+/// The result file of a proof: docs/surface/results/<backend>-<kind>-operations-<version>.json, read by the surface matrix.
 ///
 /// {"date", "device": {"kind", "label", "name"}, "versions": {"libtorch", "compiler"}, "source_digest",
 ///  "checks": [{"id", "row", "relation", "bound", "measured", "passed", "note"}]}

@@ -1,5 +1,5 @@
 // torch_proof [--device D] [--name NAME] [--out FILE] [--plant ID]: proves a device of LibTorch against the reference,
-// prints a summary and writes the result file. Exit code: 0 all passed, 1 a check failed, 2 usage, 3 no such device.
+// prints a summary and writes the result file. torch_proof --version: that of LibTorch. Exit code: 0 all passed, 1 a check failed, 2 usage, 3 no such device.
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -33,14 +33,16 @@ std::optional<Options> parse(std::span<char*> args) {
   return options;
 }
 
-std::vector<Check> prove_all(Ops& specification, Ops& device, Ops& native, const std::string& plant) {
-  Proof exact(specification, device, plant), narrow(specification, native, plant);
-  for (const auto prove : {prove_forward, prove_attention, prove_primitive, prove_gradients, prove_weights, prove_profile})
-    prove(exact);
+std::vector<Check> prove_all(Ops& specification, Ops& device, Ops& trainer, Ops& native, const std::string& plant) {
+  Proof exact(specification, device, plant), training(specification, trainer, plant), narrow(specification, native, plant);
+  for (const auto prove : {prove_forward, prove_attention, prove_primitive, prove_weights, prove_profile}) prove(exact);
+  prove_gradients(training);
+  prove_written_weights(training);
   prove_native(narrow);
   prove_native_weights(narrow);
-  std::vector<Check> checks = exact.checks();
-  checks.insert(checks.end(), narrow.checks().begin(), narrow.checks().end());
+  std::vector<Check> checks;
+  for (const Proof* proof : {&exact, &training, &narrow})
+    checks.insert(checks.end(), proof->checks().begin(), proof->checks().end());
   return checks;
 }
 
@@ -77,11 +79,12 @@ int run(const Options& options) {
   const torch_backend::Module& module = *vauban_torch_module();
   const auto specification = make_reference_ops(context, "cpu:0");
   const auto device = module.make(context, {.device = options.device, .numerics = "exact"});
+  const auto trainer = module.make(context, {.device = options.device, .numerics = "f32", .training = true});
   const auto native = module.make(context, {.device = options.device, .numerics = "native"});
-  for (const auto* made : {&specification, &device, &native})
+  for (const auto* made : {&specification, &device, &trainer, &native})
     if (!*made) return explain(made->error());
 
-  const std::vector<Check> checks = prove_all(**specification, **device, **native, options.plant);
+  const std::vector<Check> checks = prove_all(**specification, **device, **trainer, **native, options.plant);
   const std::string kind((*device)->device_kind());
   const Provenance provenance{.date = iso8601(clock.utc()),
                               .device_kind = kind,
@@ -103,6 +106,10 @@ int run(const Options& options) {
 }  // namespace vauban::proof
 
 int main(int count, char** values) {
+  if (count == 2 && std::string_view(values[1]) == "--version") {
+    std::printf("%s\n", vauban_torch_module()->libtorch);
+    return 0;
+  }
   const auto options = vauban::proof::parse({values, static_cast<std::size_t>(count)});
   if (options) return vauban::proof::run(*options);
   std::fputs(vauban::proof::kUsage, stderr);
