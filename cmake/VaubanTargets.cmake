@@ -57,15 +57,15 @@ function(vauban_layer name)
 endfunction()
 
 # The tests that `make test` also runs under ASan and UBSan: parsers of untrusted bytes, and code on raw memory.
-set(VAUBAN_SANITIZED_TESTS base_test tensor_test format_test text_test suite_test trace_test ops_test backends_test ops_contract_test
-    gradients_contract_test)
+set(VAUBAN_SANITIZED_TESTS base_test tensor_test format_test text_test suite_test trace_test ops_test backends_test ops_contract_test)
 if(VAUBAN_TESTS)
   add_custom_target(sanitized_tests)
 endif()
 
-# vauban_test(NAME SOURCES file ... LIBRARIES target ...)
+# vauban_test(NAME SOURCES file ... LIBRARIES target ... [SHARDS n])
+# Each test is a process of its own. With SHARDS they run in n processes: for thousands of cases of milliseconds.
 function(vauban_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "SHARDS" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} vauban_test_support GTest::gtest GTest::gmock GTest::gtest_main)
   set(label full)
@@ -73,7 +73,16 @@ function(vauban_test name)
     add_dependencies(sanitized_tests ${name})
     set(label sanitized)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS ${label})
+  if(NOT ARG_SHARDS)
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS ${label})
+    return()
+  endif()
+  foreach(number RANGE 1 ${ARG_SHARDS})
+    math(EXPR index "${number} - 1")
+    add_test(NAME ${name}.${number}_of_${ARG_SHARDS} COMMAND ${name} --gtest_brief=1)
+    set_tests_properties(${name}.${number}_of_${ARG_SHARDS} PROPERTIES TIMEOUT 600 LABELS ${label}
+                         ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}")
+  endforeach()
 endfunction()
 
 # vauban_test_backends(NAME ...)

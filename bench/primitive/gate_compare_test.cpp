@@ -42,7 +42,8 @@ class GateCompare : public testing::Test {
     Faulty faulty(make(PrimitivePath::simd), fault);
     const auto scalar = make(PrimitivePath::scalar);
     std::vector<std::string> names;
-    for (const Problem& problem : all_problems().value()) {
+    const std::vector<Problem> problems = all_problems().value();
+    for (const Problem& problem : problems) {
       const auto ours = answer_of(faulty, problem), theirs = answer_of(*scalar, problem);
       VB_EXPECT_OK(ours);
       VB_EXPECT_OK(theirs);

@@ -35,20 +35,19 @@ Result<const BackendEntry*> entry_of(std::string_view backend) {
   return not_found("no backend '{}'", backend);
 }
 
-/// Operations that architectures may need and that this backend lacks; attention's views are for observers alone.
-Support needs_of_architectures(const Ops& ops, Direction direction) {
+/// Operations that the model needs and that this backend lacks.
+Support needs_of(const ModelConfig& config, const Ops& ops, Direction direction) {
   std::vector<std::string> lacks;
-  for (const Op op : all_ops())
-    if (!ops.supports(op, direction) && op != Op::attention_scores && op != Op::attention_pattern)
-      lacks.emplace_back(to_string(op));
+  for (const Op op : ops_of(config.decoder))
+    if (!ops.supports(op, direction)) lacks.emplace_back(to_string(op));
   if (lacks.empty()) return {SupportLevel::full, ""};
   return {SupportLevel::partial, format("backend '{}' lacks {}", ops.backend(), join(lacks, ", "))};
 }
 
-Support gradients_of(const BackendEntry& entry, const Context& context) {
+Support gradients_of(const ModelConfig& config, const BackendEntry& entry, const Context& context) {
   const auto ops = entry.make_training(context, "", "f32");
   if (!ops) return {SupportLevel::unsupported, ops.error().message};
-  return needs_of_architectures(**ops, Direction::backward);
+  return needs_of(config, **ops, Direction::backward);
 }
 
 /// Observable sites against those that the architecture has; a site that it does not have is nobody's limit.
@@ -82,8 +81,8 @@ Result<Declaration> declare(std::string_view backend, std::string_view device, c
   out.device_kinds.assign(entry->devices.begin(), entry->devices.end());
   out.device = {std::string(ops->device_kind()), ops->device_label()};
   out.capability = capability_of(config, *ops, tokenizer != nullptr);
-  out.forward = needs_of_architectures(*ops, Direction::forward);
-  out.backward = gradients_of(*entry, services.context);
+  out.forward = needs_of(config, *ops, Direction::forward);
+  out.backward = gradients_of(config, *entry, services.context);
   out.sites = observable(config, out.capability);
   for (const std::string& kind : out.device_kinds) {
     VB_TRY(std::unique_ptr<Ops> inner, make_backend(backend, services.context, {.device = std::string(device)}));

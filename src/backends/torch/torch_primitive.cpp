@@ -87,13 +87,37 @@ PrimitiveResult TorchOps::primitive(const Tensor& x, const Primitive& primitive,
   return result;
 }
 
+namespace {
+
+/// Directions of any length, each over a power of two that brings its largest element near 1: no bit is lost.
+struct ScaledDirections {
+  std::vector<double> values;
+  std::vector<int> exponents;
+};
+
+ScaledDirections fit_for_f32(std::span<const double> directions, std::int64_t width) {
+  ScaledDirections out{.values = {directions.begin(), directions.end()}, .exponents = {}};
+  for (std::size_t first = 0; first < directions.size(); first += static_cast<std::size_t>(width)) {
+    const std::span<double> direction = std::span(out.values).subspan(first, static_cast<std::size_t>(width));
+    double largest = 0.0;
+    for (const double value : direction) largest = std::max(largest, std::abs(value));
+    const int exponent = largest > 0.0 ? std::ilogb(largest) : 0;
+    for (double& value : direction) value = std::ldexp(value, -exponent);
+    out.exponents.push_back(exponent);
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<void> TorchOps::project(const Tensor& x, std::span<const double> directions, std::span<const std::int32_t> rows,
                                ProjectionSink& sink) try {
   constexpr std::int64_t kProjections = std::int64_t{1} << 20;  // that exist at a time
   VB_CHECK(check_projection(x, directions, rows));
   const c10::NoGradGuard no_graph;
   const std::int64_t width = x.shape().width(), count = std::ssize(directions) / width;
-  const at::Tensor whole = in(x).reshape({x.shape().rows(), width}), turned = floats(directions, {count, width}).t();
+  const ScaledDirections scaled = fit_for_f32(directions, width);
+  const at::Tensor whole = in(x).reshape({x.shape().rows(), width}), turned = floats(scaled.values, {count, width}).t();
   const auto block = static_cast<std::size_t>(std::max<std::int64_t>(1, kProjections / count));
   for (std::size_t first = 0; first < rows.size(); first += block) {
     const auto here = rows.subspan(first, std::min(block, rows.size() - first));
@@ -101,8 +125,9 @@ Result<void> TorchOps::project(const Tensor& x, std::span<const double> directio
     const at::Tensor p = at::matmul(whole.index_select(0, indices(here)).to(at::kFloat), turned);
     const at::Tensor host = bridge_.copy_out(p);
     for (std::size_t i = 0; i < here.size(); ++i) {
-      const std::span<const double> row(host.data_ptr<double>() + static_cast<std::int64_t>(i) * count,
-                                        static_cast<std::size_t>(count));
+      const std::span<double> row(host.data_ptr<double>() + static_cast<std::int64_t>(i) * count,
+                                  static_cast<std::size_t>(count));
+      for (std::size_t j = 0; j < row.size(); ++j) row[j] = std::ldexp(row[j], scaled.exponents[j]);
       if (!std::ranges::all_of(row, [](double value) { return std::isfinite(value); }))
         return invalid_input("projection: the activation of row {} holds NaN or Inf, or a projection of it overflows f32",
                              here[i]);
