@@ -40,7 +40,8 @@ Result<Answer> answer_of(Ops& ops, const Problem& problem);
 struct Apart {
   double figures = 0;  ///< projections before and lengths of the input; of f32 rows also the output and what follows from it
   double own = 0;      ///< bf16: each answer's figures afterwards against its own output
-  double elements = 0;  ///< bf16: share of elements that differ by one step; infinite where one differs by more
+  /// bf16: share of elements beyond the first one that differ by one step; infinite where one differs by more.
+  double elements = 0;
   bool within_bounds() const;
   Apart worst_of(const Apart& other) const;
   Json to_json() const;
