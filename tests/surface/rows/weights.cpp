@@ -138,6 +138,7 @@ Result<Measured> edit_is_recorded_and_undone(SurfaceBench& bench) {
   VB_CHECK(edited);
   VB_TRY(const Watched after, watch(runtime, request));
   if (records.size() != 1 || !edited->trace.parts().metadata.find("weight_edits")) return Measured{};
+  if (before.payloads.empty() || edited->payloads.empty() || after.payloads.empty()) return Measured{};
   Faults faults;
   faults.expect(records[0].digest_before == digest_in(before.trace, kEdited),
                 "the digest before is not the snapshot's");
