@@ -221,9 +221,10 @@ bool effects_agree(const Trace& a, const Trace& b) {
 namespace {
 
 /// What two runs of the same work measure, by the names of docs/trace-format.md: times, and statistics of values.
-constexpr std::array<std::string_view, 15> kMeasured{
+constexpr std::array<std::string_view, 16> kMeasured{
     "duration_s", "device_s", "step_duration_s", "host_peak_bytes", "mean", "std",          "min",   "max",
-    "rms",        "abs_max",  "row_norm_mean",   "row_norm_max",    "l2_norm", "value", "total_duration_s"};
+    "rms",        "abs_max",  "row_norm_mean",   "row_norm_max",    "l2_norm", "value", "values",
+    "total_duration_s"};
 
 bool is_digest(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
