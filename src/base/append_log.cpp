@@ -125,4 +125,10 @@ Result<void> AppendLog::append(std::string_view line) {
 
 Result<void> AppendLog::sync() { return state_->sync(); }
 
+Result<std::string> read_log(const std::filesystem::path& path) {
+  VB_TRY(std::string text, read_file(path));
+  text.resize(text.rfind('\n') + 1);  // npos + 1 == 0: no whole line
+  return text;
+}
+
 }  // namespace vauban

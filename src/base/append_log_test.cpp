@@ -66,9 +66,14 @@ TEST_F(AppendLogTest, EveryCutOfALogReopensToItsWholeLines) {
   const std::string whole = "first\nsecond line\n\nfourth\n";
   for (std::size_t cut = 0; cut <= whole.size(); ++cut) {
     put(whole.substr(0, cut));
-    VB_ASSERT_OK(AppendLog::open(path_));
     const std::size_t newline = whole.substr(0, cut).rfind('\n');
-    EXPECT_EQ(text(), newline == std::string::npos ? "" : whole.substr(0, newline + 1));
+    const std::string kept = newline == std::string::npos ? "" : whole.substr(0, newline + 1);
+    const auto read = read_log(path_);
+    VB_ASSERT_OK(read);
+    EXPECT_EQ(*read, kept);
+    EXPECT_EQ(text(), whole.substr(0, cut)) << "reading repairs nothing";
+    VB_ASSERT_OK(AppendLog::open(path_));
+    EXPECT_EQ(text(), kept);
   }
 }
 

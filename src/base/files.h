@@ -94,4 +94,8 @@ class AppendLog {
   std::unique_ptr<State> state_;
 };
 
+/// The whole lines of an AppendLog, also of one whose writer was killed: a torn last line (one without '\n') was not
+/// written, and is not returned. Errors: those of read_file.
+Result<std::string> read_log(const std::filesystem::path& path);
+
 }  // namespace vauban

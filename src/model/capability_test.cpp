@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "model/model.h"
+#include "support/forwarding_ops.h"
 #include "support/model_session.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
@@ -12,40 +13,22 @@ namespace vauban::test {
 namespace {
 
 /// The reference backend with some operations taken away.
-class LackingOps final : public Ops {
+class LackingOps final : public ForwardingOps {
  public:
-  LackingOps(Ops& inner, std::set<Op> lacking) : inner_(inner), lacking_(std::move(lacking)) {}
+  LackingOps(Ops& inner, std::set<Op> lacking) : ForwardingOps(inner), lacking_(std::move(lacking)) {}
   std::string_view backend() const override { return "lacking"; }
-  std::string_view device_kind() const override { return inner_.device_kind(); }
-  std::string device_label() const override { return inner_.device_label(); }
-  DType activation_dtype() const override { return inner_.activation_dtype(); }
   bool supports(Op op, Direction direction) const override {
-    return !lacking_.contains(op) && inner_.supports(op, direction);
+    return !lacking_.contains(op) && ForwardingOps::supports(op, direction);
   }
   Result<Weight> load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep) override {
-    if (!on_load) return inner_.load_weight(std::move(name), view, std::move(keep));
+    if (!on_load) return ForwardingOps::load_weight(std::move(name), view, std::move(keep));
     VB_TRY(std::vector<float> values, decode_f32(view));
     VB_CHECK(on_load(values));
     const auto changed = std::make_shared<const std::vector<float>>(std::move(values));
-    return inner_.load_weight(std::move(name),
-                              {.dtype = DType::f32, .shape = view.shape, .bytes = std::as_bytes(std::span(*changed))}, changed);
+    return ForwardingOps::load_weight(
+        std::move(name), {.dtype = DType::f32, .shape = view.shape, .bytes = std::as_bytes(std::span(*changed))}, changed);
   }
   std::function<Result<void>(std::vector<float>&)> on_load;  ///< what becomes of the values on their way in
-  Result<std::unique_ptr<KvStore>> make_kv_store(const KvGeometry& g) override { return inner_.make_kv_store(g); }
-  void begin_step() override { inner_.begin_step(); }
-  Result<void> end_step() override { return inner_.end_step(); }
-  Tensor embed(const Weight& w, std::span<const std::int32_t> ids) override { return inner_.embed(w, ids); }
-  Tensor rms_norm(const Tensor& x, const Weight& w, double e) override { return inner_.rms_norm(x, w, e); }
-  Tensor linear(const Tensor& x, const Weight& w, const Weight* b) override { return inner_.linear(x, w, b); }
-  Tensor rope(const Tensor& x, std::span<const std::int32_t> p, const RopeTable& t) override {
-    return inner_.rope(x, p, t);
-  }
-  void kv_write(KvStore& s, int l, const Tensor& k, const Tensor& v, const Batch& b) override {
-    inner_.kv_write(s, l, k, v, b);
-  }
-  Tensor attention(const Tensor& q, KvStore& s, int l, const Batch& b, const AttentionArgs& a) override {
-    return inner_.attention(q, s, l, b, a);
-  }
   Tensor attention_scores(const Tensor&, KvStore&, int, const Batch&, std::size_t, const AttentionArgs&) override {
     ADD_FAILURE() << "asked for scores that the backend does not have";
     return {};
@@ -54,28 +37,8 @@ class LackingOps final : public Ops {
     ADD_FAILURE() << "asked for patterns that the backend does not have";
     return {};
   }
-  Tensor gated_activation(const Tensor& g, const Tensor& u, Activation a) override {
-    return inner_.gated_activation(g, u, a);
-  }
-  Tensor add(const Tensor& a, const Tensor& b, double b_scale) override { return inner_.add(a, b, b_scale); }
-  Tensor layer_norm(const Tensor& x, const Weight& weight, const Weight* bias, double epsilon) override {
-    return inner_.layer_norm(x, weight, bias, epsilon);
-  }
-  Tensor activation(const Tensor& x, Activation activation) override { return inner_.activation(x, activation); }
-  Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) override {
-    return inner_.columns(x, begin, count);
-  }
-  Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) override {
-    return inner_.select_rows(x, rows);
-  }
-  Tensor lm_head(const Tensor& x, const Weight& w, double cap) override { return inner_.lm_head(x, w, cap); }
-  PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> rows) override {
-    return inner_.primitive(x, p, rows);
-  }
-  OpCounters take_counters() override { return inner_.take_counters(); }
 
  private:
-  Ops& inner_;
   std::set<Op> lacking_;
 };
 

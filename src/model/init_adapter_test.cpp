@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "support/forwarding_ops.h"
 #include "support/model_session.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
@@ -112,59 +113,13 @@ TEST_F(InitAdapter, HandsEveryTensorToTheBackendUnderItsKey) {
   const auto adapter = made(config);
   const auto session = ModelSession::open(source(), "cpu", {});
   VB_ASSERT_OK(session);
-  struct Spy final : Ops {
-    explicit Spy(Ops& inner) : inner_(inner) {}
+  struct Spy final : ForwardingOps {
+    using ForwardingOps::ForwardingOps;
     std::map<std::string, std::pair<DType, Shape>> seen;
     Result<Weight> load_weight(std::string name, const TensorView& view, std::shared_ptr<const void> keep) override {
       seen[name] = {view.dtype, view.shape};
-      return inner_.load_weight(std::move(name), view, std::move(keep));
+      return ForwardingOps::load_weight(std::move(name), view, std::move(keep));
     }
-    std::string_view backend() const override { return inner_.backend(); }
-    std::string_view device_kind() const override { return inner_.device_kind(); }
-    std::string device_label() const override { return inner_.device_label(); }
-    DType activation_dtype() const override { return inner_.activation_dtype(); }
-    bool supports(Op op, Direction d) const override { return inner_.supports(op, d); }
-    Result<std::unique_ptr<KvStore>> make_kv_store(const KvGeometry& g) override { return inner_.make_kv_store(g); }
-    void begin_step() override { inner_.begin_step(); }
-    Result<void> end_step() override { return inner_.end_step(); }
-    Tensor embed(const Weight& w, std::span<const std::int32_t> ids) override { return inner_.embed(w, ids); }
-    Tensor rms_norm(const Tensor& x, const Weight& w, double e) override { return inner_.rms_norm(x, w, e); }
-    Tensor layer_norm(const Tensor& x, const Weight& w, const Weight* b, double e) override {
-      return inner_.layer_norm(x, w, b, e);
-    }
-    Tensor linear(const Tensor& x, const Weight& w, const Weight* b) override { return inner_.linear(x, w, b); }
-    Tensor rope(const Tensor& x, std::span<const std::int32_t> p, const RopeTable& t) override {
-      return inner_.rope(x, p, t);
-    }
-    void kv_write(KvStore& s, int l, const Tensor& k, const Tensor& v, const Batch& b) override {
-      inner_.kv_write(s, l, k, v, b);
-    }
-    Tensor attention(const Tensor& q, KvStore& s, int l, const Batch& b, const AttentionArgs& a) override {
-      return inner_.attention(q, s, l, b, a);
-    }
-    Tensor attention_scores(const Tensor& q, KvStore& s, int l, const Batch& b, std::size_t n,
-                            const AttentionArgs& a) override {
-      return inner_.attention_scores(q, s, l, b, n, a);
-    }
-    Tensor attention_pattern(const Tensor& q, KvStore& s, int l, const Batch& b, std::size_t n,
-                             const AttentionArgs& a) override {
-      return inner_.attention_pattern(q, s, l, b, n, a);
-    }
-    Tensor activation(const Tensor& x, Activation a) override { return inner_.activation(x, a); }
-    Tensor gated_activation(const Tensor& g, const Tensor& u, Activation a) override {
-      return inner_.gated_activation(g, u, a);
-    }
-    Tensor add(const Tensor& a, const Tensor& b, double s) override { return inner_.add(a, b, s); }
-    Tensor columns(const Tensor& x, std::int64_t b, std::int64_t c) override { return inner_.columns(x, b, c); }
-    Tensor select_rows(const Tensor& x, std::span<const std::int32_t> r) override { return inner_.select_rows(x, r); }
-    Tensor lm_head(const Tensor& x, const Weight& w, double s) override { return inner_.lm_head(x, w, s); }
-    PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> r) override {
-      return inner_.primitive(x, p, r);
-    }
-    OpCounters take_counters() override { return inner_.take_counters(); }
-
-   private:
-    Ops& inner_;
   };
   Spy spy((*session)->ops());
   ThreadPool pool(1);

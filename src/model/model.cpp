@@ -9,11 +9,6 @@
 namespace vauban {
 namespace {
 
-/// Buffers that older checkpoints carry and that are recomputed from the configuration.
-bool is_known_harmless(std::string_view name) {
-  return name.ends_with(".rotary_emb.inv_freq") || name == "rotary_emb.inv_freq";
-}
-
 Result<void> check_ops(const ModelConfig& config, const Ops& ops) {
   for (const Op op : ops_of(config.decoder))
     if (!ops.supports(op, Direction::forward))
@@ -22,10 +17,10 @@ Result<void> check_ops(const ModelConfig& config, const Ops& ops) {
   return ok();
 }
 
-Result<void> refuse_unused(const std::vector<std::string>& unused) {
+Result<void> refuse_unused(const std::vector<std::string>& unused, const DecoderNames& names) {
   std::vector<std::string> unknown;
   for (const std::string& name : unused)
-    if (!is_known_harmless(name)) unknown.push_back(printable(name));
+    if (!names.is_recomputed(name)) unknown.push_back(printable(name));
   if (unknown.empty()) return ok();
   constexpr std::size_t kShown = 5;
   const std::size_t total = unknown.size();
@@ -63,12 +58,9 @@ Result<void> load_parts(Model& model, const ModelSource& source, Ops& ops) {
   VB_TRY(const std::vector<AdapterPlan> plans, plan_adapters(model.adapters, *model.architecture, model.config));
   WeightLoader weights(source, ops, plans);
   VB_TRY(model.network, model.architecture->build(model.config, weights));
-  if (source.is_gguf())  // the configuration read them
-    for (const char* name : {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"})
-      weights.pass_over(name);
   model.weight_bytes = weights.loaded_bytes();
   model.unused_tensors = weights.unused();
-  VB_CHECK(refuse_unused(model.unused_tensors));
+  VB_CHECK(refuse_unused(model.unused_tensors, model.architecture->names(model.config)));
   VB_TRY(model.tokenizer, load_tokenizer(source), "while loading the tokenizer");
   VB_TRY(model.chat_template, load_chat_template(source));
   const Tokenizer* tokenizer = model.tokenizer.get();

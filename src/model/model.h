@@ -42,7 +42,6 @@ class WeightLoader final : public WeightSource {
   Result<Embedding> embedding(const TensorSpec& table) override;
   Result<Ends> ends(const TensorSpec& table, const TensorSpec& head, bool tied) override;
   Result<Weight> ones(std::int64_t width) override;
-  void pass_over(std::string_view stored_name) override { used_.emplace(stored_name); }
 
   /// Names in the file that no one asked for, sorted.
   std::vector<std::string> unused() const;

@@ -33,8 +33,15 @@ Result<OwnedView> shifted(const TensorView& view, float step) {
 }  // namespace
 
 Shape stored_shape(const TensorSpec& spec, bool gguf) {
-  const bool turned = gguf ? spec.gguf_transposed : spec.hf_transposed;
-  return turned ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
+  if (!gguf) return hf_shape(spec);
+  return spec.gguf_transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
+}
+
+Result<Shape> stacked(const Shape& shape, std::int64_t count) {
+  if (count == 0) return shape;
+  std::vector<std::int64_t> dims{count};
+  dims.insert(dims.end(), shape.dims().begin(), shape.dims().end());
+  return Shape::from(dims);
 }
 
 Result<OwnedView> to_canonical(const TensorView& view, const TensorSpec& spec, bool gguf) {

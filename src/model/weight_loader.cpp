@@ -7,14 +7,6 @@
 namespace vauban {
 namespace {
 
-/// With a leading dimension of `count`; as it is for 0.
-Result<Shape> stacked(const Shape& shape, std::int64_t count) {
-  if (count == 0) return shape;
-  std::vector<std::int64_t> dims{count};
-  dims.insert(dims.end(), shape.dims().begin(), shape.dims().end());
-  return Shape::from(dims);
-}
-
 bool same_bytes(const TensorView& a, const TensorView& b) {
   return a.dtype == b.dtype && a.shape == b.shape && std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
 }
@@ -35,7 +27,7 @@ Result<Weight> WeightLoader::get(const TensorSpec& request) {
   const Replacement other = replacement(request.hf);
   if (!other.tensor) return get_stored(request);
   for (const std::string& name : {request.hf, request.gguf, request.hf_alias})
-    if (!name.empty() && source_.file->find(name)) pass_over(name);
+    if (!name.empty() && source_.file->find(name)) used_.insert(name);
   return get_replacement(request, other);
 }
 
@@ -192,7 +184,7 @@ Result<Weight> WeightLoader::shared_table(const TensorSpec& table, const TensorS
                              source_.path.string(), printable(of_head->name)),
                      "set \"tie_word_embeddings\": false to use both, or remove one of them");
   for (const TensorEntry* entry : {of_head, of_table})
-    if (entry) pass_over(entry->name);
+    if (entry) used_.insert(entry->name);
 
   const Replacement at_table = replacement(table.hf), at_head = replacement(head.hf);
   if (at_table.in_place() && at_head.in_place() && !same_bytes(at_table.tensor->view, at_head.tensor->view))

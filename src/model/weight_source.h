@@ -24,8 +24,6 @@ class WeightSource {
   virtual Result<Ends> ends(const TensorSpec& table, const TensorSpec& head, bool tied) = 0;
   /// A vector of ones that no file holds, for norms that learn nothing.
   virtual Result<Weight> ones(std::int64_t width) = 0;
-  /// Notes that a tensor of the file is recomputed (`rope_freqs.weight`, causal masks).
-  virtual void pass_over(std::string_view stored_name) = 0;
 };
 
 /// Every call succeeds with empty weights.
@@ -36,7 +34,6 @@ class TensorLister final : public WeightSource {
   Result<Embedding> embedding(const TensorSpec& table) override;
   Result<Ends> ends(const TensorSpec& table, const TensorSpec& head, bool tied) override;
   Result<Weight> ones(std::int64_t) override { return Weight{}; }
-  void pass_over(std::string_view) override {}
   /// In the order of the forward pass: an untied head comes last.
   TensorMap take();
 

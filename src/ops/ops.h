@@ -141,19 +141,18 @@ class Ops {
   /// Columns [begin, begin + count) of the last axis, copied: the parts of a fused projection. -> (T, count)
   virtual Tensor columns(const Tensor& x, std::int64_t begin, std::int64_t count) = 0;
   virtual Tensor select_rows(const Tensor& x, std::span<const std::int32_t> rows) = 0;
-  // ---- The defaults of these six read to the host and compute in f64; a backend overrides what it can do better.
-
-  virtual Tensor scale(const Tensor& x, double factor);
-  virtual Tensor clamp(const Tensor& x, double limit);  ///< to [-limit, limit]
+  virtual Tensor scale(const Tensor& x, double factor) = 0;
+  virtual Tensor clamp(const Tensor& x, double limit) = 0;  ///< to [-limit, limit]
   /// Each row of x (T, D) times a vector (D), element by element.
-  virtual Tensor multiply(const Tensor& x, const Weight& weight);
+  virtual Tensor multiply(const Tensor& x, const Weight& weight) = 0;
   /// Matrices of T rows side by side, then zeros up to `width` columns. -> (T, width)
-  virtual Tensor join_columns(std::span<const Tensor> parts, std::int64_t width);
+  virtual Tensor join_columns(std::span<const Tensor> parts, std::int64_t width) = 0;
   /// Matrices of one width on top of each other.
-  virtual Tensor join_rows(std::span<const Tensor> parts);
+  virtual Tensor join_rows(std::span<const Tensor> parts) = 0;
   /// Row t is the sum over j < `each` of weights[t * each + j] * x row rows[t * each + j], in the order of j: what mixes the
   /// outputs of experts. -> (rows / each, D)
-  virtual Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights, int each);
+  virtual Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
+                            int each) = 0;
 
   /// Logits (T, V) = softcap(x W^T); softcap 0: none.
   virtual Tensor lm_head(const Tensor& x, const Weight& weight, double softcap = 0.0) = 0;

@@ -21,11 +21,11 @@ Result<Json> read_optional_json(const fs::path& path) {
   return read_json_file(path);
 }
 
-/// Calls `visit` for each JSON line of a file that may be absent.
+/// Calls `visit` for each JSON line of a log that may be absent.
 template <class Visit>
 Result<void> for_each_line(const fs::path& path, Visit visit) {
   if (!fs::exists(path)) return ok();
-  VB_TRY(const std::string text, read_file(path));
+  VB_TRY(const std::string text, read_log(path));
   std::int64_t number = 0;
   for (const std::string_view line : split(text, '\n')) {
     ++number;
@@ -39,7 +39,8 @@ Result<void> for_each_line(const fs::path& path, Visit visit) {
 bool is_candidate(const std::string& label) { return label == "candidate"; }
 
 Result<void> load_rows(const fs::path& folder, RunData& data) {
-  VB_TRY(std::vector<Observation> rows, read_observations(folder / run_files::kObservations, {}));
+  VB_TRY(const std::string text, read_log(folder / run_files::kObservations));
+  VB_TRY(std::vector<Observation> rows, parse_observations(text, std::string(run_files::kObservations), {}));
   for (Observation& row : rows) {
     if (row.model_label != "baseline" && row.model_label != "candidate")
       return corrupt("{}: row '{}' belongs to neither baseline nor candidate but to '{}'", run_files::kObservations, row.id, row.model_label);

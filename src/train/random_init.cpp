@@ -29,7 +29,7 @@ std::vector<float> initial_values(const TensorSpec& spec, const ModelConfig& con
                                   std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(spec.shape.elements()));
   if (spec.shape.rank() == 1) {
-    std::fill(values.begin(), values.end(), spec.hf.ends_with(".bias") ? 0.0f : 1.0f);
+    std::fill(values.begin(), values.end(), spec.hf.ends_with(".bias") || spec.hf_minus_one ? 0.0f : 1.0f);
     return values;
   }
   const double depth = std::sqrt(2.0 * static_cast<double>(config.layers));

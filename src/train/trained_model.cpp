@@ -32,6 +32,14 @@ Result<void> check_gradients(const ModelConfig& config, const Ops& ops) {
   return ok();
 }
 
+/// write_model() stores each tensor of the map under its own name.
+Result<void> check_stored_alone(const TensorMap& map) {
+  for (const TensorSpec& spec : map)
+    if (spec.hf_rows_apart || spec.hf_stack.count > 0)
+      return unsupported("tensor '{}': a full fine-tune writes no folder whose tensors are stacked or split; train an adapter", spec.hf);
+  return ok();
+}
+
 Result<TensorBytes> narrowed(std::span<const float> values, DType dtype) {
   std::vector<std::byte> bytes(values.size() * (info(dtype).bits / 8));
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -87,6 +95,7 @@ Result<std::unique_ptr<TrainedModel>> TrainedModel::open(const TrainingConfig& c
   VB_TRY(trained->model_, Model::load(trained->source_, *trained->tape_, context, adapters));
   VB_CHECK(check_gradients(trained->model_->config, ops));
   if (trained->adapter_) VB_CHECK(refuse_head_pairs(*trained->adapter_, *trained->model_));
+  if (!trained->adapter_) VB_CHECK(check_stored_alone(trained->model_->architecture->tensors(trained->model_->config)));
   trained->make_slots(config.decay_embeddings);
   return trained;
 }

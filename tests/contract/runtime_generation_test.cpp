@@ -1,5 +1,6 @@
 // Generation: outside answers of two real models, then stopping, sampling, limits and cancelling on a tiny one.
 
+#include <array>
 #include <gtest/gtest.h>
 
 #include "base/result.h"
@@ -108,6 +109,34 @@ void expect_run_c(const std::string& model, const std::string& golden_file, cons
     EXPECT_EQ((*out)[i].ids, ids_of(*answer.find("greedy_ids"))) << answer.find("prompt")->as_string();
   }
   EXPECT_EQ((*session)->used_pages(), 0);
+}
+
+/// Rotary tables that depend on the length: a prompt that comes in chunks rotates from its first row as all of it does, and
+/// beside a shorter one each goes by its own length. The answers are transformers'.
+TEST_P(RuntimeGolden, PromptsInChunksRotateByTheirWholeLength) {
+  VB_NEED_SHARED("tiny_models/phi3_longrope");
+  for (const char* model : {"phi3_longrope", "llama_rope_dynamic"}) {
+    SCOPED_TRACE(model);
+    const std::filesystem::path folder = test::shared_data() / "tiny_models" / model;
+    const Result<Json> golden = Json::parse(test::read_text(folder / "golden.json"));
+    VB_ASSERT_OK(golden);
+    std::vector<TraceRequest> requests;
+    for (const char* length : {"long", "short", "medium"}) {
+      requests.push_back(ask(ids_of(*golden->find("prompts")->find(length)),
+                             static_cast<int>(golden->find("greedy")->find(length)->size())));
+      requests.back().sampling.ignore_eos = true;
+    }
+    LocalOptions options;
+    options.engine = {.max_batch = 3, .prefill_chunk = 16};
+    auto session = LocalSession::open(folder, GetParam(), options);
+    VB_ASSERT_OK(session);
+    const auto out = test::generate_all((*session)->runtime(), requests);
+    VB_ASSERT_OK(out);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const char* length = std::array{"long", "short", "medium"}[i];
+      EXPECT_EQ((*out)[i].ids, ids_of(*golden->find("greedy")->find(length))) << length;
+    }
+  }
 }
 
 TEST_P(RuntimeGolden, Stories260KGreedyIdsAreThoseOfRunC) {

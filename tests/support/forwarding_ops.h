@@ -11,7 +11,8 @@ namespace vauban::test {
 
 class ForwardingOps : public Ops {
  public:
-  explicit ForwardingOps(std::unique_ptr<Ops> inner) : inner_(std::move(inner)) {}
+  explicit ForwardingOps(std::unique_ptr<Ops> inner) : owned_(std::move(inner)), inner_(owned_.get()) {}
+  explicit ForwardingOps(Ops& inner) : inner_(&inner) {}  ///< which must outlive this
   std::string_view backend() const override { return inner_->backend(); }
   std::string_view device_kind() const override { return inner_->device_kind(); }
   std::string device_label() const override { return inner_->device_label(); }
@@ -88,7 +89,8 @@ class ForwardingOps : public Ops {
   Ops& inner() { return *inner_; }
 
  private:
-  std::unique_ptr<Ops> inner_;
+  std::unique_ptr<Ops> owned_;
+  Ops* inner_;
 };
 
 }  // namespace vauban::test

@@ -16,9 +16,7 @@ ModelConfig decoder_of(ModelConfig c) {
   attention.fused = attention.grouped_in_hf = true;
   attention.rope = -1;
   attention.args.alibi_slopes = alibi_slopes(c.heads);
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention, mlp);
+  set_layers(c, in_all(attention), in_all(plain_mlp_spec(c)));
   return c;
 }
 

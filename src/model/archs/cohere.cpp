@@ -16,7 +16,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, bool qk_norm) {
     attention.qk_norm = QkNorm::each_head;
     attention.qk_norm_spec = c.decoder.norm;
   }
-  set_layers(c, attention, mlp_spec(c));
+  set_layers(c, in_all(attention), in_all(mlp_spec(c)));
   return c;
 }
 

@@ -11,16 +11,14 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const std::vector<bool>& 
   set_rope(c, std::move(rope));
   c.decoder.norm = layer_norm(c.norm_epsilon, false);
   c.decoder.residuals = Residuals::parallel;
-  set_layers(
-      c,
-      [&](std::int64_t layer) {
-        AttentionSpec attention = attention_spec(c);
-        if (windowed[static_cast<std::size_t>(layer)]) return attention;
-        attention.args.window = 0;
-        attention.rope = -1;
-        return attention;
-      },
-      mlp_spec(c));
+  set_layers(c, in_each([&](std::int64_t layer) {
+               AttentionSpec attention = attention_spec(c);
+               if (windowed[static_cast<std::size_t>(layer)]) return attention;
+               attention.args.window = 0;
+               attention.rope = -1;
+               return attention;
+             }),
+             in_all(mlp_spec(c)));
   return c;
 }
 

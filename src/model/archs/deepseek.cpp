@@ -25,15 +25,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, DeepSeek own, double scor
   c.head_dim = own.attention.plain + own.attention.rotary;
   own.attention.args = attention_spec(c).args;
   own.attention.args.scale *= score_scale;
-  const auto mixer = std::make_shared<MlaSpec>(own.attention);
-  const auto experts = std::make_shared<MoeSpec>(own.experts);
-  const auto dense = std::make_shared<MlpSpec>(mlp_spec(c));
-  set_layers(
-      c, [&](std::int64_t) { return mixer; },
-      [&](std::int64_t layer) -> std::shared_ptr<const BlockSpec> {
-        if (layer < own.dense_layers) return dense;
-        return experts;
-      });
+  set_layers(c, in_all(own.attention), in_sparse({.dense_first = own.dense_layers}, own.experts, mlp_spec(c)));
   return c;
 }
 
@@ -135,10 +127,7 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
   if (keys.find("attention.q_lora_rank")) {
     VB_TRY(attention.q_rank, keys.count("attention.q_lora_rank", ConfigKeys::kMaxHeads));
   }
-  VB_TRY(const std::int64_t experts, keys.count("expert_count"));
-  VB_TRY(const std::int64_t chosen, keys.count("expert_used_count"));
-  VB_TRY(const std::int64_t width, keys.count("expert_feed_forward_length"));
-  VB_TRY(own.experts, moe_spec(c, experts, chosen, width));
+  VB_TRY(own.experts, moe_spec(c, keys));
   Routing& routing = own.experts.routing;
   VB_TRY(routing.scale, keys.positive_or("expert_weights_scale", 1.0));
   VB_TRY(routing.normalise, keys.flag_or("expert_weights_norm", false));
@@ -155,7 +144,7 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
   routing.groups_kept = static_cast<int>(kept);
   VB_CHECK(check_groups(routing, keys.name("expert_group_count")));
   VB_TRY(const std::int64_t shared, keys.count_or("expert_shared_count", 1, ConfigKeys::kMaxHeads));
-  own.experts.shared_width = shared * width;
+  own.experts.shared_width = shared * own.experts.width;
   if (const Json* dense = keys.find("leading_dense_block_count"); dense && *dense != Json(0)) {
     VB_TRY(own.dense_layers, keys.count("leading_dense_block_count"));
   }

@@ -11,18 +11,16 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const std::vector<bool>& 
   set_rope(c, std::move(rope));
   c.decoder.norm = rms_norm(c.norm_epsilon);
   c.decoder.residuals = Residuals::after;
-  set_layers(
-      c,
-      [&](std::int64_t layer) {
-        AttentionSpec attention = attention_spec(c);
-        attention.qk_norm = QkNorm::per_head;
-        attention.qk_norm_spec = c.decoder.norm;
-        if (c.window == 0 || windowed[static_cast<std::size_t>(layer)]) return attention;
-        attention.args.window = 0;
-        attention.rope = -1;
-        return attention;
-      },
-      mlp_spec(c));
+  set_layers(c, in_each([&](std::int64_t layer) {
+               AttentionSpec attention = attention_spec(c);
+               attention.qk_norm = QkNorm::per_head;
+               attention.qk_norm_spec = c.decoder.norm;
+               if (c.window == 0 || windowed[static_cast<std::size_t>(layer)]) return attention;
+               attention.args.window = 0;
+               attention.rope = -1;
+               return attention;
+             }),
+             in_all(mlp_spec(c)));
   return c;
 }
 

@@ -24,9 +24,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const Falcon& own) {
     for (double& slope : attention.args.alibi_slopes) slope *= attention.args.scale;  // added before the scaling
     c.decoder.ropes.clear();
   }
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention, mlp);
+  set_layers(c, in_all(attention), in_all(plain_mlp_spec(c)));
   return c;
 }
 

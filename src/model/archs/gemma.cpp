@@ -15,7 +15,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   c.decoder.norm = rms_norm(c.norm_epsilon);
   c.decoder.norm.hf_minus_one = true;
   c.decoder.embedding_scale = std::sqrt(static_cast<double>(c.width));
-  set_layers(c, attention_spec(c), mlp_spec(c));
+  set_layers(c, in_all(attention_spec(c)), in_all(mlp_spec(c)));
   return c;
 }
 

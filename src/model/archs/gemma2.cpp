@@ -20,16 +20,13 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const Gemma2& own) {
   c.decoder.norm.hf_minus_one = true;
   c.decoder.residuals = Residuals::around;
   c.decoder.embedding_scale = std::sqrt(static_cast<double>(c.width));
-  set_layers(
-      c,
-      [&](std::int64_t layer) {
-        AttentionSpec attention = attention_spec(c);
-        attention.args.scale = own.query_scale;
-        attention.args.softcap = own.attention_softcap;
-        if (!own.windowed[static_cast<std::size_t>(layer)]) attention.args.window = 0;
-        return attention;
-      },
-      mlp_spec(c));
+  set_layers(c, in_each([&](std::int64_t layer) {
+               AttentionSpec attention = attention_spec(c, own.windowed[static_cast<std::size_t>(layer)]);
+               attention.args.scale = own.query_scale;
+               attention.args.softcap = own.attention_softcap;
+               return attention;
+             }),
+             in_all(mlp_spec(c)));
   return c;
 }
 

@@ -15,7 +15,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   attention.out_bias = false;
   MlpSpec mlp = mlp_spec(c);
   mlp.fused = true;
-  set_layers(c, attention, mlp);
+  set_layers(c, in_all(attention), in_all(mlp));
   return c;
 }
 

@@ -15,9 +15,7 @@ ModelConfig decoder_of(ModelConfig c) {
   AttentionSpec attention = attention_spec(c);
   attention.fused = true;
   attention.rope = -1;
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention, mlp);
+  set_layers(c, in_all(attention), in_all(plain_mlp_spec(c)));
   return c;
 }
 
@@ -46,7 +44,7 @@ DecoderNames names(const ModelConfig&) {
   DecoderNames n;
   n.hf_optional_prefix = "transformer.";  // the first published files leave it out
   n.hf_transposed = true;
-  n.hf_buffers = {"transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias", "h.{}.attn.bias", "h.{}.attn.masked_bias"};
+  n.hf_buffers = {"attn.bias", "attn.masked_bias"};
   n.hf_layer = "transformer.h.{}.";
   n.embedding.hf = "transformer.wte";
   n.positions.hf = "transformer.wpe";

@@ -22,9 +22,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   c.decoder.residuals = Residuals::parallel;
   c.decoder.head_bias = true;
   c.decoder.ropes = {{.table = {.layout = RopeLayout::interleaved, .inverse_frequency = plain_frequencies(10000.0, rotary)}}};
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention_spec(c), mlp);
+  set_layers(c, in_all(attention_spec(c)), in_all(plain_mlp_spec(c)));
   return c;
 }
 
@@ -40,7 +38,7 @@ DecoderNames names(const ModelConfig&) {
   n.o.hf = "attn.out_proj";
   n.up.hf = "mlp.fc_in";
   n.down.hf = "mlp.fc_out";
-  for (const char* buffer : {"bias", "masked_bias"}) n.hf_buffers.push_back(n.hf_layer + "attn." + buffer);
+  n.hf_buffers = {"attn.bias", "attn.masked_bias"};
   return n;
 }
 

@@ -14,9 +14,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, bool parallel) {
   if (parallel) c.decoder.residuals = Residuals::parallel_two_norms;
   AttentionSpec attention = attention_spec(c);
   attention.fused = attention.grouped_in_hf = true;
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention, mlp);
+  set_layers(c, in_all(attention), in_all(plain_mlp_spec(c)));
   return c;
 }
 
@@ -53,8 +51,7 @@ DecoderNames names(const ModelConfig&) {
   n.o.hf = "attention.dense";
   n.up.hf = "mlp.dense_h_to_4h";
   n.down.hf = "mlp.dense_4h_to_h";
-  for (const char* buffer : {"bias", "masked_bias", "rotary_emb.inv_freq"})
-    n.hf_buffers.push_back(n.hf_layer + "attention." + buffer);
+  n.hf_buffers = {"attention.bias", "attention.masked_bias"};
   return n;
 }
 

@@ -14,16 +14,12 @@ Result<ModelConfig> decoder_of(ModelConfig c, RopeConfig rope, MoeSpec moe, cons
   c.decoder.norm = rms_norm(c.norm_epsilon);
   moe.routing.normalise = true;
   moe.router_bias = moe.expert_bias = true;
-  const auto experts = std::make_shared<MoeSpec>(std::move(moe));
-  set_layers(
-      c,
-      [&](std::int64_t layer) {
-        AttentionSpec attention = attention_spec(c);
-        attention.sinks = true;
-        if (!windowed[static_cast<std::size_t>(layer)]) attention.args.window = 0;
-        return std::make_shared<AttentionSpec>(attention);
-      },
-      [&](std::int64_t) { return experts; });
+  set_layers(c, in_each([&](std::int64_t layer) {
+               AttentionSpec attention = attention_spec(c, windowed[static_cast<std::size_t>(layer)]);
+               attention.sinks = true;
+               return attention;
+             }),
+             in_all(std::move(moe)));
   return c;
 }
 
@@ -52,10 +48,7 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
   c.attention_bias = true;
   VB_TRY(c.norm_epsilon, keys.config.positive("attention.layer_norm_rms_epsilon"));
   VB_TRY(c.window, keys.config.count("attention.sliding_window"));
-  VB_TRY(const std::int64_t experts, keys.config.count("expert_count"));
-  VB_TRY(const std::int64_t chosen, keys.config.count("expert_used_count"));
-  VB_TRY(const std::int64_t width, keys.config.count("expert_feed_forward_length"));
-  VB_TRY(MoeSpec moe, moe_spec(c, experts, chosen, width));
+  VB_TRY(MoeSpec moe, moe_spec(c, keys.config));
   std::vector<bool> windowed;
   for (std::int64_t layer = 0; layer < c.layers; ++layer) windowed.push_back(is_windowed(layer));
   VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length));

@@ -13,7 +13,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, double score_scale) {
   AttentionSpec attention = attention_spec(c);
   attention.gguf_pairs = true;
   attention.args.scale = score_scale;
-  set_layers(c, attention, mlp_spec(c));
+  set_layers(c, in_all(attention), in_all(mlp_spec(c)));
   return c;
 }
 

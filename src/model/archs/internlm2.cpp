@@ -13,7 +13,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, bool fused) {
   AttentionSpec attention = attention_spec(c);
   attention.fused = attention.grouped_in_hf = fused;
   attention.gguf_pairs = !fused;
-  set_layers(c, attention, mlp_spec(c));
+  set_layers(c, in_all(attention), in_all(mlp_spec(c)));
   return c;
 }
 

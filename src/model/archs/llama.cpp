@@ -14,7 +14,7 @@ Result<ModelConfig> decoder_of(ModelConfig c, RopeConfig rope) {
   c.decoder.norm = {.kind = NormKind::rms, .epsilon = c.norm_epsilon};
   AttentionSpec attention = attention_spec(c);
   attention.gguf_pairs = true;
-  set_layers(c, attention, mlp_spec(c));
+  set_layers(c, in_all(attention), in_all(mlp_spec(c)));
   return c;
 }
 
@@ -41,10 +41,10 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
   c.mlp_bias = keys.file.find("blk.0.ffn_gate.bias") != nullptr;
   // q and k rows are brought into Hugging Face order when they are loaded
   VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length, RopeLayout::half));
-  if (!keys.config.find("expert_count") || *keys.config.find("expert_count") == Json(0)) return decoder_of(std::move(c), std::move(rope));
-  VB_TRY(const std::int64_t experts, keys.config.count("expert_count"));
-  VB_TRY(const std::int64_t chosen, keys.config.count("expert_used_count"));
-  return mixtral_of(std::move(c), std::move(rope), experts, chosen);
+  const Json* experts = keys.config.find("expert_count");
+  if (!experts || *experts == Json(0)) return decoder_of(std::move(c), std::move(rope));
+  VB_TRY(MoeSpec moe, moe_spec(c, keys.config));
+  return mixtral_of(std::move(c), std::move(rope), std::move(moe));
 }
 
 DecoderNames names(const ModelConfig&) { return {}; }

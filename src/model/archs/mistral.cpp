@@ -16,7 +16,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length));
   set_rope(c, std::move(rope));
   c.decoder.norm = rms_norm(c.norm_epsilon);
-  set_layers(c, attention_spec(c), mlp_spec(c));
+  set_layers(c, in_all(attention_spec(c)), in_all(mlp_spec(c)));
   return c;
 }
 

@@ -8,16 +8,13 @@
 
 namespace vauban {
 
-Result<ModelConfig> mixtral_of(ModelConfig c, RopeConfig rope, std::int64_t experts, std::int64_t chosen) {
+ModelConfig mixtral_of(ModelConfig c, RopeConfig rope, MoeSpec moe) {
   set_rope(c, std::move(rope));
   c.decoder.norm = rms_norm(c.norm_epsilon);
   AttentionSpec attention = attention_spec(c);
   attention.gguf_pairs = true;
-  VB_TRY(MoeSpec moe, moe_spec(c, experts, chosen, c.mlp_width));
   moe.routing.normalise = true;
-  const auto mixer = std::make_shared<AttentionSpec>(attention);
-  const auto feed = std::make_shared<MoeSpec>(moe);
-  set_layers(c, [&](std::int64_t) { return mixer; }, [&](std::int64_t) { return feed; });
+  set_layers(c, in_all(attention), in_all(std::move(moe)));
   return c;
 }
 
@@ -32,7 +29,8 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(const std::int64_t experts, keys.config.count_or("num_local_experts", 8));
   VB_TRY(const std::int64_t chosen, keys.config.count_or("num_experts_per_tok", 2));
   VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length, {.default_theta = 1e6}));
-  return mixtral_of(std::move(c), std::move(rope), experts, chosen);
+  VB_TRY(MoeSpec moe, moe_spec(c, experts, chosen, c.mlp_width));
+  return mixtral_of(std::move(c), std::move(rope), std::move(moe));
 }
 
 DecoderNames names(const ModelConfig&) {

@@ -5,7 +5,7 @@
 
 namespace vauban {
 
-/// `config` with its sizes, norm and activation read. Errors: corrupt when so many experts cannot be chosen.
-Result<ModelConfig> mixtral_of(ModelConfig config, RopeConfig rope, std::int64_t experts, std::int64_t chosen);
+/// `config` with its sizes, norm and activation read.
+ModelConfig mixtral_of(ModelConfig config, RopeConfig rope, MoeSpec moe);
 
 }  // namespace vauban

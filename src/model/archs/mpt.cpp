@@ -37,9 +37,7 @@ ModelConfig decoder_of(ModelConfig c, const Mpt& own) {
   attention.clip = own.clip;
   if (own.scale > 0.0) attention.args.scale = own.scale;
   attention.args.alibi_slopes = slopes_of(c.heads, own.bias_max);
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention, mlp);
+  set_layers(c, in_all(attention), in_all(plain_mlp_spec(c)));
   return c;
 }
 

@@ -11,9 +11,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   set_rope(c, std::move(rope));
   c.decoder.norm = layer_norm(c.norm_epsilon);
   c.decoder.norm.hf_minus_one = true;
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention_spec(c), mlp);
+  set_layers(c, in_all(attention_spec(c)), in_all(plain_mlp_spec(c)));
   return c;
 }
 

@@ -15,7 +15,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, double clip) {
   AttentionSpec attention = attention_spec(c);
   attention.clip = clip;
   attention.gguf_pairs = true;
-  set_layers(c, attention, mlp_spec(c));
+  set_layers(c, in_all(attention), in_all(mlp_spec(c)));
   return c;
 }
 

@@ -14,7 +14,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   AttentionSpec attention = attention_spec(c);
   attention.qk_norm = QkNorm::whole;
   attention.qk_norm_spec = c.decoder.norm;
-  set_layers(c, attention, mlp_spec(c));
+  set_layers(c, in_all(attention), in_all(mlp_spec(c)));
   return c;
 }
 

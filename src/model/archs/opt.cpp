@@ -26,9 +26,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   c.decoder.position_offset = 2;
   AttentionSpec attention = attention_spec(c);
   attention.rope = -1;
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention, mlp);
+  set_layers(c, in_all(attention), in_all(plain_mlp_spec(c)));
   return c;
 }
 

@@ -13,9 +13,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   c.decoder.norm = layer_norm(c.norm_epsilon);
   c.decoder.residuals = Residuals::parallel;
   c.decoder.head_bias = true;
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention_spec(c), mlp);
+  set_layers(c, in_all(attention_spec(c)), in_all(plain_mlp_spec(c)));
   return c;
 }
 

@@ -7,25 +7,18 @@
 namespace vauban {
 namespace {
 
-ModelConfig decoder_of(ModelConfig c, RopeConfig rope, MoeSpec moe, const SparseLayers& sparse, std::int64_t first_windowed) {
+ModelConfig decoder_of(ModelConfig c, RopeConfig rope, MoeSpec moe, const SparseLayers& sparse,
+                       const std::vector<bool>& windowed) {
   c.attention_bias = true;
   set_rope(c, std::move(rope));
   c.decoder.norm = rms_norm(c.norm_epsilon);
   moe.shared_gate = true;
-  const auto experts = std::make_shared<MoeSpec>(moe);
-  const auto dense = std::make_shared<MlpSpec>(mlp_spec(c));
-  set_layers(
-      c,
-      [&](std::int64_t layer) {
-        AttentionSpec attention = attention_spec(c);
-        attention.out_bias = false;
-        if (layer < first_windowed) attention.args.window = 0;
-        return std::make_shared<AttentionSpec>(attention);
-      },
-      [&](std::int64_t layer) -> std::shared_ptr<const BlockSpec> {
-        if (sparse.at(layer)) return experts;
-        return dense;
-      });
+  set_layers(c, in_each([&](std::int64_t layer) {
+               AttentionSpec attention = attention_spec(c, windowed[static_cast<std::size_t>(layer)]);
+               attention.out_bias = false;
+               return attention;
+             }),
+             in_sparse(sparse, moe, mlp_spec(c)));
   return c;
 }
 
@@ -34,11 +27,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(ModelConfig c, read_hf_sizes(keys, "qwen2moe", {.default_context = 32768}));
   VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "silu"));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("rms_norm_eps", 1e-6));
-  VB_TRY(const bool use_window, keys.config.flag_or("use_sliding_window", false));
-  if (use_window) {
-    VB_TRY(c.window, keys.config.count_or("sliding_window", has_key(source, "sliding_window") ? 0 : 4096));
-  }
-  VB_TRY(const std::int64_t first_windowed, keys.config.count_or("max_window_layers", 28));
+  VB_TRY(const auto windowed, read_qwen_window(source, keys.config, c));
   VB_TRY(const std::int64_t experts, keys.config.count_or("num_experts", 60));
   VB_TRY(const std::int64_t chosen, keys.config.count_or("num_experts_per_tok", 4));
   VB_TRY(const std::int64_t width, keys.config.count_or("moe_intermediate_size", 1408));
@@ -47,20 +36,18 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(moe.shared_width, keys.config.count_or("shared_expert_intermediate_size", 5632));
   VB_TRY(const SparseLayers sparse, sparse_layers(keys.config));
   VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length));
-  return decoder_of(std::move(c), std::move(rope), std::move(moe), sparse, first_windowed);
+  return decoder_of(std::move(c), std::move(rope), std::move(moe), sparse, windowed);
 }
 
 Result<ModelConfig> from_gguf(const ModelSource& source) {
   const GgufKeys keys(source, "qwen2moe");
   VB_TRY(ModelConfig c, read_gguf_sizes(keys, "qwen2moe"));
   VB_TRY(c.norm_epsilon, keys.config.positive("attention.layer_norm_rms_epsilon"));
-  VB_TRY(const std::int64_t experts, keys.config.count("expert_count"));
-  VB_TRY(const std::int64_t chosen, keys.config.count("expert_used_count"));
-  VB_TRY(const std::int64_t width, keys.config.count("expert_feed_forward_length"));
-  VB_TRY(MoeSpec moe, moe_spec(c, experts, chosen, width));
+  VB_TRY(MoeSpec moe, moe_spec(c, keys.config));
   VB_TRY(moe.shared_width, keys.config.count("expert_shared_feed_forward_length"));
   VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length));
-  return decoder_of(std::move(c), std::move(rope), std::move(moe), {}, 0);
+  const std::vector<bool> windowed(static_cast<std::size_t>(c.layers), false);
+  return decoder_of(std::move(c), std::move(rope), std::move(moe), {}, windowed);
 }
 
 DecoderNames names(const ModelConfig&) { return {}; }

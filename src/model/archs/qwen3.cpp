@@ -10,16 +10,13 @@ namespace {
 ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const std::vector<bool>& windowed) {
   set_rope(c, std::move(rope));
   c.decoder.norm = rms_norm(c.norm_epsilon);
-  set_layers(
-      c,
-      [&](std::int64_t layer) {
-        AttentionSpec attention = attention_spec(c);
-        attention.qk_norm = QkNorm::per_head;
-        attention.qk_norm_spec = c.decoder.norm;
-        if (!windowed[static_cast<std::size_t>(layer)]) attention.args.window = 0;
-        return attention;
-      },
-      mlp_spec(c));
+  set_layers(c, in_each([&](std::int64_t layer) {
+               AttentionSpec attention = attention_spec(c, windowed[static_cast<std::size_t>(layer)]);
+               attention.qk_norm = QkNorm::per_head;
+               attention.qk_norm_spec = c.decoder.norm;
+               return attention;
+             }),
+             in_all(mlp_spec(c)));
   return c;
 }
 
@@ -29,12 +26,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "silu"));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("rms_norm_eps", 1e-6));
   VB_TRY(c.attention_bias, keys.config.flag_or("attention_bias", false));
-  VB_TRY(const bool use_window, keys.config.flag_or("use_sliding_window", false));
-  if (use_window) {
-    VB_TRY(c.window, keys.config.count_or("sliding_window", has_key(source, "sliding_window") ? 0 : 4096));
-  }
-  VB_TRY(const std::int64_t first, keys.config.count_or("max_window_layers", 28));
-  VB_TRY(const auto windowed, windowed_layers(keys.config, c, [&](std::int64_t i) { return use_window && i >= first; }));
+  VB_TRY(const auto windowed, read_qwen_window(source, keys.config, c));
   VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length));
   return decoder_of(std::move(c), std::move(rope), windowed);
 }

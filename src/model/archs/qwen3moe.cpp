@@ -7,21 +7,13 @@
 namespace vauban {
 namespace {
 
-ModelConfig decoder_of(ModelConfig c, RopeConfig rope, MoeSpec moe, const SparseLayers& sparse) {
+ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const MoeSpec& moe, const SparseLayers& sparse) {
   set_rope(c, std::move(rope));
   c.decoder.norm = rms_norm(c.norm_epsilon);
   AttentionSpec attention = attention_spec(c);
   attention.qk_norm = QkNorm::per_head;
   attention.qk_norm_spec = c.decoder.norm;
-  const auto mixer = std::make_shared<AttentionSpec>(attention);
-  const auto experts = std::make_shared<MoeSpec>(std::move(moe));
-  const auto dense = std::make_shared<MlpSpec>(mlp_spec(c));
-  set_layers(
-      c, [&](std::int64_t) { return mixer; },
-      [&](std::int64_t layer) -> std::shared_ptr<const BlockSpec> {
-        if (sparse.at(layer)) return experts;
-        return dense;
-      });
+  set_layers(c, in_all(attention), in_sparse(sparse, moe, mlp_spec(c)));
   return c;
 }
 
@@ -42,20 +34,17 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(moe.routing.normalise, keys.config.flag_or("norm_topk_prob", false));
   VB_TRY(const SparseLayers sparse, sparse_layers(keys.config));
   VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length));
-  return decoder_of(std::move(c), std::move(rope), std::move(moe), sparse);
+  return decoder_of(std::move(c), std::move(rope), moe, sparse);
 }
 
 Result<ModelConfig> from_gguf(const ModelSource& source) {
   const GgufKeys keys(source, "qwen3moe");
   VB_TRY(ModelConfig c, read_gguf_sizes(keys, "qwen3moe"));
   VB_TRY(c.norm_epsilon, keys.config.positive("attention.layer_norm_rms_epsilon"));
-  VB_TRY(const std::int64_t experts, keys.config.count("expert_count"));
-  VB_TRY(const std::int64_t chosen, keys.config.count("expert_used_count"));
-  VB_TRY(const std::int64_t width, keys.config.count("expert_feed_forward_length"));
-  VB_TRY(MoeSpec moe, moe_spec(c, experts, chosen, width));
+  VB_TRY(MoeSpec moe, moe_spec(c, keys.config));
   moe.routing.normalise = true;  // the format has no key for it
   VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length));
-  return decoder_of(std::move(c), std::move(rope), std::move(moe), {});
+  return decoder_of(std::move(c), std::move(rope), moe, {});
 }
 
 DecoderNames names(const ModelConfig&) { return {}; }

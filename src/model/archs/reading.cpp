@@ -158,7 +158,7 @@ Result<Activation> read_activation(const ConfigKeys& keys, const char* key, std:
 }
 
 bool SparseLayers::at(std::int64_t layer) const {
-  return std::find(dense.begin(), dense.end(), layer) == dense.end() && (layer + 1) % step == 0;
+  return layer >= dense_first && (layer + 1) % step == 0 && std::find(dense.begin(), dense.end(), layer) == dense.end();
 }
 
 Result<SparseLayers> sparse_layers(const ConfigKeys& keys) {
@@ -198,6 +198,18 @@ AttentionSpec attention_spec(const ModelConfig& c) {
   return spec;
 }
 
+AttentionSpec attention_spec(const ModelConfig& c, bool windowed) {
+  AttentionSpec spec = attention_spec(c);
+  if (!windowed) spec.args.window = 0;
+  return spec;
+}
+
+MlpSpec plain_mlp_spec(const ModelConfig& c) {
+  MlpSpec spec = mlp_spec(c);
+  spec.gated = false;
+  return spec;
+}
+
 MlpSpec mlp_spec(const ModelConfig& c) {
   MlpSpec spec;
   spec.width = c.mlp_width;
@@ -215,6 +227,13 @@ Result<MoeSpec> moe_spec(const ModelConfig& c, std::int64_t experts, std::int64_
   spec.width = width;
   spec.activation = c.activation;
   return spec;
+}
+
+Result<MoeSpec> moe_spec(const ModelConfig& c, const ConfigKeys& keys) {
+  VB_TRY(const std::int64_t experts, keys.count("expert_count"));
+  VB_TRY(const std::int64_t chosen, keys.count("expert_used_count"));
+  VB_TRY(const std::int64_t width, keys.count_or("expert_feed_forward_length", c.mlp_width));
+  return moe_spec(c, experts, chosen, width);
 }
 
 NormSpec rms_norm(double epsilon) { return {.kind = NormKind::rms, .epsilon = epsilon}; }
@@ -235,21 +254,15 @@ std::vector<double> alibi_slopes(std::int64_t heads) {
   return slopes;
 }
 
-void set_layers(ModelConfig& c, const AttentionSpec& attention, const MlpSpec& mlp) {
-  const LayerSpec layer{.mixer = std::make_shared<AttentionSpec>(attention), .feed = std::make_shared<MlpSpec>(mlp)};
-  c.decoder.layers.assign(static_cast<std::size_t>(c.layers), layer);
+MakeBlock in_sparse(const SparseLayers& layers, const MoeSpec& sparse, const MlpSpec& dense) {
+  return [layers, experts = in_all(sparse), mlp = in_all(dense)](std::int64_t layer) {
+    return layers.at(layer) ? experts(layer) : mlp(layer);
+  };
 }
 
 void set_layers(ModelConfig& c, const MakeBlock& mixer, const MakeBlock& feed) {
   c.decoder.layers.clear();
   for (std::int64_t layer = 0; layer < c.layers; ++layer) c.decoder.layers.push_back({.mixer = mixer(layer), .feed = feed(layer)});
-}
-
-void set_layers(ModelConfig& c, const std::function<AttentionSpec(std::int64_t)>& attention, const MlpSpec& mlp) {
-  const auto feed = std::make_shared<MlpSpec>(mlp);
-  c.decoder.layers.clear();
-  for (std::int64_t layer = 0; layer < c.layers; ++layer)
-    c.decoder.layers.push_back({.mixer = std::make_shared<AttentionSpec>(attention(layer)), .feed = feed});
 }
 
 void set_rope(ModelConfig& c, RopeConfig rope) {
@@ -262,6 +275,15 @@ void set_rope(ModelConfig& c, RopeConfig rope) {
 Result<double> softcap_of(const ConfigKeys& keys, const ModelSource& source, const char* key, double fallback) {
   if (!keys.find(key)) return has_key(source, key) ? 0.0 : fallback;
   return keys.positive(key);
+}
+
+Result<std::vector<bool>> read_qwen_window(const ModelSource& source, const ConfigKeys& keys, ModelConfig& c) {
+  VB_TRY(const bool used, keys.flag_or("use_sliding_window", false));
+  if (used) {
+    VB_TRY(c.window, keys.count_or("sliding_window", has_key(source, "sliding_window") ? 0 : 4096));
+  }
+  VB_TRY(const std::int64_t first, keys.count_or("max_window_layers", 28));
+  return windowed_layers(keys, c, [&](std::int64_t layer) { return used && layer >= first; });
 }
 
 bool has_key(const ModelSource& source, std::string_view key) { return source.config.find(key) != nullptr; }

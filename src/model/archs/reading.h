@@ -51,23 +51,29 @@ Result<ModelConfig> read_gguf_sizes(const GgufKeys& keys, std::string_view archi
 /// The functions that config files name, but for gates of their own. Errors: unsupported, with the known names.
 Result<Activation> read_activation(const ConfigKeys& keys, const char* key, std::string_view fallback);
 
+/// Errors: unsupported, naming the key, when one of these is there and not null, false or `neutral`.
+Result<void> refuse_keys(const ConfigKeys& keys, std::initializer_list<const char*> names, double neutral = 0.0);
+
 /// Layers that have experts, of families where some have not.
 struct SparseLayers {
-  std::int64_t step = 1;             ///< every so many layers, beginning with layer step - 1
-  std::vector<std::int64_t> dense;   ///< but not these
+  std::int64_t step = 1;            ///< every so many layers, beginning with layer step - 1
+  std::vector<std::int64_t> dense;  ///< but not these
+  std::int64_t dense_first = 0;     ///< nor so many at the beginning
   bool at(std::int64_t layer) const;
 };
 /// `decoder_sparse_step` and `mlp_only_layers`. Errors: corrupt.
 Result<SparseLayers> sparse_layers(const ConfigKeys& keys);
 
-/// Errors: unsupported, naming the key, when one of these is there and not null, false, 0 or 1.0-like `neutral`.
-Result<void> refuse_keys(const ConfigKeys& keys, std::initializer_list<const char*> names, double neutral = 0.0);
-
 /// Attention and MLP of the configuration's sizes, activation, biases and window, scaled by 1 / sqrt(d).
 AttentionSpec attention_spec(const ModelConfig& config);
+/// The same in a layer that may see everything.
+AttentionSpec attention_spec(const ModelConfig& config, bool windowed);
 MlpSpec mlp_spec(const ModelConfig& config);
+MlpSpec plain_mlp_spec(const ModelConfig& config);  ///< without a gate
 /// `experts` MLPs of `width`, `chosen` of them per token. Errors: corrupt when that many cannot be chosen.
 Result<MoeSpec> moe_spec(const ModelConfig& config, std::int64_t experts, std::int64_t chosen, std::int64_t width);
+/// By `expert_count`, `expert_used_count` and `expert_feed_forward_length` of a GGUF.
+Result<MoeSpec> moe_spec(const ModelConfig& config, const ConfigKeys& keys);
 
 NormSpec rms_norm(double epsilon);
 NormSpec layer_norm(double epsilon, bool bias = true);
@@ -76,13 +82,19 @@ NormSpec layer_norm(double epsilon, bool bias = true);
 /// twice as many. Source: Press et al. 2021 (arXiv 2108.12409), reference code.
 std::vector<double> alibi_slopes(std::int64_t heads);
 
-/// Mixers and feeds layer by layer.
+/// A block for each layer: the same for all, or made for where it stands.
 using MakeBlock = std::function<std::shared_ptr<const BlockSpec>(std::int64_t layer)>;
+template <class Spec>
+MakeBlock in_all(Spec spec) {
+  return [shared = std::make_shared<const Spec>(std::move(spec))](std::int64_t) { return shared; };
+}
+template <class Make>
+MakeBlock in_each(Make make) {
+  return [make](std::int64_t layer) { return std::make_shared<const decltype(make(layer))>(make(layer)); };
+}
+/// `sparse` in the layers that have experts, `dense` in the others.
+MakeBlock in_sparse(const SparseLayers& layers, const MoeSpec& sparse, const MlpSpec& dense);
 void set_layers(ModelConfig& config, const MakeBlock& mixer, const MakeBlock& feed);
-/// Layers that all are alike.
-void set_layers(ModelConfig& config, const AttentionSpec& attention, const MlpSpec& mlp);
-/// Layers whose attention depends on where they stand.
-void set_layers(ModelConfig& config, const std::function<AttentionSpec(std::int64_t layer)>& attention, const MlpSpec& mlp);
 
 /// Sets the first rotary table and theta.
 void set_rope(ModelConfig& config, RopeConfig rope);
@@ -92,6 +104,10 @@ Result<double> softcap_of(const ConfigKeys& keys, const ModelSource& source, con
 
 /// Whether config.json has the key, null or not: for families where an absent key and a null one differ.
 bool has_key(const ModelSource& source, std::string_view key);
+
+/// The window of a Qwen: off unless `use_sliding_window`, then in the layers from `max_window_layers` on, or as `layer_types`
+/// says. Sets `config.window`; -> which layers have it.
+Result<std::vector<bool>> read_qwen_window(const ModelSource& source, const ConfigKeys& keys, ModelConfig& config);
 
 /// Which layers have the window: as `layer_types` says (newer files), else as `is_windowed` does. Errors: unsupported for
 /// another type of layer.

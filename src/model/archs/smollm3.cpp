@@ -10,17 +10,15 @@ namespace {
 ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const std::vector<bool>& rotates, const std::vector<bool>& windowed) {
   set_rope(c, std::move(rope));
   c.decoder.norm = rms_norm(c.norm_epsilon);
-  set_layers(
-      c,
-      [&](std::int64_t layer) {
-        const auto i = static_cast<std::size_t>(layer);
-        AttentionSpec attention = attention_spec(c);
-        attention.gguf_pairs = true;
-        if (!rotates[i]) attention.rope = -1;
-        if (!windowed[i]) attention.args.window = 0;
-        return attention;
-      },
-      mlp_spec(c));
+  set_layers(c, in_each([&](std::int64_t layer) {
+               const auto i = static_cast<std::size_t>(layer);
+               AttentionSpec attention = attention_spec(c);
+               attention.gguf_pairs = true;
+               if (!rotates[i]) attention.rope = -1;
+               if (!windowed[i]) attention.args.window = 0;
+               return attention;
+             }),
+             in_all(mlp_spec(c)));
   return c;
 }
 

@@ -22,7 +22,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const StableLm& own) {
     attention.qk_norm_spec = layer_norm(c.norm_epsilon, false);
     attention.hf_norm_per_head = ".norms.{}";
   }
-  set_layers(c, attention, mlp_spec(c));
+  set_layers(c, in_all(attention), in_all(mlp_spec(c)));
   return c;
 }
 

@@ -10,9 +10,7 @@ namespace {
 ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   set_rope(c, std::move(rope));
   c.decoder.norm = layer_norm(c.norm_epsilon);
-  MlpSpec mlp = mlp_spec(c);
-  mlp.gated = false;
-  set_layers(c, attention_spec(c), mlp);
+  set_layers(c, in_all(attention_spec(c)), in_all(plain_mlp_spec(c)));
   return c;
 }
 

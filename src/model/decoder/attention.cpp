@@ -120,10 +120,8 @@ Tensor Attention::operator()(const Step& step, const Tensor& x) const {
     k = tap.at(Site::k_rot, layer, rotate(step, k, rope_));
   }
   ops.kv_write(store, layer, k, v, batch);
-  AttentionArgs args = spec_.args;
-  args.sinks = spec_.sinks ? &sinks_ : nullptr;
-  show_attention(step, q, args);
-  const Tensor z = tap.at(Site::z, layer, ops.attention(q, store, layer, batch, args));  // (T, H, d)
+  show_attention(step, q, spec_.args);
+  const Tensor z = tap.at(Site::z, layer, ops.attention(q, store, layer, batch, spec_.args));  // (T, H, d)
   return o_(ops, join_heads(z));
 }
 
@@ -180,6 +178,7 @@ Result<void> Attention::load(const BlockLoader& loader) {
   if (spec_.qk_norm != QkNorm::none) VB_CHECK(load_norms(loader));
   if (spec_.sinks) {
     VB_TRY(sinks_, loader.weights.get(loader.module(loader.names.sinks, {spec_.heads})));
+    spec_.args.sinks = &sinks_;
   }
   return ok();
 }

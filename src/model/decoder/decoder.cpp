@@ -121,6 +121,9 @@ Result<void> Decoder::load_ends(const DecoderNames& names, WeightSource& weights
   embedding_ = std::move(ends.embedding);
   head_ = std::move(ends.head);
   head_.softcap = spec_.logit_softcap;
+  if (head_.softcap > 0.0 && !head_.lora.empty())
+    return with_hint(unsupported("an adapter on '{}', whose logits are capped, is not supported", head.hf),
+                     "merge it first: `vauban merge-adapter BASE ADAPTER OUT`");
   if (spec_.learned_positions > 0) {
     VB_TRY(positions_, weights.embedding(table(names.positions, spec_.learned_positions + spec_.position_offset,
                                                TensorRole::embedding)));
@@ -144,7 +147,6 @@ Result<void> Decoder::load_layer(const BlockLoader& loader) {
   if (has_post_norms(residuals)) {
     VB_TRY(w.attn_post_norm, norm(names.attn_post_norm));
   }
-  for (const std::string& buffer : names.hf_buffers) weights.pass_over(names.buffer(buffer, index));
   if (!spec.feed) return ok();
   if (has_pre_norms(residuals) && residuals != Residuals::parallel) {
     VB_TRY(w.mlp_norm, norm(names.mlp_norm));

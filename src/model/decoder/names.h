@@ -5,6 +5,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "model/tensor_map.h"
 
@@ -56,13 +58,13 @@ struct DecoderNames {
   std::string hf_optional_prefix;
   /// Folders store linear weights as (in, out): GPT-2's Conv1D.
   bool hf_transposed = false;
-  /// Names under which a folder keeps buffers that are recomputed, "{}" for the layer.
+  /// Names behind hf_layer under which a folder keeps buffers that are recomputed (causal masks).
   std::vector<std::string> hf_buffers;
 
   /// A module of the whole model, or of a layer (>= 0).
   TensorSpec module(const ModuleName& name, std::int64_t layer, Shape shape) const;
-  /// A name of hf_buffers in a layer.
-  static std::string buffer(const std::string& pattern, std::int64_t layer);
+  /// Whether a tensor of a file, folder or GGUF, is no weight: a buffer of a layer, rotary frequencies or their factors.
+  bool is_recomputed(std::string_view stored_name) const;
 };
 
 }  // namespace vauban

@@ -70,4 +70,31 @@ struct Iq1Moments {
   }
 };
 
+/// A group's codes: 0 up to `first` in ascending order, 1 up to `second`, 2 behind.
+template <std::size_t n>
+std::array<std::uint8_t, n> split_codes(const std::array<int, n>& order, int first, int second) {
+  std::array<std::uint8_t, n> codes;
+  for (std::size_t j = 0; j < n; ++j) {
+    const auto at = static_cast<int>(j);
+    codes[static_cast<std::size_t>(order[j])] = at < first ? 0 : at < second ? 1 : 2;
+  }
+  return codes;
+}
+
+/// The points of a group's codes; `values(k)` are those of point k. -> the scale, fitted again unless every point is exact.
+template <std::size_t n, std::size_t points, class Values>
+float settle_iq1_points(const std::array<std::uint8_t, n>& codes, const float* x, const float* weights, float scale,
+                        const Values& values, std::array<int, points>& index) {
+  bool exact = true;
+  for (std::size_t k = 0; k < points; ++k) {
+    const Iq1Point point = find_iq1_point(codes.data() + 8 * k, x + 8 * k, weights + 8 * k, scale, values(k));
+    index[k] = point.index;
+    exact = exact && point.exact;
+  }
+  if (exact) return scale;
+  Iq1Moments sums;
+  for (std::size_t k = 0; k < points; ++k) sums.add(index[k], x + 8 * k, weights + 8 * k, values(k), 1.0f);
+  return sums.xq > 0 && sums.qq > 0 ? sums.xq / sums.qq : scale;
+}
+
 }  // namespace vauban::quant

@@ -55,25 +55,14 @@ Group encode_group(const float* x, const float* weights) {
   const Split split = best_split(x, weights, order);
   if (split.first < 0) return {};
   Group group{.scale = split.scale, .down = split.down};
-  std::array<std::uint8_t, kGroup> codes;
-  for (int j = 0; j < kGroup; ++j)
-    codes[static_cast<std::size_t>(order[static_cast<std::size_t>(j)])] = j < split.first ? 0 : j < split.second ? 1 : 2;
+  auto codes = split_codes(order, split.first, split.second);
   if (group.scale < 0) {
     for (auto& code : codes) code = static_cast<std::uint8_t>(2 - code);
     group.scale = -group.scale;
     group.down = !group.down;
   }
   const TernaryValues& values = group.down ? kShiftedDown : kShiftedUp;
-  bool exact = true;
-  for (int k = 0; k < kPoints; ++k) {
-    const Iq1Point point = find_iq1_point(codes.data() + 8 * k, x + 8 * k, weights + 8 * k, group.scale, values);
-    group.index[static_cast<std::size_t>(k)] = point.index;
-    exact = exact && point.exact;
-  }
-  if (exact) return group;
-  Iq1Moments sums;
-  for (int k = 0; k < kPoints; ++k) sums.add(group.index[static_cast<std::size_t>(k)], x + 8 * k, weights + 8 * k, values, 1.0f);
-  if (sums.xq > 0 && sums.qq > 0) group.scale = sums.xq / sums.qq;
+  group.scale = settle_iq1_points(codes, x, weights, group.scale, [&](std::size_t) -> const TernaryValues& { return values; }, group.index);
   return group;
 }
 

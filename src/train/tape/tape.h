@@ -8,7 +8,7 @@
 ///   VB_TRY(const std::vector<double> logprobs, tape.backward(targets, coefficients));      // parameters' gradients += ...
 ///   VB_CHECK(tape.end_step());
 ///
-/// The batch, the network, its weights and rotary tables must outlive the step. One thread at a time.
+/// The batch, the network and its weights must outlive the step. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -152,6 +152,24 @@ class Tape final : public Ops {
   std::vector<Tensor> held(const std::vector<Id>& ids, const std::vector<Shape>& shapes) const;
   void finish(Node node, const std::vector<Tensor>& inputs, const Tensor& out, const Tensor& out2 = {});
   void add_gradient(Id id, Tensor gradient);
+  /// An operation on one tensor: `again` runs it on the input, `back` gives the gradient by the input from dy and, with
+  /// Saved::input, the input. -> out
+  enum class Saved { nothing, input };
+  template <class Again, class Back>
+  Tensor recorded(const Tensor& x, Tensor out, Saved saved, Again again, Back back) {
+    const Id in = id_of(x);
+    if (!recording_ || !differentiable(in)) return unrecorded(out);
+    const Shape shape = x.shape();
+    finish({.in = {in},
+            .saved = saved == Saved::input ? std::vector<Id>{in} : std::vector<Id>{},
+            .replay = [=, this] { return std::pair(again(held(in, shape)), Tensor()); },
+            .backward =
+                [=, this](const Tensor& dy) {
+                  add_gradient(in, back(dy, saved == Saved::input ? held(in, shape) : Tensor()));
+                }},
+           {x}, out);
+    return out;
+  }
   void run_segment(std::int32_t segment);
   void replay(std::size_t first, std::size_t last);
   void begin_segment();

@@ -85,16 +85,10 @@ Tensor Tape::linear(const Tensor& x, const Weight& weight, const Weight* bias) {
 
 Tensor Tape::rope(const Tensor& x, std::span<const std::int32_t> positions, const RopeTable& table) {
   Tensor out = inner_.rope(x, positions, table);
-  const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return unrecorded(out);
-  const Shape shape = x.shape();
-  finish({.in = {in},
-          .saved = {},
-          .replay = [=, this, &table] { return std::pair(inner_.rope(held(in, shape), positions, table), Tensor()); },
-          .backward =
-              [=, this, &table](const Tensor& dy) { add_gradient(in, gradients_.rope_backward(dy, positions, table)); }},
-         {x}, out);
-  return out;
+  // The table is copied: one that depends on the length does not outlive the call.
+  return recorded(
+      x, out, Saved::nothing, [=, this](const Tensor& input) { return inner_.rope(input, positions, table); },
+      [=, this](const Tensor& dy, const Tensor&) { return gradients_.rope_backward(dy, positions, table); });
 }
 
 void Tape::kv_write(KvStore&, int layer, const Tensor& k, const Tensor& v, const Batch&) {
@@ -147,16 +141,9 @@ Tensor Tape::attention_pattern(const Tensor& q, KvStore& store, int layer, const
 
 Tensor Tape::activation(const Tensor& x, Activation activation) {
   Tensor out = inner_.activation(x, activation);
-  const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return unrecorded(out);
-  const Shape shape = x.shape();
-  finish({.in = {in},
-          .saved = {in},
-          .replay = [=, this] { return std::pair(inner_.activation(held(in, shape), activation), Tensor()); },
-          .backward =
-              [=, this](const Tensor& dy) { add_gradient(in, gradients_.activation_backward(dy, held(in, shape), activation)); }},
-         {x}, out);
-  return out;
+  return recorded(
+      x, out, Saved::input, [=, this](const Tensor& input) { return inner_.activation(input, activation); },
+      [=, this](const Tensor& dy, const Tensor& input) { return gradients_.activation_backward(dy, input, activation); });
 }
 
 Tensor Tape::gated_activation(const Tensor& gate, const Tensor& up, Activation activation) {
@@ -200,33 +187,19 @@ Tensor Tape::add(const Tensor& a, const Tensor& b, double b_scale) {
 
 Tensor Tape::columns(const Tensor& x, std::int64_t begin, std::int64_t count) {
   Tensor out = inner_.columns(x, begin, count);
-  const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return unrecorded(out);
   const std::int64_t width = x.shape().width();
-  const Shape shape = x.shape();
-  finish({.in = {in},
-          .saved = {},
-          .replay = [=, this] { return std::pair(inner_.columns(held(in, shape), begin, count), Tensor()); },
-          .backward =
-              [=, this](const Tensor& dy) { add_gradient(in, gradients_.columns_backward(dy, begin, width)); }},
-         {x}, out);
-  return out;
+  return recorded(
+      x, out, Saved::nothing, [=, this](const Tensor& input) { return inner_.columns(input, begin, count); },
+      [=, this](const Tensor& dy, const Tensor&) { return gradients_.columns_backward(dy, begin, width); });
 }
 
 Tensor Tape::select_rows(const Tensor& x, std::span<const std::int32_t> picked) {
   Tensor out = inner_.select_rows(x, picked);
-  const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return unrecorded(out);
   const std::int64_t total = x.shape()[0];
-  const Shape shape = x.shape();
   const std::vector<std::int32_t> rows(picked.begin(), picked.end());  // a router's choice does not outlive the layer
-  finish({.in = {in},
-          .saved = {},
-          .replay = [=, this] { return std::pair(inner_.select_rows(held(in, shape), rows), Tensor()); },
-          .backward =
-              [=, this](const Tensor& dy) { add_gradient(in, gradients_.select_rows_backward(dy, rows, total)); }},
-         {x}, out);
-  return out;
+  return recorded(
+      x, out, Saved::nothing, [=, this](const Tensor& input) { return inner_.select_rows(input, rows); },
+      [=, this](const Tensor& dy, const Tensor&) { return gradients_.select_rows_backward(dy, rows, total); });
 }
 
 /// The logits are not made: logprobs() and backward() go on from here.

@@ -31,30 +31,15 @@ std::vector<Tensor> Tape::held(const std::vector<Id>& ids, const std::vector<Sha
 }
 
 Tensor Tape::scale(const Tensor& x, double factor) {
-  Tensor out = inner_.scale(x, factor);
-  const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return unrecorded(out);
-  const Shape shape = x.shape();
-  finish({.in = {in},
-          .saved = {},
-          .replay = [=, this] { return std::pair(inner_.scale(held(in, shape), factor), Tensor()); },
-          .backward = [=, this](const Tensor& dy) { add_gradient(in, gradients_.scaled(dy, factor)); }},
-         {x}, out);
-  return out;
+  return recorded(
+      x, inner_.scale(x, factor), Saved::nothing, [=, this](const Tensor& input) { return inner_.scale(input, factor); },
+      [=, this](const Tensor& dy, const Tensor&) { return gradients_.scaled(dy, factor); });
 }
 
 Tensor Tape::clamp(const Tensor& x, double limit) {
-  Tensor out = inner_.clamp(x, limit);
-  const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return unrecorded(out);
-  const Shape shape = x.shape();
-  finish({.in = {in},
-          .saved = {in},
-          .replay = [=, this] { return std::pair(inner_.clamp(held(in, shape), limit), Tensor()); },
-          .backward =
-              [=, this](const Tensor& dy) { add_gradient(in, gradients_.clamp_backward(dy, held(in, shape), limit)); }},
-         {x}, out);
-  return out;
+  return recorded(
+      x, inner_.clamp(x, limit), Saved::input, [=, this](const Tensor& input) { return inner_.clamp(input, limit); },
+      [=, this](const Tensor& dy, const Tensor& input) { return gradients_.clamp_backward(dy, input, limit); });
 }
 
 Tensor Tape::multiply(const Tensor& x, const Weight& weight) {
@@ -123,26 +108,17 @@ Tensor Tape::join_rows(std::span<const Tensor> parts) {
 /// gradient of the row that it went into, and row rows[p] of x the sum of its picks.
 Tensor Tape::blend_rows(const Tensor& x, std::span<const std::int32_t> picked, std::span<const double> factors,
                         int each) {
-  Tensor out = inner_.blend_rows(x, picked, factors, each);
-  const Id in = id_of(x);
-  if (!recording_ || !differentiable(in)) return unrecorded(out);
   const std::vector<std::int32_t> rows(picked.begin(), picked.end());
   const std::vector<double> weights(factors.begin(), factors.end());
   const std::int64_t total = x.shape().rows();
-  const Shape shape = x.shape();
-  finish({.in = {in},
-          .saved = {},
-          .replay = [=, this] { return std::pair(inner_.blend_rows(held(in, shape), rows, weights, each), Tensor()); },
-          .backward =
-              [=, this](const Tensor& dy) {
-                std::vector<std::int32_t> into(rows.size());
-                for (std::size_t p = 0; p < into.size(); ++p)
-                  into[p] = static_cast<std::int32_t>(p / static_cast<std::size_t>(each));
-                const Tensor by_pick = inner_.blend_rows(dy, into, weights, 1);
-                add_gradient(in, gradients_.select_rows_backward(by_pick, rows, total));
-              }},
-         {x}, out);
-  return out;
+  return recorded(
+      x, inner_.blend_rows(x, picked, factors, each), Saved::nothing,
+      [=, this](const Tensor& input) { return inner_.blend_rows(input, rows, weights, each); },
+      [=, this](const Tensor& dy, const Tensor&) {
+        std::vector<std::int32_t> into(rows.size());
+        for (std::size_t p = 0; p < into.size(); ++p) into[p] = static_cast<std::int32_t>(p / static_cast<std::size_t>(each));
+        return gradients_.select_rows_backward(inner_.blend_rows(dy, into, weights, 1), rows, total);
+      });
 }
 
 }  // namespace vauban

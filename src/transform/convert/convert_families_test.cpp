@@ -46,6 +46,39 @@ class ConvertFamilies : public testing::Test {
   Context context_{pool_, clock_, progress_, cancel_};
 };
 
+/// GGUFs that keep the experts of a layer, or the heads of latent attention, as one tensor.
+TEST_F(ConvertFamilies, StacksOfAGgufStayWhole) {
+  VB_NEED_SHARED("tiny_models/mixtral/model.f32.gguf");
+  for (const char* name : {"mixtral", "deepseek_v3", "gptoss_truncate", "phi3_longrope"}) {
+    SCOPED_TRACE(name);
+    const fs::path from = tiny(name) / "model.f32.gguf", out = work_ / (std::string(name) + ".gguf");
+    VB_ASSERT_OK(quantize(from, out, {.recipe = "F16"}));
+    const auto source = ModelSource::open(from), made = ModelSource::open(out);
+    VB_ASSERT_OK(made);
+    ASSERT_EQ(made->file->tensors().size(), source->file->tensors().size());
+    for (const TensorEntry& tensor : source->file->tensors()) {
+      const TensorEntry* own = made->file->find(tensor.name);
+      ASSERT_NE(own, nullptr) << tensor.name;
+      EXPECT_EQ(own->view.shape, tensor.view.shape) << tensor.name;
+      const std::vector<float> before = *decode_f32(tensor.view), after = *decode_f32(own->view);
+      for (std::size_t i = 0; i < before.size(); ++i)
+        ASSERT_NEAR(after[i], before[i], 1e-3F * std::max(1.0F, std::abs(before[i]))) << tensor.name << " " << i;
+    }
+    EXPECT_EQ(made->file->find("blk.0.attn_output.weight")->view.dtype, DType::f16);
+    EXPECT_TRUE(test::ModelSession::open(out, "cpu").has_value());
+  }
+}
+
+TEST_F(ConvertFamilies, FoldersThatStackOrSplitTensorsAreRefusedByName) {
+  VB_NEED_SHARED("tiny_models/gptoss");
+  for (const char* name : {"gptoss", "stablelm_parallel"}) {
+    const auto refused = convert(tiny(name), work_ / "m.gguf");
+    ASSERT_FALSE(refused.has_value()) << name;
+    EXPECT_EQ(refused.error().code, ErrorCode::unsupported) << describe(refused.error());
+    EXPECT_FALSE(fs::exists(work_ / "m.gguf"));
+  }
+}
+
 std::shared_ptr<const ModelFile> weights(const fs::path& path) { return ModelSource::open(path)->file; }
 
 std::vector<double> logits_of(const fs::path& path) {

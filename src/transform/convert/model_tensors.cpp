@@ -10,14 +10,19 @@
 namespace vauban {
 namespace {
 
-/// Tensors that a file may hold beside the map's: recomputed from the configuration. Published GPT-2 files carry the
-/// causal mask.
-bool is_recomputed(std::string_view name, const Architecture& architecture) {
-  if (architecture.id == "gpt2" && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))) return true;
-  return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight";
+/// A GGUF's stack of tensors as the one that it stores, for the first of them; no spec for the others.
+Result<std::optional<TensorSpec>> stored_whole(TensorSpec spec) {
+  if (spec.gguf_stack.count == 0) return std::optional(std::move(spec));
+  if (spec.gguf_stack.index > 0) return std::optional<TensorSpec>();
+  VB_TRY(spec.shape, stacked(stored_shape(spec, true), spec.gguf_stack.count), "in tensor '{}'", spec.gguf);
+  spec.gguf_stack = {};
+  spec.gguf_transposed = false;
+  return std::optional(std::move(spec));
 }
 
 Result<const TensorEntry*> find_stored(const ModelSource& source, const TensorSpec& spec) {
+  if (!source.is_gguf() && (spec.hf_rows_apart || spec.hf_stack.count > 0))
+    return unsupported("tensor '{}': folders keep several as one, or one as several; converting those is not built", spec.hf);
   const std::string& name = source.is_gguf() ? spec.gguf : spec.hf;
   const TensorEntry* entry = source.file->find(name);
   if (!entry && !source.is_gguf() && !spec.hf_alias.empty()) entry = source.file->find(spec.hf_alias);
@@ -41,9 +46,10 @@ Result<void> refuse_unmapped(const ModelSource& source, const ModelTensors& mode
     const TensorEntry* copy = source.is_gguf() ? nullptr : source.file->find(tensor.spec.hf_alias);
     if (copy && equal_tensors(*copy, *tensor.entry)) known.insert(copy->name);
   }
+  const DecoderNames names = model.architecture->names(model.config);
   std::vector<std::string> unmapped;
   for (const TensorEntry& tensor : source.file->tensors())
-    if (!known.contains(tensor.name) && !is_recomputed(tensor.name, *model.architecture))
+    if (!known.contains(tensor.name) && !names.is_recomputed(tensor.name))
       unmapped.push_back(printable(tensor.name));
   if (unmapped.empty()) return ok();
   const std::size_t total = unmapped.size();
@@ -85,9 +91,14 @@ Result<ModelTensors> map_tensors(const ModelSource& source) {
   VB_TRY(out.architecture, find_architecture(source));
   VB_TRY(out.config, out.architecture->read_config(source));
   VB_CHECK(check_layers(out.config, source));
-  for (TensorSpec& spec : out.architecture->tensors(out.config)) {
-    VB_TRY(const TensorEntry* entry, find_stored(source, spec));
-    out.tensors.push_back({.spec = std::move(spec), .entry = entry});
+  for (TensorSpec& listed : out.architecture->tensors(out.config)) {
+    std::optional<TensorSpec> spec = std::move(listed);
+    if (source.is_gguf()) {
+      VB_TRY(spec, stored_whole(*std::move(spec)));
+    }
+    if (!spec) continue;
+    VB_TRY(const TensorEntry* entry, find_stored(source, *spec));
+    out.tensors.push_back({.spec = *std::move(spec), .entry = entry});
   }
   VB_CHECK(refuse_unmapped(source, out));
   return out;
