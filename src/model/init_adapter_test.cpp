@@ -157,6 +157,15 @@ TEST_F(InitAdapter, HandsEveryTensorToTheBackendUnderItsKey) {
     Tensor add(const Tensor& a, const Tensor& b, double s) override { return inner_.add(a, b, s); }
     Tensor columns(const Tensor& x, std::int64_t b, std::int64_t c) override { return inner_.columns(x, b, c); }
     Tensor select_rows(const Tensor& x, std::span<const std::int32_t> r) override { return inner_.select_rows(x, r); }
+    Tensor short_conv(const Tensor& x, const Weight& w, KvStore& s, int l, const Batch& b, const ShortConvArgs& a) override {
+      return inner_.short_conv(x, w, s, l, b, a);
+    }
+    Tensor selective_scan(const Tensor& x, KvStore& s, int l, const Batch& b, const SelectiveScanArgs& a) override {
+      return inner_.selective_scan(x, s, l, b, a);
+    }
+    Tensor gated_delta(const Tensor& x, KvStore& s, int l, const Batch& b, const GatedDeltaArgs& a) override {
+      return inner_.gated_delta(x, s, l, b, a);
+    }
     Tensor lm_head(const Tensor& x, const Weight& w, double s) override { return inner_.lm_head(x, w, s); }
     PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> r) override {
       return inner_.primitive(x, p, r);

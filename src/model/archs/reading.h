@@ -27,7 +27,7 @@ struct GgufKeys {
   GgufKeys(const ModelSource& source, std::string_view arch);
 };
 
-/// What a family calls its sizes in config.json; null: it has no such key.
+/// What a family calls its sizes in config.json; null: it has no such key (no heads: no attention).
 struct SizeNames {
   const char* vocab = "vocab_size";
   const char* width = "hidden_size";
@@ -92,6 +92,11 @@ Result<double> softcap_of(const ConfigKeys& keys, const ModelSource& source, con
 
 /// Whether config.json has the key, null or not: for families where an absent key and a null one differ.
 bool has_key(const ModelSource& source, std::string_view key);
+
+/// Which layers are of type `kind`, the others of full_attention: as `layer_types` says (newer files), else as `is_kind`
+/// does. Errors: corrupt; unsupported for another type of layer.
+Result<std::vector<bool>> layers_of_kind(const ConfigKeys& keys, const ModelConfig& config, std::string_view kind,
+                                         const std::function<bool(std::int64_t)>& is_kind);
 
 /// Which layers have the window: as `layer_types` says (newer files), else as `is_windowed` does. Errors: unsupported for
 /// another type of layer.
