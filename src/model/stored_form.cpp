@@ -46,9 +46,8 @@ Result<OwnedView> mapped(const TensorView& view, const Function& function) {
 }  // namespace
 
 Shape stored_shape(const TensorSpec& spec, bool gguf) {
-  if (!gguf && spec.hf_middle_one) return Shape{spec.shape[0], 1, spec.shape[1]};
-  const bool turned = gguf ? spec.gguf_transposed : spec.hf_transposed;
-  return turned ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
+  if (!gguf) return hf_shape(spec);
+  return spec.gguf_transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
 }
 
 Result<OwnedView> to_canonical(const TensorView& view, const TensorSpec& spec, bool gguf) {
@@ -69,7 +68,7 @@ Result<OwnedView> from_canonical(const TensorView& view, const TensorSpec& spec,
   if (gguf && spec.gguf_negative_exp) return mapped(view, [](double x) { return -std::exp(x); });
   if (!gguf && spec.hf_middle_one) {
     OwnedView same{.view = view, .bytes = nullptr};
-    same.view.shape = stored_shape(spec, false);
+    same.view.shape = hf_shape(spec);
     return same;
   }
   VB_TRY(OwnedView moved, rows_from_canonical(view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads));

@@ -51,6 +51,7 @@ using TensorMap = std::vector<TensorSpec>;
 
 /// Shape in a Hugging Face file.
 inline Shape hf_shape(const TensorSpec& spec) {
+  if (spec.hf_middle_one) return {spec.shape[0], 1, spec.shape[1]};
   return spec.hf_transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
 }
 /// "model.layers.0.mlp.up_proj" of "model.layers.0.mlp.up_proj.weight".
