@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "backends/backends.h"
 #include "base/result.h"
@@ -88,7 +89,10 @@ void check_residuals(ModelSession& session, const Expected& expected) {
     const std::vector<double>& values = tap.find(Site::resid_post, layer)->values;
     all.insert(all.end(), values.begin(), values.end());
   }
-  EXPECT_LE(max_difference(all, expected.f32("short.hidden_states")), 1e-4);
+  const std::vector<double> states = expected.f32("short.hidden_states");
+  double largest = 0.0;  // LFM2's stream reaches 564, where f32 itself resolves 6e-5
+  for (const double value : states) largest = std::max(largest, std::abs(value));
+  EXPECT_LE(max_difference(all, states), std::max(1e-4, 1e-6 * largest));
 }
 
 class TinyModels : public testing::TestWithParam<std::tuple<std::string, std::string>> {
