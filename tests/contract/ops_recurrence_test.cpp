@@ -218,7 +218,7 @@ TEST_P(Recurrence, AForkGoesItsOwnWay) {
   const std::string all = whole();
   const auto store = make_store(*own_);
   bits_of(*store, 0, 10);  // ends inside the third page
-  store->copy_page(kPages[2], 6);
+  VB_ASSERT_OK(store->copy_page(kPages[2], 6));
   bits_of(*store, 10, 20);
   EXPECT_TRUE(bits_of(*store, 10, kRows, {kPages[0], kPages[1], 6, 1, 4, 5}) == all.substr(10 * row_bytes()));
   own_.expect_clean();
