@@ -15,7 +15,7 @@ void run_all(const Job& job, StatePages& states, StatePart part, int layer, cons
 
 at::Tensor host_zeros(const Shape& shape) { return at::zeros(sizes_of(shape), at::TensorOptions(at::kCPU).dtype(at::kFloat)); }
 at::Tensor on_host(const at::Tensor& x) { return x.to(at::kCPU, at::kFloat).contiguous(); }
-const float* floats_of(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
+const float* floats_of(const at::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
 
 }  // namespace
 
@@ -29,7 +29,7 @@ Tensor TorchOps::short_conv(const Tensor& x, const Weight& weight, KvStore& stor
     const at::Tensor gate = args.in ? on_host(in(*args.in)) : at::Tensor(), last = args.out ? on_host(in(*args.out)) : at::Tensor();
     at::Tensor y = host_zeros(x.shape());
     const ShortConvJob<float> job{.x = floats_of(input), .weight = floats_of(w), .bias = floats_of(bias), .in = floats_of(gate),
-                                  .out = floats_of(last), .y = y.mutable_data_ptr<float>(), .channels = x.shape().width(),
+                                  .out = floats_of(last), .y = y.data_ptr<float>(), .channels = x.shape().width(),
                                   .kernel = args.kernel, .silu = args.silu};
     run_all(job, store.states(), StatePart::conv, layer, batch, job.channels);
     return y.to(bridge_.device());
@@ -44,7 +44,7 @@ Tensor TorchOps::selective_scan(const Tensor& x, KvStore& store, int layer, cons
     const at::Tensor log_a = on_host(weight_of(*args.log_a)), skip = on_host(weight_of(*args.skip));
     at::Tensor y = host_zeros(x.shape());
     const SelectiveScanJob<float> job{.x = floats_of(input), .dt = floats_of(dt), .b = floats_of(b), .c = floats_of(c),
-                                      .log_a = floats_of(log_a), .skip = floats_of(skip), .y = y.mutable_data_ptr<float>(),
+                                      .log_a = floats_of(log_a), .skip = floats_of(skip), .y = y.data_ptr<float>(),
                                       .channels = x.shape().width(), .states = args.b.shape().width()};
     run_all(job, store.states(), StatePart::scan, layer, batch, job.channels);
     return y.to(bridge_.device());
@@ -60,7 +60,7 @@ Tensor TorchOps::gated_delta(const Tensor& qkv, KvStore& store, int layer, const
     const at::Tensor log_a = on_host(weight_of(*args.log_a)), dt_bias = on_host(weight_of(*args.dt_bias));
     at::Tensor y = host_zeros(shape);
     const GatedDeltaJob<float> job{.qkv = floats_of(input), .a = floats_of(a), .b = floats_of(b), .log_a = floats_of(log_a),
-                                   .dt_bias = floats_of(dt_bias), .y = y.mutable_data_ptr<float>(), .key_heads = args.key_heads,
+                                   .dt_bias = floats_of(dt_bias), .y = y.data_ptr<float>(), .key_heads = args.key_heads,
                                    .value_heads = args.value_heads, .key_dim = args.key_dim, .value_dim = args.value_dim};
     run_all(job, store.states(), StatePart::scan, layer, batch, args.value_heads);
     return y.to(bridge_.device());
