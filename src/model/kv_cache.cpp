@@ -24,7 +24,9 @@ Result<std::int32_t> PagePool::take() {
 }
 
 void PagePool::give_back(std::int32_t page) {
-  if (--references_[static_cast<std::size_t>(page)] == 0) free_.push_back(page);
+  if (--references_[static_cast<std::size_t>(page)] > 0) return;
+  store_.states().forget(page);
+  free_.push_back(page);
 }
 
 SequenceState::~SequenceState() { trim(0); }
@@ -68,6 +70,16 @@ Result<void> SequenceState::reserve(std::int32_t count) {
     pages_.push_back(page);
   }
   return ok();
+}
+
+void SequenceState::advance(std::int32_t count) {
+  const std::int32_t before = length_;
+  length_ += count;
+  if (!pool_->store_.states().any() || before == 0) return;
+  const auto page_at = [&](std::int32_t position) { return static_cast<std::size_t>(position / pool_->page_tokens()); };
+  const std::int32_t left = pages_[page_at(before - 1)];
+  const bool shared = pool_->references_[static_cast<std::size_t>(left)] > 1;
+  if (page_at(before - 1) != page_at(length_ - 1) && !shared) pool_->store_.states().forget(left);
 }
 
 void SequenceState::trim(std::int32_t length) {

@@ -40,9 +40,12 @@ class SequenceState {
   const std::vector<std::int32_t>& pages() const { return pages_; }
   /// Makes room for `count` more positions (copying a shared last page). Errors: resource; then nothing has changed.
   Result<void> reserve(std::int32_t count);
-  void advance(std::int32_t count) { length_ += count; }  ///< after a step has written them
-  void trim(std::int32_t length);                          ///< forget positions >= length
-  SequenceState fork() const;                              ///< shares every page
+  /// After a step has written them. The recurrent state that the step began with is forgotten, unless a fork has it too.
+  void advance(std::int32_t count);
+  /// Forgets positions >= length. A model with recurrent layers can go on only where its state stands (ops/state_pages.h):
+  /// the next step after another trim than to 0 is refused there.
+  void trim(std::int32_t length);
+  SequenceState fork() const;  ///< shares every page
 
  private:
   PagePool* pool_;

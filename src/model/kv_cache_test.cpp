@@ -12,7 +12,7 @@ class CountingStore final : public KvStore {
  public:
   explicit CountingStore(std::int32_t pages)
       : KvStore({.layers = 1, .kv_heads = 1, .head_dim = 2, .page_tokens = 4, .pages = pages}) {}
-  Result<void> copy_page(std::int32_t from, std::int32_t to) override {
+  Result<void> copy_keys_and_values(std::int32_t from, std::int32_t to) override {
     if (fails) return resource("no memory");
     copies.emplace_back(from, to);
     return ok();

@@ -1,5 +1,6 @@
 #include "model/stored_form.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace vauban {
@@ -30,6 +31,18 @@ Result<OwnedView> shifted(const TensorView& view, float step) {
   return OwnedView{.view = {.dtype = DType::f32, .shape = view.shape, .bytes = *bytes}, .bytes = bytes};
 }
 
+/// Every element through `function`, in f64, kept in f32.
+template <class Function>
+Result<OwnedView> mapped(const TensorView& view, const Function& function) {
+  VB_TRY(const std::vector<float> stored, decode_f32(view));
+  auto bytes = std::make_shared<std::vector<std::byte>>(stored.size() * sizeof(float));
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    const auto value = static_cast<float>(function(static_cast<double>(stored[i])));
+    std::memcpy(bytes->data() + i * sizeof(float), &value, sizeof(float));
+  }
+  return OwnedView{.view = {.dtype = DType::f32, .shape = view.shape, .bytes = *bytes}, .bytes = bytes};
+}
+
 }  // namespace
 
 Shape stored_shape(const TensorSpec& spec, bool gguf) {
@@ -50,6 +63,8 @@ Result<OwnedView> to_canonical(const TensorView& view, const TensorSpec& spec, b
     VB_TRY(owned, transposed(view));
   }
   if (!gguf && spec.hf_minus_one) return shifted(view, 1.0F);
+  if (gguf && spec.gguf_negative_exp) return mapped(view, [](double x) { return std::log(-x); });
+  if (!gguf && spec.hf_middle_one) owned.view.shape = spec.shape;
   VB_TRY(OwnedView moved, rows_to_canonical(owned.view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads));
   if (!moved.bytes) moved.bytes = owned.bytes;
   return moved;
@@ -57,6 +72,12 @@ Result<OwnedView> to_canonical(const TensorView& view, const TensorSpec& spec, b
 
 Result<OwnedView> from_canonical(const TensorView& view, const TensorSpec& spec, bool gguf) {
   if (!gguf && spec.hf_minus_one) return shifted(view, -1.0F);
+  if (gguf && spec.gguf_negative_exp) return mapped(view, [](double x) { return -std::exp(x); });
+  if (!gguf && spec.hf_middle_one) {
+    OwnedView same{.view = view, .bytes = nullptr};
+    same.view.shape = hf_shape(spec);
+    return same;
+  }
   VB_TRY(OwnedView moved, rows_from_canonical(view, gguf ? spec.gguf_rows : spec.hf_rows, spec.heads, spec.kv_heads));
   if (!(gguf ? spec.gguf_transposed : spec.hf_transposed)) return moved;
   return transposed(moved.view);

@@ -24,7 +24,7 @@ TensorSpec bias_of(TensorSpec module) {
   module.gguf += ".bias";
   module.shape = {module.shape[0]};
   module.role = TensorRole::other;
-  module.hf_transposed = module.gguf_transposed = module.hf_minus_one = false;
+  module.hf_transposed = module.gguf_transposed = module.hf_minus_one = module.hf_middle_one = false;
   return module;
 }
 

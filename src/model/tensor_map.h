@@ -40,6 +40,8 @@ struct TensorSpec {
   /// Folders store row i of the leading dimension as a tensor of its own, with i in place of "{}" in `hf`.
   bool hf_rows_apart = false;
   InStack gguf_stack, hf_stack;  ///< experts: `shape` is that of one
+  bool hf_middle_one = false;  ///< folders store (a, b) as (a, 1, b): weights of depthwise convolutions
+  bool gguf_negative_exp = false;  ///< a GGUF stores -exp of the values: decay rates of Mamba
   bool hf_minus_one = false;   ///< Hugging Face stores the values less 1: norms that multiply by 1 + w
   std::string hf_alias;  ///< a second name under which a folder may hold it (a tied table under the head's); may be empty
 };
@@ -49,6 +51,7 @@ using TensorMap = std::vector<TensorSpec>;
 
 /// Shape in a Hugging Face file.
 inline Shape hf_shape(const TensorSpec& spec) {
+  if (spec.hf_middle_one) return {spec.shape[0], 1, spec.shape[1]};
   return spec.hf_transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
 }
 /// "model.layers.0.mlp.up_proj" of "model.layers.0.mlp.up_proj.weight".

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ops/state_pages.h"
 
 namespace vauban {
 
@@ -28,9 +29,10 @@ struct Batch {
 };
 
 struct KvGeometry {
-  int layers = 0, kv_heads = 0, head_dim = 0;
+  int layers = 0, kv_heads = 0, head_dim = 0;  ///< no heads: a model without attention, pages only count positions
   int page_tokens = 16;
   std::int32_t pages = 0;
+  StateSizes state;  ///< of the layers that have a recurrence
 };
 
 /// Key/value memory of a backend, addressed by page. Which pages are in use is decided by PagePool (model/kv_cache.h).
@@ -38,13 +40,22 @@ class KvStore {
  public:
   virtual ~KvStore() = default;
   const KvGeometry& geometry() const { return geometry_; }
-  /// Copies one page (all layers): copy-on-write at a fork. Errors: what the device answered.
-  virtual Result<void> copy_page(std::int32_t from, std::int32_t to) = 0;
-  virtual std::int64_t size_bytes() const = 0;
+  /// Copies one page (all layers): copy-on-write at a fork. Errors: what the device answered; resource.
+  Result<void> copy_page(std::int32_t from, std::int32_t to) {
+    VB_CHECK(copy_keys_and_values(from, to));
+    return states_.copy(from, to);
+  }
+  StatePages& states() { return states_; }
+  virtual std::int64_t size_bytes() const = 0;  ///< of keys and values
 
  protected:
-  explicit KvStore(const KvGeometry& geometry) : geometry_(geometry) {}
+  explicit KvStore(const KvGeometry& geometry)
+      : geometry_(geometry), states_(geometry.layers, geometry.pages, geometry.page_tokens, geometry.state) {}
+  virtual Result<void> copy_keys_and_values(std::int32_t from, std::int32_t to) = 0;
   KvGeometry geometry_;
+
+ private:
+  StatePages states_;
 };
 
 }  // namespace vauban

@@ -25,6 +25,8 @@ Result<void> check_pages(const SequenceRows& sequence, const KvGeometry& geometr
   return check_indices(ErrorCode::internal, "page", sequence.pages, geometry.pages);
 }
 
+bool is_vector(const Weight& weight, std::int64_t count) { return !weight.empty() && weight.shape == Shape{count}; }
+
 }  // namespace
 
 Result<void> check_weight(std::string_view name, const TensorView& view) {
@@ -126,8 +128,9 @@ Result<void> check_same_shape(std::string_view op, const Tensor& a, const Tensor
 }
 
 Result<void> check_kv_geometry(const KvGeometry& geometry) {
-  const bool positive = geometry.layers > 0 && geometry.kv_heads > 0 && geometry.head_dim > 0 &&
-                        geometry.page_tokens > 0 && geometry.pages >= 0;
+  const bool recurrent_only = geometry.kv_heads == 0 && geometry.state.any();
+  const bool positive = geometry.layers > 0 && (geometry.kv_heads > 0 || recurrent_only) && geometry.head_dim > 0 &&
+                        geometry.page_tokens > 0 && geometry.pages >= 0 && geometry.state.conv >= 0 && geometry.state.scan >= 0;
   if (!positive)
     return invalid_input(
         "key/value store: expected positive sizes, found {} layers, {} heads, width {}, {} pages of {}",
@@ -157,6 +160,51 @@ Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch
   VB_CHECK(check_heads("values", v, geometry.kv_heads, geometry.head_dim));
   VB_CHECK(check_same_shape("kv_write", k, v));
   return check_batch(batch, k.shape()[0], geometry, layer);
+}
+
+Result<void> check_short_conv(const Tensor& x, const Weight& weight, const Batch& batch, const ShortConvArgs& args,
+                              const KvGeometry& geometry, int layer) {
+  const auto fits = [&x](const Tensor* gate) { return !gate || (!gate->empty() && gate->shape() == x.shape()); };
+  if (x.empty() || x.shape().rank() != 2 || !fits(args.in) || !fits(args.out))
+    return internal("short_conv: expected inputs and gates of one shape (rows, channels)");
+  const std::int64_t channels = x.shape().width();
+  if (args.kernel < 2 || !is_vector(weight, channels * args.kernel) || (args.bias && !is_vector(*args.bias, channels)))
+    return internal("short_conv: weight '{}' {} does not fit a kernel of {} over {} channels", weight.name,
+                    weight.shape.to_string(), args.kernel, channels);
+  if (geometry.state.conv < channels * (args.kernel - 1))
+    return internal("short_conv: {} numbers of state for {} channels and a kernel of {}", geometry.state.conv, channels, args.kernel);
+  return check_batch(batch, x.shape().rows(), geometry, layer);
+}
+
+Result<void> check_selective_scan(const Tensor& x, const Batch& batch, const SelectiveScanArgs& args,
+                                  const KvGeometry& geometry, int layer) {
+  if (x.empty() || x.shape().rank() != 2 || args.b.empty() || args.b.shape().rank() != 2)
+    return internal("selective_scan: expected matrices of inputs and projections");
+  VB_CHECK(check_same_shape("selective_scan", x, args.dt));
+  VB_CHECK(check_same_shape("selective_scan", args.b, args.c));
+  const std::int64_t channels = x.shape().width(), states = args.b.shape().width();
+  if (args.b.shape().rows() != x.shape().rows() || !args.log_a || !args.skip || !is_vector(*args.log_a, channels * states) ||
+      !is_vector(*args.skip, channels))
+    return internal("selective_scan: rates, skips and projections do not fit {} channels of {} states", channels, states);
+  if (geometry.state.scan < channels * states)
+    return internal("selective_scan: {} numbers of state for {} channels of {} states", geometry.state.scan, channels, states);
+  return check_batch(batch, x.shape().rows(), geometry, layer);
+}
+
+Result<void> check_gated_delta(const Tensor& qkv, const Batch& batch, const GatedDeltaArgs& args, const KvGeometry& geometry,
+                               int layer) {
+  const std::int64_t keys = args.key_heads, values = args.value_heads;
+  if (keys < 1 || values < 1 || args.key_dim < 1 || args.value_dim < 1 || values % keys != 0)
+    return internal("gated_delta: {} value heads of {} do not divide into {} key heads of {}", values, args.value_dim, keys, args.key_dim);
+  if (qkv.empty() || qkv.shape().rank() != 2 || qkv.shape().width() != 2 * keys * args.key_dim + values * args.value_dim)
+    return internal("gated_delta: queries, keys and values {} do not fit the heads", qkv.empty() ? "(none)" : qkv.shape().to_string());
+  VB_CHECK(check_same_shape("gated_delta", args.a, args.b));
+  if (args.a.shape() != Shape{qkv.shape().rows(), values} || !args.log_a || !args.dt_bias || !is_vector(*args.log_a, values) ||
+      !is_vector(*args.dt_bias, values))
+    return internal("gated_delta: gates {} do not fit {} value heads", args.a.shape().to_string(), values);
+  if (geometry.state.scan < values * args.key_dim * args.value_dim)
+    return internal("gated_delta: {} numbers of state for {} heads of {} x {}", geometry.state.scan, values, args.key_dim, args.value_dim);
+  return check_batch(batch, qkv.shape().rows(), geometry, layer);
 }
 
 Result<void> check_score_terms(const AttentionArgs& args) {

@@ -44,6 +44,14 @@ Result<void> check_kv_write(const Tensor& k, const Tensor& v, const Batch& batch
 Result<void> check_attention(const Tensor& q, const Batch& batch, const AttentionArgs& args, const KvGeometry& geometry,
                              int layer);
 
+/// Operands of the recurrences; their state fits the store's.
+Result<void> check_short_conv(const Tensor& x, const Weight& weight, const Batch& batch, const ShortConvArgs& args,
+                              const KvGeometry& geometry, int layer);
+Result<void> check_selective_scan(const Tensor& x, const Batch& batch, const SelectiveScanArgs& args,
+                                  const KvGeometry& geometry, int layer);
+Result<void> check_gated_delta(const Tensor& qkv, const Batch& batch, const GatedDeltaArgs& args, const KvGeometry& geometry,
+                               int layer);
+
 /// Slopes and sinks are absent, or as many as there are query heads. check_attention and check_training_attention ask too.
 Result<void> check_score_terms(const AttentionArgs& args);
 

@@ -5,7 +5,9 @@
 namespace vauban {
 
 bool has_gradient(Op op) {
-  return op != Op::attention_scores && op != Op::attention_pattern && op != Op::blend_rows;
+  const bool only_observed = op == Op::attention_scores || op == Op::attention_pattern;
+  const bool recurrence = op == Op::short_conv || op == Op::selective_scan || op == Op::gated_delta;
+  return !only_observed && !recurrence && op != Op::blend_rows;
 }
 
 void Gradients::clear(Tensor& gradient) {

@@ -50,7 +50,7 @@ struct HeadResult {
 
 /// Whether there is a derivative by everything that the operation's result depends on. Not for the two that are only
 /// observed; nor for blend_rows: its weights are numbers on the host, so that the gradient by what they were computed from
-/// (a router) would be missing. A tape still passes blend_rows' gradient on to x.
+/// (a router) would be missing. A tape still passes blend_rows' gradient on to x. Nor for the recurrences, so far.
 bool has_gradient(Op op);
 
 class Gradients {

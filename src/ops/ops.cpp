@@ -33,6 +33,9 @@ constexpr std::array kNames{
     OpName{Op::join_columns, "join_columns"},
     OpName{Op::join_rows, "join_rows"},
     OpName{Op::blend_rows, "blend_rows"},
+    OpName{Op::short_conv, "short_conv"},
+    OpName{Op::selective_scan, "selective_scan"},
+    OpName{Op::gated_delta, "gated_delta"},
 };
 
 constexpr std::array<Op, kNames.size()> list_ops() {

@@ -29,7 +29,7 @@ namespace vauban {
 enum class Op {
   embed, rms_norm, layer_norm, linear, rope, attention, attention_scores, attention_pattern, activation,
   gated_activation, add, columns, select_rows, lm_head, primitive, scale, clamp, multiply, join_columns, join_rows,
-  blend_rows,
+  blend_rows, short_conv, selective_scan, gated_delta,
 };
 enum class Direction { forward, backward };
 std::span<const Op> all_ops();
@@ -72,6 +72,36 @@ struct AttentionArgs {
   /// outlive the call, and on a tape the step. Neither scores nor patterns have a column for it, so the rows of a pattern
   /// sum to less than 1.
   const Weight* sinks = nullptr;
+};
+
+/// A recurrence keeps its state in the store (KvStore::states), which each of these three moves on by the step's rows.
+
+/// Causal depthwise convolution: y[t, c] = out[t, c] * f(bias[c] + sum over j < kernel of weight[c * kernel + j] *
+/// in[t - kernel + 1 + j, c] * x[t - kernel + 1 + j, c]), inputs before the sequence 0.
+struct ShortConvArgs {
+  int kernel = 0;
+  bool silu = false;               ///< f; else the identity
+  const Weight* bias = nullptr;    ///< (C); null: none
+  const Tensor* in = nullptr;      ///< (T, C) each; null: all ones
+  const Tensor* out = nullptr;
+};
+/// Mamba's scan; N states per channel. Gu and Dao 2023 (arXiv 2312.00752). With d = softplus(dt[t, c]):
+///   h[c, n] = exp(-d exp(log_a[c * N + n])) h[c, n] + d b[t, n] x[t, c];  y[t, c] = skip[c] x[t, c] + sum_n c[t, n] h[c, n]
+struct SelectiveScanArgs {
+  Tensor dt;                    ///< (T, C)
+  Tensor b, c;                  ///< (T, N) each
+  const Weight* log_a = nullptr;  ///< (C * N)
+  const Weight* skip = nullptr;   ///< (C)
+};
+/// Gated delta rule. Yang et al. 2024 (arXiv 2412.06464); transformers Qwen3NextGatedDeltaNet. Per value head h, which
+/// shares key head h / (value_heads / key_heads), with unit queries and keys q / sqrt(|q|^2 + 1e-6), k likewise:
+///   S = exp(-exp(log_a[h]) softplus(a[t, h] + dt_bias[h])) S;  S += k (sigmoid(b[t, h]) (v - S^T k))^T;
+///   y = S^T q / sqrt(key_dim),   S (key_dim, value_dim)
+struct GatedDeltaArgs {
+  int key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0;
+  Tensor a, b;                     ///< (T, value_heads) each
+  const Weight* log_a = nullptr;   ///< (value_heads)
+  const Weight* dt_bias = nullptr;  ///< (value_heads)
 };
 
 struct PrimitiveResult {
@@ -153,6 +183,17 @@ class Ops {
   /// outputs of experts. -> (rows / each, D)
   virtual Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
                             int each) = 0;
+
+  /// x (T, C), weight (C * kernel). -> (T, C). The state: kernel - 1 inputs of every channel.
+  virtual Tensor short_conv(const Tensor& x, const Weight& weight, KvStore& store, int layer, const Batch& batch,
+                            const ShortConvArgs& args) = 0;
+  /// x (T, C) -> (T, C). The state: h (C, N).
+  virtual Tensor selective_scan(const Tensor& x, KvStore& store, int layer, const Batch& batch,
+                                const SelectiveScanArgs& args) = 0;
+  /// qkv (T, 2 key_heads key_dim + value_heads value_dim): all queries, keys, values. -> (T, value_heads value_dim). The
+  /// state: S of every value head.
+  virtual Tensor gated_delta(const Tensor& qkv, KvStore& store, int layer, const Batch& batch,
+                             const GatedDeltaArgs& args) = 0;
 
   /// Logits (T, V) = softcap(x W^T); softcap 0: none.
   virtual Tensor lm_head(const Tensor& x, const Weight& weight, double softcap = 0.0) = 0;

@@ -49,7 +49,7 @@ TEST(Primitive, NamesOfOperationsAreDistinctAndInTheOrderOfTheEnum) {
     EXPECT_EQ(static_cast<std::size_t>(all_ops()[i]), i);
     names.insert(to_string(all_ops()[i]));
   }
-  EXPECT_EQ(names.size(), static_cast<std::size_t>(Op::blend_rows) + 1);
+  EXPECT_EQ(names.size(), static_cast<std::size_t>(Op::gated_delta) + 1);
 }
 
 TEST(Primitive, NormalisesADirectionAndRecordsItsLength) {

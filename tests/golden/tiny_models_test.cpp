@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "backends/backends.h"
 #include "base/result.h"
@@ -27,7 +28,8 @@ const std::vector<std::string> kKnown = {
     "olmo",        "olmo2",            "opt",                "phi",              "phi3",              "phi3_longrope",
     "qwen2",       "qwen2_sliding",    "qwen3",              "smollm3",          "stablelm",          "stablelm_parallel",
     "starcoder2",  "mixtral",          "qwen2_moe",          "qwen2_moe_sparse", "qwen3_moe",         "qwen3_moe_nonorm",
-    "gptoss",      "gptoss_truncate",  "deepseek_v2",        "deepseek_v2_group", "deepseek_v3"};
+    "gptoss",      "gptoss_truncate",  "deepseek_v2",        "deepseek_v2_group", "deepseek_v3",
+    "lfm2",        "mamba",            "qwen3_next"};
 
 struct Expected {
   std::shared_ptr<const ModelFile> file;
@@ -57,7 +59,7 @@ struct Expected {
 /// Norms that are stored less 1 are put together in f32.
 double logit_bound(const std::string& model, const std::string& backend) {
   if (backend != "reference") return 1e-4;
-  return model.starts_with("gemma") || model.starts_with("nemotron") ? 1e-5 : 1e-9;
+  return model.starts_with("gemma") || model.starts_with("nemotron") || model == "qwen3_next" ? 1e-5 : 1e-9;
 }
 
 void check_logits(ModelSession& session, const Expected& expected, double bound) {
@@ -87,7 +89,10 @@ void check_residuals(ModelSession& session, const Expected& expected) {
     const std::vector<double>& values = tap.find(Site::resid_post, layer)->values;
     all.insert(all.end(), values.begin(), values.end());
   }
-  EXPECT_LE(max_difference(all, expected.f32("short.hidden_states")), 1e-4);
+  const std::vector<double> states = expected.f32("short.hidden_states");
+  double largest = 0.0;  // LFM2's stream reaches 564, where f32 itself resolves 6e-5
+  for (const double value : states) largest = std::max(largest, std::abs(value));
+  EXPECT_LE(max_difference(all, states), std::max(1e-4, 1e-6 * largest));
 }
 
 class TinyModels : public testing::TestWithParam<std::tuple<std::string, std::string>> {

@@ -70,6 +70,15 @@ class ForwardingOps : public Ops {
                     int each) override {
     return inner_->blend_rows(x, rows, weights, each);
   }
+  Tensor short_conv(const Tensor& x, const Weight& w, KvStore& s, int l, const Batch& b, const ShortConvArgs& a) override {
+    return inner_->short_conv(x, w, s, l, b, a);
+  }
+  Tensor selective_scan(const Tensor& x, KvStore& s, int l, const Batch& b, const SelectiveScanArgs& a) override {
+    return inner_->selective_scan(x, s, l, b, a);
+  }
+  Tensor gated_delta(const Tensor& x, KvStore& s, int l, const Batch& b, const GatedDeltaArgs& a) override {
+    return inner_->gated_delta(x, s, l, b, a);
+  }
   Tensor lm_head(const Tensor& x, const Weight& w, double cap) override { return inner_->lm_head(x, w, cap); }
   PrimitiveResult primitive(const Tensor& x, const Primitive& p, std::span<const std::int32_t> rows) override {
     return inner_->primitive(x, p, rows);

@@ -59,6 +59,11 @@ class CpuOps : public Ops {
   Tensor join_rows(std::span<const Tensor> parts) override;
   Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
                     int each) override;
+  Tensor short_conv(const Tensor& x, const Weight& weight, KvStore& store, int layer, const Batch& batch,
+                    const ShortConvArgs& args) override;
+  Tensor selective_scan(const Tensor& x, KvStore& store, int layer, const Batch& batch,
+                        const SelectiveScanArgs& args) override;
+  Tensor gated_delta(const Tensor& qkv, KvStore& store, int layer, const Batch& batch, const GatedDeltaArgs& args) override;
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
 
@@ -87,6 +92,10 @@ class CpuOps : public Ops {
                  std::int64_t head, const AttentionArgs& args) const;
   Tensor sequence_scores(const Tensor& q, KvStore& store, int layer, const Batch& batch, std::size_t sequence,
                          const AttentionArgs& args, bool softmax);
+
+  template <class Job>
+  void run_recurrence(const Job& job, StatePages& states, StatePart part, int layer, const Batch& batch, std::int64_t count,
+                      std::int64_t cost);
 
   /// body(begin, end) on ranges of [0, count), on as many threads as `cost` (multiply-adds per item) is worth.
   template <class Body>

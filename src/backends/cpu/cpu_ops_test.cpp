@@ -128,7 +128,7 @@ TEST_P(CpuOpsTest, AStoreOfAnotherBackendIsAnError) {
   class Foreign final : public KvStore {
    public:
     Foreign() : KvStore({.layers = 1, .kv_heads = 1, .head_dim = 4, .page_tokens = 16, .pages = 1}) {}
-    Result<void> copy_page(std::int32_t, std::int32_t) override { return ok(); }
+    Result<void> copy_keys_and_values(std::int32_t, std::int32_t) override { return ok(); }
     std::int64_t size_bytes() const override { return 0; }
   } foreign;
   Batch batch;

@@ -26,7 +26,7 @@ Result<std::unique_ptr<KvStore>> CpuKvStore::create(const KvGeometry& geometry) 
 
 CpuKvStore::~CpuKvStore() { ::operator delete(memory_, kAlignment); }
 
-Result<void> CpuKvStore::copy_page(std::int32_t from, std::int32_t to) {
+Result<void> CpuKvStore::copy_keys_and_values(std::int32_t from, std::int32_t to) {
   for (int layer = 0; layer < geometry_.layers; ++layer)
     std::copy_n(head_at(layer, from, 0, 0), page_size(), head_at(layer, to, 0, 0));
   return ok();

@@ -19,7 +19,7 @@ class CpuKvStore final : public KvStore {
   static Result<std::unique_ptr<KvStore>> create(const KvGeometry& geometry);
   ~CpuKvStore() override;
 
-  Result<void> copy_page(std::int32_t from, std::int32_t to) override;
+  Result<void> copy_keys_and_values(std::int32_t from, std::int32_t to) override;
   std::int64_t size_bytes() const override;
 
   /// (page_tokens, head_dim)

@@ -18,7 +18,7 @@ class ReferenceKvStore final : public KvStore {
   explicit ReferenceKvStore(const KvGeometry& geometry)
       : KvStore(geometry), keys_(total(geometry)), values_(total(geometry)) {}
 
-  Result<void> copy_page(std::int32_t from, std::int32_t to) override {
+  Result<void> copy_keys_and_values(std::int32_t from, std::int32_t to) override {
     for (std::vector<double>* side : {&keys_, &values_})
       for (int layer = 0; layer < geometry_.layers; ++layer)
         std::copy_n(side->data() + page_at(layer, from), page_size(), side->data() + page_at(layer, to));

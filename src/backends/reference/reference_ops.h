@@ -62,6 +62,11 @@ class ReferenceOps final : public Ops {
   Tensor join_rows(std::span<const Tensor> parts) override;
   Tensor blend_rows(const Tensor& x, std::span<const std::int32_t> rows, std::span<const double> weights,
                     int each) override;
+  Tensor short_conv(const Tensor& x, const Weight& weight, KvStore& store, int layer, const Batch& batch,
+                    const ShortConvArgs& args) override;
+  Tensor selective_scan(const Tensor& x, KvStore& store, int layer, const Batch& batch,
+                        const SelectiveScanArgs& args) override;
+  Tensor gated_delta(const Tensor& qkv, KvStore& store, int layer, const Batch& batch, const GatedDeltaArgs& args) override;
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override;
   PrimitiveResult primitive(const Tensor& x, const Primitive& primitive, std::span<const std::int32_t> rows) override;
 

@@ -20,7 +20,7 @@ TorchKvStore::TorchKvStore(const KvGeometry& geometry, at::Device device, at::Sc
   }
 }
 
-Result<void> TorchKvStore::copy_page(std::int32_t from, std::int32_t to) try {
+Result<void> TorchKvStore::copy_keys_and_values(std::int32_t from, std::int32_t to) try {
   const std::int64_t tokens = geometry_.page_tokens;
   for (std::vector<at::Tensor>* side : {&keys_, &values_})
     for (at::Tensor& slots : *side) slots.narrow(0, to * tokens, tokens).copy_(slots.narrow(0, from * tokens, tokens));

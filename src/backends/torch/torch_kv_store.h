@@ -19,7 +19,7 @@ class TorchKvStore final : public KvStore {
  public:
   /// Throws what LibTorch throws.
   TorchKvStore(const KvGeometry& geometry, at::Device device, at::ScalarType type);
-  Result<void> copy_page(std::int32_t from, std::int32_t to) override;
+  Result<void> copy_keys_and_values(std::int32_t from, std::int32_t to) override;
   std::int64_t size_bytes() const override;
 
   /// (slots, kv_heads, head_dim); slot = page * page_tokens + offset.

@@ -36,7 +36,10 @@
   X(qwen2moe) \
   X(qwen3moe) \
   X(gptoss) \
-  X(deepseek)
+  X(deepseek) \
+  X(lfm2) \
+  X(mamba) \
+  X(qwen3next)
 
 namespace vauban {
 

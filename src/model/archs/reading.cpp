@@ -82,12 +82,17 @@ Result<ModelConfig> read_hf_sizes(const HfKeys& hf, std::string_view architectur
     VB_TRY(c.mlp_width, keys.count_or(names.mlp_width, c.mlp_width));
   }
   VB_TRY(c.layers, keys.count(names.layers, ConfigKeys::kMaxHeads));
-  VB_TRY(c.heads, keys.count(names.heads, ConfigKeys::kMaxHeads));
+  c.heads = 1;
+  if (names.heads) {
+    VB_TRY(c.heads, keys.count(names.heads, ConfigKeys::kMaxHeads));
+  }
   c.kv_heads = c.heads;
-  if (names.kv_heads) {
+  if (names.heads && names.kv_heads) {
     VB_TRY(c.kv_heads, keys.count_or(names.kv_heads, c.heads, ConfigKeys::kMaxHeads));
   }
-  if (names.head_dim && (keys.find(names.head_dim) || names.default_head_dim > 0)) {
+  if (!names.heads) {
+    c.head_dim = 1;
+  } else if (names.head_dim && (keys.find(names.head_dim) || names.default_head_dim > 0)) {
     VB_TRY(c.head_dim, keys.count_or(names.head_dim, names.default_head_dim, ConfigKeys::kMaxHeads));
   } else {
     VB_TRY(c.head_dim, default_head_dim(c, keys.name(names.width)));
@@ -101,7 +106,7 @@ Result<ModelConfig> read_hf_sizes(const HfKeys& hf, std::string_view architectur
   VB_TRY(c.eos_ids, (hf.generation.find("eos_token_id") ? hf.generation : keys).token_ids("eos_token_id"));
   VB_TRY(const std::vector<std::int32_t> bos, keys.token_ids("bos_token_id"));
   c.bos_id = bos.empty() ? -1 : bos.front();
-  VB_CHECK(check_heads(c, keys.name(names.heads)));
+  VB_CHECK(check_heads(c, keys.name(names.heads ? names.heads : names.width)));
   return c;
 }
 
@@ -254,6 +259,12 @@ std::vector<double> alibi_slopes(std::int64_t heads) {
   return slopes;
 }
 
+MakeBlock in_marked(const std::vector<bool>& marked, MakeBlock these, MakeBlock others) {
+  return [marked, these = std::move(these), others = std::move(others)](std::int64_t layer) {
+    return marked[static_cast<std::size_t>(layer)] ? these(layer) : others(layer);
+  };
+}
+
 MakeBlock in_sparse(const SparseLayers& layers, const MoeSpec& sparse, const MlpSpec& dense) {
   return [layers, experts = in_all(sparse), mlp = in_all(dense)](std::int64_t layer) {
     return layers.at(layer) ? experts(layer) : mlp(layer);
@@ -288,23 +299,28 @@ Result<std::vector<bool>> read_qwen_window(const ModelSource& source, const Conf
 
 bool has_key(const ModelSource& source, std::string_view key) { return source.config.find(key) != nullptr; }
 
-Result<std::vector<bool>> windowed_layers(const ConfigKeys& keys, const ModelConfig& c,
-                                          const std::function<bool(std::int64_t)>& is_windowed) {
-  std::vector<bool> windowed(static_cast<std::size_t>(c.layers));
+Result<std::vector<bool>> layers_of_kind(const ConfigKeys& keys, const ModelConfig& c, std::string_view kind,
+                                         const std::function<bool(std::int64_t)>& is_kind) {
+  std::vector<bool> layers(static_cast<std::size_t>(c.layers));
   const Json* types = keys.find("layer_types");
-  if (types && (!types->is_array() || types->size() != windowed.size()))
+  if (types && (!types->is_array() || types->size() != layers.size()))
     return corrupt("{}: expected a list of {} names, found {}", keys.name("layer_types"), c.layers, shown(*types));
-  for (std::size_t i = 0; i < windowed.size(); ++i) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
     if (!types) {
-      windowed[i] = is_windowed(static_cast<std::int64_t>(i));
+      layers[i] = is_kind(static_cast<std::int64_t>(i));
       continue;
     }
     const Json& type = types->items()[i];
-    if (type != Json("sliding_attention") && type != Json("full_attention"))
-      return unsupported("{}: layer type {} is not supported; known: full_attention, sliding_attention", keys.name("layer_types"), shown(type));
-    windowed[i] = type == Json("sliding_attention");
+    layers[i] = type == Json(kind);
+    if (!layers[i] && type != Json("full_attention"))
+      return unsupported("{}: layer type {} is not supported; known: full_attention, {}", keys.name("layer_types"), shown(type), kind);
   }
-  return windowed;
+  return layers;
+}
+
+Result<std::vector<bool>> windowed_layers(const ConfigKeys& keys, const ModelConfig& c,
+                                          const std::function<bool(std::int64_t)>& is_windowed) {
+  return layers_of_kind(keys, c, "sliding_attention", is_windowed);
 }
 
 }  // namespace vauban

@@ -27,7 +27,7 @@ struct GgufKeys {
   GgufKeys(const ModelSource& source, std::string_view arch);
 };
 
-/// What a family calls its sizes in config.json; null: it has no such key.
+/// What a family calls its sizes in config.json; null: it has no such key (no heads: no attention).
 struct SizeNames {
   const char* vocab = "vocab_size";
   const char* width = "hidden_size";
@@ -92,6 +92,8 @@ template <class Make>
 MakeBlock in_each(Make make) {
   return [make](std::int64_t layer) { return std::make_shared<const decltype(make(layer))>(make(layer)); };
 }
+/// `these` in the marked layers, `others` in the others.
+MakeBlock in_marked(const std::vector<bool>& marked, MakeBlock these, MakeBlock others);
 /// `sparse` in the layers that have experts, `dense` in the others.
 MakeBlock in_sparse(const SparseLayers& layers, const MoeSpec& sparse, const MlpSpec& dense);
 void set_layers(ModelConfig& config, const MakeBlock& mixer, const MakeBlock& feed);
@@ -108,6 +110,11 @@ bool has_key(const ModelSource& source, std::string_view key);
 /// The window of a Qwen: off unless `use_sliding_window`, then in the layers from `max_window_layers` on, or as `layer_types`
 /// says. Sets `config.window`; -> which layers have it.
 Result<std::vector<bool>> read_qwen_window(const ModelSource& source, const ConfigKeys& keys, ModelConfig& config);
+
+/// Which layers are of type `kind`, the others of full_attention: as `layer_types` says (newer files), else as `is_kind`
+/// does. Errors: corrupt; unsupported for another type of layer.
+Result<std::vector<bool>> layers_of_kind(const ConfigKeys& keys, const ModelConfig& config, std::string_view kind,
+                                         const std::function<bool(std::int64_t)>& is_kind);
 
 /// Which layers have the window: as `layer_types` says (newer files), else as `is_windowed` does. Errors: unsupported for
 /// another type of layer.

@@ -29,6 +29,7 @@ class Attention final : public Block {
 
   struct Parts {
     Tensor q, k, v;  ///< (T, H*d) (T, K*d) (T, K*d)
+    Tensor gate;     ///< (T, H*d), or empty
   };
   Parts project(Ops& ops, const Tensor& x) const;
   /// x (T, n, d), normed where the model does so before it rotates.
@@ -83,10 +84,15 @@ namespace {
 
 Attention::Parts Attention::project(Ops& ops, const Tensor& x) const {
   const std::int64_t q_width = spec_.heads * spec_.head_dim, kv_width = spec_.kv_heads * spec_.head_dim;
+  if (spec_.gated) {
+    const std::int64_t rows = x.shape().rows(), d = spec_.head_dim;
+    const Tensor both = q_(ops, x).reshaped({rows * spec_.heads, 2 * d});
+    return {ops.columns(both, 0, d).reshaped({rows, q_width}), k_(ops, x), v_(ops, x), ops.columns(both, d, d).reshaped({rows, q_width})};
+  }
   if (!spec_.fused)
-    return {clipped(ops, q_(ops, x), spec_.clip), clipped(ops, k_(ops, x), spec_.clip), clipped(ops, v_(ops, x), spec_.clip)};
+    return {clipped(ops, q_(ops, x), spec_.clip), clipped(ops, k_(ops, x), spec_.clip), clipped(ops, v_(ops, x), spec_.clip), {}};
   const Tensor qkv = clipped(ops, qkv_(ops, x), spec_.clip);
-  return {ops.columns(qkv, 0, q_width), ops.columns(qkv, q_width, kv_width), ops.columns(qkv, q_width + kv_width, kv_width)};
+  return {ops.columns(qkv, 0, q_width), ops.columns(qkv, q_width, kv_width), ops.columns(qkv, q_width + kv_width, kv_width), {}};
 }
 
 Tensor Attention::normed(Ops& ops, const Tensor& x, const Norm& norm, const Weight& each) const {
@@ -122,7 +128,7 @@ Tensor Attention::operator()(const Step& step, const Tensor& x) const {
   ops.kv_write(store, layer, k, v, batch);
   show_attention(step, q, spec_.args);
   const Tensor z = tap.at(Site::z, layer, ops.attention(q, store, layer, batch, spec_.args));  // (T, H, d)
-  return o_(ops, join_heads(z));
+  return o_(ops, spec_.gated ? ops.gated_activation(parts.gate, join_heads(z), Activation::sigmoid) : join_heads(z));
 }
 
 // ---- weights
@@ -137,7 +143,7 @@ Result<void> Attention::load_projections(const BlockLoader& loader) {
     if (spec_.grouped_in_hf) qkv.hf_rows = RowOrder::grouped_qkv;
     VB_TRY(qkv_, weights.linear(qkv, spec_.qkv_bias));
   } else {
-    TensorSpec q = loader.matrix(names.q, q_rows, width), k = loader.matrix(names.k, kv_rows, width);
+    TensorSpec q = loader.matrix(names.q, spec_.gated ? 2 * q_rows : q_rows, width), k = loader.matrix(names.k, kv_rows, width);
     if (spec_.gguf_pairs) {
       q.gguf_rows = k.gguf_rows = RowOrder::interleaved_heads;
       q.heads = static_cast<int>(spec_.heads);
@@ -220,7 +226,8 @@ void AttentionSpec::add_sites(std::vector<Site>& sites) const {
 void AttentionSpec::add_ops(std::vector<Op>& ops) const {
   ops.insert(ops.end(), {Op::linear, Op::attention});
   if (rope >= 0) ops.push_back(Op::rope);
-  if (fused) ops.push_back(Op::columns);
+  if (fused || gated) ops.push_back(Op::columns);
+  if (gated) ops.push_back(Op::gated_activation);
   if (clip > 0.0) ops.push_back(Op::clamp);
   if (qk_norm != QkNorm::none) ops.push_back(op_of(qk_norm_spec.kind));
   if (qk_norm == QkNorm::each_head) ops.push_back(Op::multiply);

@@ -103,6 +103,14 @@ KvGeometry Decoder::kv_geometry() const {
   geometry.layers = static_cast<int>(config_.layers);
   geometry.kv_heads = static_cast<int>(config_.kv_heads);
   geometry.head_dim = static_cast<int>(config_.head_dim);
+  std::vector<Op> ops;
+  for (const LayerSpec& layer : spec_.layers) layer.mixer->add_ops(ops);
+  if (std::find(ops.begin(), ops.end(), Op::attention) == ops.end()) geometry.kv_heads = 0;
+  for (const LayerSpec& layer : spec_.layers) {
+    const StateSizes sizes = layer.mixer->state_sizes();
+    geometry.state.conv = std::max(geometry.state.conv, sizes.conv);
+    geometry.state.scan = std::max(geometry.state.scan, sizes.scan);
+  }
   return geometry;
 }
 

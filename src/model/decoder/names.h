@@ -54,6 +54,17 @@ struct DecoderNames {
   ModuleName kv_narrow_norm{"self_attn.kv_a_layernorm", "attn_kv_a_norm"};
   ModuleName kv_wide{"self_attn.kv_b_proj", "attn_kv_b"}, k_wide{"", "attn_k_b"}, v_wide{"", "attn_v_b"};
 
+  /// Recurrences (short_conv.h, mamba.h, gated_delta.h); decay rates, skips and biases of steps are vectors: the whole name.
+  ModuleName conv_in{"conv.in_proj", "shortconv.in_proj"}, conv{"conv.conv", "shortconv.conv"};
+  ModuleName conv_out{"conv.out_proj", "shortconv.out_proj"};
+  ModuleName scan_in{"mixer.in_proj", "ssm_in"}, scan_conv{"mixer.conv1d", "ssm_conv1d"}, scan_x{"mixer.x_proj", "ssm_x"};
+  ModuleName scan_dt{"mixer.dt_proj", "ssm_dt"}, scan_out{"mixer.out_proj", "ssm_out"};
+  ModuleName scan_log_a{"mixer.A_log", "ssm_a"}, scan_skip{"mixer.D", "ssm_d"};
+  ModuleName delta_qkvz{"linear_attn.in_proj_qkvz", "ssm_in"}, delta_ba{"linear_attn.in_proj_ba", "ssm_ba"};
+  ModuleName delta_conv{"linear_attn.conv1d", "ssm_conv1d"}, delta_norm{"linear_attn.norm", "ssm_norm"};
+  ModuleName delta_out{"linear_attn.out_proj", "ssm_out"};
+  ModuleName delta_log_a{"linear_attn.A_log", "ssm_a"}, delta_dt_bias{"linear_attn.dt_bias", "ssm_dt.bias"};
+
   /// Folders may leave this out in front of every name ("transformer."); empty: they may not.
   std::string hf_optional_prefix;
   /// Folders store linear weights as (in, out): GPT-2's Conv1D.

@@ -53,6 +53,7 @@ struct BlockSpec {
   virtual Result<std::unique_ptr<Block>> load(const BlockLoader& loader) const = 0;
   virtual void add_sites(std::vector<Site>& sites) const = 0;  ///< that it shows, in order
   virtual void add_ops(std::vector<Op>& ops) const = 0;        ///< that it cannot do without
+  virtual StateSizes state_sizes() const { return {}; }        ///< what a recurrence keeps per sequence
 };
 
 enum class Residuals {

@@ -31,7 +31,14 @@ Result<KvGeometry> plan_pages(const Model& model, const Ops& ops, const LocalOpt
       std::int64_t{2} * geometry.layers * geometry.kv_heads * geometry.head_dim * options.page_tokens * element_bytes;
   const std::int64_t context = std::max<std::int64_t>(model.config.context_length, options.page_tokens);
   const std::int64_t wanted = options.engine.max_batch * ((context + options.page_tokens - 1) / options.page_tokens);
-  const std::int64_t affordable = options.kv_memory_bytes / std::max<std::int64_t>(page_bytes, 1);
+  // A step moves a recurrent state from page to page, so that each sequence may hold two. At most: not every layer has one.
+  const std::int64_t state_bytes = 2 * geometry.layers * (geometry.state.conv + geometry.state.scan) * std::int64_t{8};
+  const std::int64_t all_states = state_bytes * options.engine.max_batch;
+  if (all_states >= options.kv_memory_bytes)
+    return with_hint(resource("the recurrent states of {} sequences take {} bytes; the limit is {}", options.engine.max_batch,
+                              all_states, options.kv_memory_bytes),
+                     "raise the memory limit or lower the batch size");
+  const std::int64_t affordable = (options.kv_memory_bytes - all_states) / std::max<std::int64_t>(page_bytes, 1);
   if (affordable < 1)
     return with_hint(resource("one page of the key/value cache takes {} bytes; the limit is {}", page_bytes,
                               options.kv_memory_bytes),

@@ -10,7 +10,7 @@ namespace {
 class NoStore final : public KvStore {
  public:
   NoStore() : KvStore({}) {}
-  Result<void> copy_page(std::int32_t, std::int32_t) override { return ok(); }
+  Result<void> copy_keys_and_values(std::int32_t, std::int32_t) override { return ok(); }
   std::int64_t size_bytes() const override { return 0; }
 };
 

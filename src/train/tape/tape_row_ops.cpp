@@ -121,4 +121,19 @@ Tensor Tape::blend_rows(const Tensor& x, std::span<const std::int32_t> picked, s
       });
 }
 
+// Recurrences have no backward (ops/gradients.h): a model with one is refused before it is trained.
+
+Tensor Tape::short_conv(const Tensor& x, const Weight& weight, KvStore& store, int layer, const Batch& batch,
+                        const ShortConvArgs& args) {
+  return unrecorded(inner_.short_conv(x, weight, store, layer, batch, args));
+}
+
+Tensor Tape::selective_scan(const Tensor& x, KvStore& store, int layer, const Batch& batch, const SelectiveScanArgs& args) {
+  return unrecorded(inner_.selective_scan(x, store, layer, batch, args));
+}
+
+Tensor Tape::gated_delta(const Tensor& qkv, KvStore& store, int layer, const Batch& batch, const GatedDeltaArgs& args) {
+  return unrecorded(inner_.gated_delta(qkv, store, layer, batch, args));
+}
+
 }  // namespace vauban
