@@ -15,6 +15,8 @@
 namespace vauban {
 namespace {
 
+constexpr double kPredicts = 0.75;  // of a blind guess's loss
+
 double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(std::max<std::size_t>(values.size(), 1));
 }
@@ -23,6 +25,14 @@ std::vector<double> scored_of(std::span<const double> nll) {
   std::vector<double> out;
   std::ranges::copy_if(nll, std::back_inserter(out), [](double v) { return !std::isnan(v); });
   return out;
+}
+
+/// Of `values`, where `nll` is a number.
+double mean_where_scored(std::span<const double> values, std::span<const double> nll) {
+  std::vector<double> out;
+  for (std::size_t i = 0; i < nll.size(); ++i)
+    if (!std::isnan(nll[i])) out.push_back(values[i]);
+  return mean_of(out);
 }
 
 /// Tokens of the text that are not to be predicted: their losses become NaN. -> how many are left
@@ -155,17 +165,20 @@ void CheckSubject::choose_probe() {
   if (probe) probe_error.clear();
 }
 
+bool CheckSubject::predicts() const { return probe && loss_share() < kPredicts; }
+
 double CheckSubject::loss_share() const { return probe->mean() / std::log(static_cast<double>(config.vocab_size)); }
 
 std::string CheckSubject::no_alternatives() const {
   if (!options.alternatives) return "alternatives (--no-alternatives)";
   if (!probe) return probe_error;
-  if (!predicts()) return format("alternatives: the model does not predict the text (loss {:.2f} of a blind guess's {:.2f})", probe->mean(),
-                                 std::log(static_cast<double>(config.vocab_size)));
   return {};
 }
 
 Gain CheckSubject::gain(std::span<const double> other) const {
+  // A model that predicts nothing gains from any alternative that blurs it: only one that makes it predict is a cure.
+  const double blind = std::log(static_cast<double>(config.vocab_size));
+  if (!predicts() && mean_where_scored(other, probe->nll) >= kPredicts * blind) return {};
   std::vector<double> differences;
   for (std::size_t i = 0; i < probe->nll.size(); ++i)
     if (!std::isnan(probe->nll[i])) differences.push_back(probe->nll[i] - other[i]);

@@ -60,8 +60,8 @@ class CheckSubject {
 
   /// The share of a blind guess's loss that the model still has on the text; 1: it predicts nothing.
   double loss_share() const;
-  /// Whether the loss is far enough below chance for alternatives to mean something.
-  bool predicts() const { return probe && loss_share() < 0.75; }
+  /// Whether the loss is well below chance. Where it is not, only an alternative with which it is counts as better.
+  bool predicts() const;
   /// Why alternatives cannot be tried; empty: they can.
   std::string no_alternatives() const;
 
