@@ -160,9 +160,11 @@ void CheckSubject::choose_probe() {
     }
     if (leave_out(text, encoded->offsets, *nll) < 16) continue;
     Probe made{.text_name = text.name, .ids = std::move(ids), .nll = *std::move(nll)};
-    if (!probe || made.mean() < probe->mean()) probe = std::move(made);
+    texts_.push_back(std::move(made));
   }
-  if (probe) probe_error.clear();
+  if (texts_.empty()) return;
+  probe = *std::ranges::min_element(texts_, {}, &Probe::mean);
+  probe_error.clear();
 }
 
 bool CheckSubject::predicts() const { return probe && loss_share() < kPredicts; }
@@ -175,13 +177,13 @@ std::string CheckSubject::no_alternatives() const {
   return {};
 }
 
-Gain CheckSubject::gain(std::span<const double> other) const {
+Gain CheckSubject::gain(const Probe& text, std::span<const double> other) const {
   // A model that predicts nothing gains from any alternative that blurs it: only one that makes it predict is a cure.
   const double blind = std::log(static_cast<double>(config.vocab_size));
-  if (!predicts() && mean_where_scored(other, probe->nll) >= kPredicts * blind) return {};
+  if (!predicts() && mean_where_scored(other, text.nll) >= kPredicts * blind) return {};
   std::vector<double> differences;
-  for (std::size_t i = 0; i < probe->nll.size(); ++i)
-    if (!std::isnan(probe->nll[i])) differences.push_back(probe->nll[i] - other[i]);
+  for (std::size_t i = 0; i < text.nll.size(); ++i)
+    if (!std::isnan(text.nll[i])) differences.push_back(text.nll[i] - other[i]);
   const double mean = mean_of(differences);
   double squares = 0.0;
   for (const double d : differences) squares += (d - mean) * (d - mean);
@@ -189,13 +191,24 @@ Gain CheckSubject::gain(std::span<const double> other) const {
   return {.mean = mean, .standard_error = std::sqrt(squares / (n - 1.0) / n)};
 }
 
+/// What cannot be computed gains nothing: an alternative may well overflow.
+Result<Gain> CheckSubject::gain_with(Runtime& other) const {
+  Gain best{.mean = -std::numeric_limits<double>::infinity()};
+  for (const Probe& text : predicts() ? std::span(&*probe, 1) : std::span<const Probe>(texts_)) {
+    VB_CHECK(session_.context().cancel.check());
+    const auto nll = nll_of(other, text.ids);
+    if (!nll) continue;
+    if (const Gain here = gain(text, *nll); here.mean > best.mean) best = here;
+  }
+  return best;
+}
+
 Result<Gain> CheckSubject::gain_of(std::span<const WeightEdit> edits) {
   VB_CHECK(session_.context().cancel.check());
   VB_CHECK(runtime->edit_weights(edits));
-  const auto other = nll_of(*runtime, probe->ids);
+  const auto gained = gain_with(*runtime);
   VB_CHECK(runtime->undo_weight_edits());
-  if (!other) return Gain{.mean = -std::numeric_limits<double>::infinity()};
-  return gain(*other);
+  return gained;
 }
 
 Result<Gain> CheckSubject::gain_of(const std::function<void(ModelConfig&)>& change) {
@@ -210,9 +223,7 @@ Result<Gain> CheckSubject::gain_of(const std::function<void(ModelConfig&)>& chan
   WeightLoader weights(source, *ops);
   VB_TRY(model->network, architecture->build(model->config, weights));
   VB_TRY(const std::unique_ptr<LocalRuntime> other, runtime_of(std::move(model), std::move(ops)));
-  const auto nll = nll_of(*other, probe->ids);
-  if (!nll) return Gain{.mean = -std::numeric_limits<double>::infinity()};
-  return gain(*nll);
+  return gain_with(*other);
 }
 
 Result<std::vector<float>> CheckSubject::values(const std::string& name) const {

@@ -81,7 +81,9 @@ class CheckSubject {
   void choose_probe();
   Result<std::unique_ptr<LocalRuntime>> runtime_of(std::unique_ptr<Model> model, std::unique_ptr<Ops> ops);
   Result<std::unique_ptr<Ops>> backend();
-  Gain gain(std::span<const double> other) const;
+  Result<Gain> gain_with(Runtime& other) const;
+  Gain gain(const Probe& text, std::span<const double> other) const;
+  std::vector<Probe> texts_;  ///< all that were tried: of a model that predicts none, an alternative may cure any
   Session& session_;
 };
 

@@ -105,6 +105,7 @@ Result<Json> tokenizer_diff(const ModelSource& a, const ModelSource& b) {
        [](const std::string&, std::int32_t, std::int32_t) {});
   // The digest covers merges and rules; those of two containers may differ where the vocabulary does not.
   out["equal"] = left->digest() == right->digest();
+  out["same_tokens"] = added + removed + renumbered == 0;
   out["vocab_size_a"] = left->vocab_size();
   out["vocab_size_b"] = right->vocab_size();
   out["n_added"] = added;
@@ -238,7 +239,10 @@ Result<Json> diff_models(const DiffConfig& config, Session& session) {
 
 std::string render_model_diff(const Json& report) {
   const auto equal = [&](const char* part) { return report.find(part)->find("equal")->as_bool() ? "equal" : "different"; };
-  std::string out = format("tokenizer  {}\ntemplate   {}\nconfig     {}\n", equal("tokenizer"), equal("template"), equal("config"));
+  const Json* same_tokens = report.find("tokenizer")->find("same_tokens");
+  const bool same = same_tokens && same_tokens->as_bool() && !report.find("tokenizer")->find("equal")->as_bool();
+  std::string out = format("tokenizer  {}\ntemplate   {}\nconfig     {}\n", same ? "the same tokens, other rules or another container" : equal("tokenizer"),
+                           equal("template"), equal("config"));
   for (const Json& change : report.find("config")->find("changed")->items())
     out += format("  {:<40} {} -> {}\n", change.find("key")->as_string(), change.find("a")->dump().value_or("?"), change.find("b")->dump().value_or("?"));
   const Json& summary = *report.find("summary");

@@ -99,18 +99,24 @@ void run(CheckSubject& subject, Findings& findings) {
   std::int64_t parameters = 0;
   for (const TensorEntry& tensor : subject.source.file->tensors()) parameters += tensor.view.shape.elements();
   if (parameters > kLarge && norms.size() > kTriedOfLarge) norms.resize(kTriedOfLarge);
+  Gain best;
+  std::string what;
+  std::size_t better = 0;  // a damaged norm can be made up for at another one
   for (const Tried& norm : norms) {
-    Gain best;
-    std::string what;
+    bool helped = false;
     for (const auto& [name, edit] : alternatives_to(norm)) {
       const auto gain = subject.gain_of(std::span(&edit, 1));
-      if (gain && gain->convincing() && gain->mean > best.mean) {
-        best = *gain;
-        what = name;
-      }
+      if (!gain || !gain->convincing()) continue;
+      helped = true;
+      if (gain->mean <= best.mean) continue;
+      best = *gain;
+      what = format("{}: with {}", norm.name, name);
     }
-    if (!what.empty()) findings.fault("{}: with {} the text is predicted better, by {:.3f} +- {:.3f} nats per token", norm.name, what, best.mean, best.standard_error);
+    better += helped;
   }
+  if (better > 0)
+    findings.fault("{} the text is predicted better, by {:.3f} +- {:.3f} nats per token{}", what, best.mean, best.standard_error,
+                   better > 1 ? format("; alternatives to {} other norms help less", better - 1) : "");
   findings.fine("no alternative to any of {} of them does better", norms.size());
 }
 
