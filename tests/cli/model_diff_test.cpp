@@ -1,5 +1,5 @@
 // diff of two models: planted differences whose answers are known; and the diffs of rows and runs stay what they were.
-#include <cstring>
+#include <functional>
 
 #include "base/result.h"
 #include "cli/workspace.h"

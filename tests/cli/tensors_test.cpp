@@ -1,6 +1,7 @@
 // tensors: what a file stores, filtered, sorted and measured.
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/result.h"
 #include "cli/workspace.h"

@@ -10,7 +10,8 @@
 namespace vauban {
 namespace {
 
-bool is_law(std::size_t exceptions, std::size_t cases) { return exceptions * 100 <= cases; }
+/// One in a hundred; of a small vocabulary four, where that is at most one in twenty.
+bool is_law(std::size_t exceptions, std::size_t cases) { return exceptions <= std::max(cases / 100, std::min<std::size_t>(4, cases / 20)); }
 
 std::size_t code_points(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

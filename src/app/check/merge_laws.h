@@ -3,7 +3,7 @@
 /// A trainer appends the product of each merge to the vocabulary as it finds it, so the ids of the products rise along
 /// the list, no pair comes twice, and every token longer than its first symbols is the product of a merge. A vocabulary
 /// that was put together otherwise breaks such a law in many places, a damaged one in a few: an exception counts as a
-/// fault only where at most one merge in a hundred is one.
+/// fault only where few are (one in a hundred, and four of a small vocabulary).
 #pragma once
 
 #include <cstdint>
