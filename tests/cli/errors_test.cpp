@@ -154,7 +154,7 @@ TEST(Errors, OfRows) {
       {"nothing to score", {"score", "textless.jsonl"}, 2, "invalid_input", {"output_text"}},
       {"unknown scorer", {"score", "good.jsonl", "--scorers", "oracle"}, 2, "not_found", {"oracle"}},
       {"unknown role", {"diff", "good.jsonl", "good.jsonl", "--role", "a=good"}, 2, "invalid_input", {"good", "benign"}},
-      {"two models", {"diff", "base", "changed"}, 3, "unsupported", {"vauban audit"}},
+      {"a model and rows", {"diff", "base", "good.jsonl"}, 3, "unsupported", {"vauban audit"}},
   };
   for (const Wrong& wrong : cases) expect_error(work, wrong);
 }

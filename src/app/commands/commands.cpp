@@ -6,6 +6,7 @@
 #define VAUBAN_COMMANDS(X) \
   X(apply_template)        \
   X(audit)                 \
+  X(check)                 \
   X(convert)               \
   X(data)                  \
   X(demo)                  \
@@ -29,6 +30,7 @@
   X(schema)                \
   X(score)                 \
   X(steer)                 \
+  X(tensors)               \
   X(tokenize)              \
   X(tokenizer)             \
   X(trace)                 \

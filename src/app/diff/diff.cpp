@@ -22,7 +22,7 @@ bool is_run(const fs::path& path) { return fs::exists(path / run_files::kInputs)
 /// Rows of one side, under the label that the comparison gives them.
 Result<std::vector<Observation>> rows_of(const std::string& path, const char* label) {
   if (fs::is_directory(path) && !is_run(path))
-    return with_hint(unsupported("'{}' is a folder but no run", path), "two models are compared with `vauban audit`; their weights with a later version");
+    return with_hint(unsupported("'{}' is a folder but no run", path), "to compare two models name two: a folder with config.json, a .gguf; `vauban audit` compares what they answer");
   std::vector<Observation> rows;
   if (is_run(path)) {
     VB_TRY(RunData data, load_run(path));

@@ -18,8 +18,8 @@ struct DiffConfig {
 };
 
 inline void fields(DiffConfig& c, FieldVisitor& f) {
-  f("a", c.a, {.help = "baseline: an observation file or a run folder", .required = true, .positional = true, .metavar = "A", .file = true});
-  f("b", c.b, {.help = "candidate: an observation file or a run folder", .required = true, .positional = true, .metavar = "B", .file = true});
+  f("a", c.a, {.help = "baseline: an observation file, a run folder or a model", .required = true, .positional = true, .metavar = "A", .file = true});
+  f("b", c.b, {.help = "candidate: the same", .required = true, .positional = true, .metavar = "B", .file = true});
   f("suite", c.suite, {.help = "TOML suite: roles, gates and categories of the prompts", .metavar = "FILE", .file = true});
   f("role", c.role, {.help = "CATEGORY=ROLE (benign, boundary, ambiguous, capability, neutral); `overall` stands for every category"});
   f("scorers", c.scorers, {.help = "applied to rows that carry their text"});
