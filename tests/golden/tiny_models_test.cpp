@@ -148,18 +148,12 @@ Error refusal(const std::filesystem::path& path) {
   return session ? Error{} : session.error();
 }
 
-/// No folder is passed over in silence: what this build does not know, it refuses by name.
-TEST(UnknownModels, EveryOtherSeededModelIsRefusedByName) {
+/// No folder is passed over in silence.
+TEST(UnknownModels, ThereIsNoSeededModelThatIsNotTested) {
   VB_NEED_SHARED(kFamily);
   for (const auto& entry : std::filesystem::directory_iterator(shared_data() / kFamily)) {
-    const std::string model = entry.path().filename().string();
-    if (!entry.is_directory() || std::ranges::find(kKnown, model) != kKnown.end()) continue;
-    const auto config = read_golden(std::string(kFamily) + "/" + model + "/config.json");
-    VB_ASSERT_OK(config);
-    const Error error = refusal(entry.path());
-    EXPECT_EQ(error.code, ErrorCode::unsupported) << model;
-    const std::string name = config->find("architectures")->items().front().as_string();
-    EXPECT_NE(error.message.find("'" + name + "'"), std::string::npos) << describe(error);
+    if (!entry.is_directory()) continue;
+    EXPECT_NE(std::ranges::find(kKnown, entry.path().filename().string()), kKnown.end()) << entry.path();
   }
 }
 

@@ -36,6 +36,11 @@ struct AttentionSpec final : BlockSpec {
   void add_ops(std::vector<Op>& ops) const override;
 };
 
+/// The spec of a layer's attention; null where something else stands in its place.
+inline const AttentionSpec* attention_of(const LayerSpec& layer) {
+  return dynamic_cast<const AttentionSpec*>(layer.mixer.get());
+}
+
 /// (T, heads * head_dim) -> (T, heads, head_dim), without a copy.
 Tensor split_heads(const Tensor& x, std::int64_t heads, std::int64_t head_dim);
 Tensor join_heads(const Tensor& x);  ///< the way back
