@@ -21,7 +21,7 @@ device is faster, and performance claims need measurements on the device. That a
 `pending host` beside the row; it is no part of its support. An accelerated kernel must keep the same traces and
 profiles before it may replace a row's code.
 
-How to read a table. A required test runs on this backend (`RegisteredTests` asks ctest for it), or, with *(host)*, is of
+How to read a table. A required test runs on this backend (`RegisteredTests` asks the test programs), or, with *(host)*, is of
 code that no backend has a part in. *Support* is what the code says: `full`, `partial` or `unsupported` with the reason. *Runtime
 proof*, one column for each kind of device:
 

@@ -1,11 +1,11 @@
 #include "surface/registered_tests.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <filesystem>
-#include <regex>
 
 #include "base/strings.h"
-#include "support/test_data.h"
 
 namespace vauban::test {
 namespace {
@@ -24,19 +24,45 @@ bool names(std::string_view parameter, std::string_view backend) {
   return std::ranges::find(words, backend) != words.end();
 }
 
+std::string quoted_for_shell(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string output_of(const std::string& command) {
+  std::string out;
+  FILE* pipe = ::popen(command.c_str(), "r");
+  if (!pipe) return out;
+  std::array<char, 4096> block;
+  for (std::size_t n; (n = std::fread(block.data(), 1, block.size(), pipe)) > 0;) out.append(block.data(), n);
+  ::pclose(pipe);
+  return out;
+}
+
+/// gtest's list: "Suite." and below it "  Name", behind either "  # " and what its parameter is.
+void add_listed(std::set<std::string>& found, std::string_view list) {
+  std::string suite;
+  for (std::string_view line : split(list, '\n')) {
+    line = line.substr(0, line.find("  #"));
+    if (line.starts_with("  ")) {
+      found.insert(suite + std::string(line.substr(2)));
+    } else {
+      suite = line;
+    }
+  }
+}
+
 }  // namespace
 
 std::set<std::string> registered_tests(std::string_view build) {
-  static const std::regex pattern(R"(add_test\(\[(=*)\[([^\]]+)\]\1\])");
+  namespace fs = std::filesystem;
   std::set<std::string> found;
   std::error_code absent;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(build, absent)) {
-    if (!entry.path().filename().string().ends_with("_tests.cmake")) continue;
-    const std::string text = read_text(entry.path());
-    for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) {
-      const std::string name = (*it)[2].str();
-      found.insert(name.substr(0, name.find("  #")));  // behind it gtest prints the parameter
-    }
+  for (const auto& entry : fs::recursive_directory_iterator(build, absent)) {
+    if (!entry.is_regular_file(absent) || !entry.path().filename().string().ends_with("_test")) continue;
+    if ((entry.status(absent).permissions() & fs::perms::owner_exec) == fs::perms::none) continue;
+    add_listed(found, output_of(quoted_for_shell(entry.path().string()) + " --gtest_list_tests"));
   }
   return found;
 }

@@ -24,7 +24,7 @@ TEST(RegisteredTests, ATestThatOneBackendDoesNotRunIsNamed) {
 
 TEST(RegisteredTests, OfEveryRowRunOnEveryBackendOfThisBuild) {
   const std::set<std::string> registered = registered_tests(VAUBAN_BUILD_FOLDER);
-  ASSERT_TRUE(registered.contains("RegisteredTests.OfEveryRowRunOnEveryBackendOfThisBuild")) << "ctest's lists are not read";
+  ASSERT_TRUE(registered.contains("RegisteredTests.OfEveryRowRunOnEveryBackendOfThisBuild")) << "the programs are not asked";
   // The specification is what the others are compared with: such a test has no run of its own for it.
   std::vector<std::string> compared = backends_here();
   std::erase(compared, "reference");
