@@ -27,12 +27,8 @@ if(VAUBAN_SANITIZE)
 endif()
 
 # A third of compiling here is reading the same headers of the standard library again. ccache spares more than that and
-# cannot share precompiled headers, so they are for machines without it, such as CI.
-if(VAUBAN_CCACHE)
-  option(VAUBAN_PRECOMPILE "Precompile the headers that nearly every file includes" OFF)
-else()
-  option(VAUBAN_PRECOMPILE "Precompile the headers that nearly every file includes" ON)
-endif()
+# cannot share precompiled headers, so these are for builds from nothing, such as CI's.
+option(VAUBAN_PRECOMPILE "Precompile the headers that nearly every file includes; not together with ccache" OFF)
 set(VAUBAN_COMMON_HEADERS <algorithm> <cmath> <cstdint> <filesystem> <functional> <map> <memory> <optional> <set> <span>
     <sstream> <string> <string_view> <unordered_map> <utility> <variant> <vector> <fmt/format.h> <tl/expected.hpp>)
 if(VAUBAN_PRECOMPILE)

@@ -30,6 +30,8 @@ struct RealModel {
   std::string name;
   fs::path folder;
 };
+void PrintTo(const RealModel& model, std::ostream* out) { *out << model.name; }
+
 /// Small trained models: the one of this repository is always there.
 std::vector<RealModel> real_models() {
   return {{"garrison", source_dir() / "models/garrison/base"},

@@ -153,12 +153,12 @@ TEST_F(Resume, ALineThatWasCutInTheMiddleDoesNotHideTheOthers) {
   ASSERT_EQ(stopped_by(SIGKILL, "run").signal, SIGKILL);
   for (const char* log : {"traces.jsonl", "observations.jsonl"}) {
     const fs::path path = work_ / "run" / log;
-    const std::string text = read_text(path);
-    ASSERT_GT(text.size(), 40u) << log;
-    fs::resize_file(path, text.size() - 20);
-    const Outcome partial = work_.run({"report", "run", "--json"});
-    EXPECT_EQ(partial.exit_code, 4) << log << ": " << partial.err;
+    const std::uintmax_t size = fs::file_size(path);
+    ASSERT_GT(size, 40u) << log;
+    fs::resize_file(path, size - 20);
   }
+  const Outcome partial = work_.run({"report", "run", "--json"});
+  EXPECT_EQ(partial.exit_code, 4) << partial.err;
   finish("run");
 }
 
