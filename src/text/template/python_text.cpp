@@ -53,7 +53,7 @@ Result<void> Writer::write(const Value& value) {
     case Kind::boolean: return add(value.truth() ? "True" : "False");
     case Kind::integer: return add(integer_text(value.whole()));
     case Kind::real: return add(float_text(value.real()));
-    case Kind::string: return add(value.is_safe() ? "Markup(" + quoted(value.text()) + ")" : quoted(value.text()));
+    case Kind::string: return add(value.is_safe() ? "Markup(" + string_repr(value.text()) + ")" : string_repr(value.text()));
     case Kind::list: return items("[", value.items(), "]");
     case Kind::tuple: return items("(", value.items(), value.items().size() == 1 ? ",)" : ")");
     case Kind::view:
@@ -100,7 +100,7 @@ std::string float_text(double value) {
   return sign + digits.insert(point, ".");
 }
 
-std::string quoted(std::string_view text) {
+std::string string_repr(std::string_view text) {
   const bool single = text.find('\'') == std::string_view::npos || text.find('"') != std::string_view::npos;
   const char quote = single ? '\'' : '"';
   std::string out(1, quote);

@@ -11,7 +11,7 @@ namespace vauban::jinja {
 
 std::string integer_text(Integer value);
 std::string float_text(double value);  ///< shortest round-trip: "1.0", "1e+16", "inf"
-std::string quoted(std::string_view text);  ///< repr of a string
+std::string string_repr(std::string_view text);  ///< repr of a string
 
 /// Errors: resource when the budget is used up.
 Result<std::string> to_text(const Value& value, Budget& budget);  ///< str()
