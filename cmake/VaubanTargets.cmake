@@ -10,9 +10,9 @@ target_include_directories(vauban_settings INTERFACE "${CMAKE_SOURCE_DIR}/src" "
 target_compile_options(vauban_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                        -Woverloaded-virtual -Wno-missing-field-initializers)  # designated initialisers leave defaults
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # gcc 12 sees overlaps in std::string appends that are not there (gcc bug 105651), and with sanitizers uninitialised
-  # members of std::variant.
-  target_compile_options(vauban_settings INTERFACE -Wno-restrict)
+  # gcc 12 sees overlaps and overruns in std::string appends that are not there (gcc bug 105651), and with sanitizers
+  # uninitialised members of std::variant.
+  target_compile_options(vauban_settings INTERFACE -Wno-restrict -Wno-array-bounds)
   if(VAUBAN_SANITIZE)
     target_compile_options(vauban_settings INTERFACE -Wno-maybe-uninitialized)
   endif()
