@@ -32,8 +32,7 @@ Result<std::size_t> whole_lines_bytes(const posix::Input& input, const std::file
 Result<void> drop_torn_line(const std::filesystem::path& path) {
   std::error_code problem;
   if (!std::filesystem::exists(path, problem)) return ok();
-  VB_TRY(const posix::Input input, posix::open_input(path));
-  if (!input.is_regular) return invalid_input("expected a regular file at '{}', to append to it", path.string());
+  VB_TRY(const posix::Input input, posix::open_regular(path, "append to it"));
   VB_TRY(const std::size_t whole, whole_lines_bytes(input, path));
   if (whole == input.size_bytes) return ok();
   std::filesystem::resize_file(path, whole, problem);

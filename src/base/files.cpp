@@ -20,7 +20,7 @@ Result<std::string> read_all(const posix::Input& input, const std::filesystem::p
   text.reserve(input.size_bytes);
   std::string buffer(kReadBytes, '\0');  // a pipe or a device has no size to go by
   for (;;) {
-    VB_TRY(const std::size_t got, posix::read_some(input.fd, std::as_writable_bytes(std::span(buffer)), path));
+    VB_TRY(const std::size_t got, posix::read_some(input, std::as_writable_bytes(std::span(buffer)), path));
     if (got == 0) return text;
     if (got > limit_bytes - text.size()) return too_large(path, limit_bytes);
     text.append(buffer, 0, got);
@@ -30,8 +30,7 @@ Result<std::string> read_all(const posix::Input& input, const std::filesystem::p
 }  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem::path& path) {
-  VB_TRY(const posix::Input input, posix::open_input(path));
-  if (!input.is_regular) return invalid_input("expected a regular file at '{}', to map it into memory", path.string());
+  VB_TRY(const posix::Input input, posix::open_regular(path, "map it into memory"));
   std::shared_ptr<MappedFile> file(new MappedFile());
   file->path_ = path;
   if (input.size_bytes == 0) return std::shared_ptr<const MappedFile>(std::move(file));  // mmap refuses length 0

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -26,6 +27,18 @@ ErrorCode code_of(int error_number) {
   }
 }
 
+Error unreadable(const std::filesystem::path& path, std::string_view found) {
+  return invalid_input("expected a file at '{}', found {}", path.string(), found);
+}
+
+/// Until there is something to read or the last writer has gone. poll() is the call that a signal always ends.
+Result<void> wait_for(const Fd& fd, const std::filesystem::path& path) {
+  pollfd waiting{.fd = fd.get(), .events = POLLIN, .revents = 0};
+  if (::poll(&waiting, 1, -1) >= 0) return ok();
+  if (errno == EINTR) return cancelled("stopped while waiting for '{}'", path.string());
+  return os_error("wait for", path, errno);
+}
+
 }  // namespace
 
 Error os_error(std::string_view action, const std::filesystem::path& path, int error_number) {
@@ -39,22 +52,33 @@ Fd::~Fd() {
 
 Result<Input> open_input(const std::filesystem::path& path) {
   int raw = -1;
-  do raw = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK the open of a pipe waits for its writer.
+  do raw = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   while (raw < 0 && errno == EINTR);
+  if (raw < 0 && errno == ENXIO) return unreadable(path, "a socket or a device");
   if (raw < 0) return os_error("open", path, errno);
   Fd fd(raw);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return os_error("read the size of", path, errno);
-  if (S_ISDIR(info.st_mode)) return invalid_input("expected a file at '{}', found a folder", path.string());
+  if (S_ISDIR(info.st_mode)) return unreadable(path, "a folder");
   const bool is_regular = S_ISREG(info.st_mode);
+  if (!is_regular && !S_ISFIFO(info.st_mode) && ::isatty(fd.get()) != 1) return unreadable(path, "a device");
   return Input{std::move(fd), is_regular, is_regular ? static_cast<std::size_t>(info.st_size) : 0};
 }
 
-Result<std::size_t> read_some(const Fd& fd, std::span<std::byte> buffer, const std::filesystem::path& path) {
+Result<Input> open_regular(const std::filesystem::path& path, std::string_view purpose) {
+  VB_TRY(Input input, open_input(path));
+  if (input.is_regular) return input;
+  return with_hint(invalid_input("expected a regular file at '{}', to {}; found a pipe or a terminal", path.string(), purpose),
+                   "write what it gives into a file, and name that");
+}
+
+Result<std::size_t> read_some(const Input& input, std::span<std::byte> buffer, const std::filesystem::path& path) {
   for (;;) {
-    const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
+    if (!input.is_regular) VB_CHECK(wait_for(input.fd, path));
+    const ssize_t got = ::read(input.fd.get(), buffer.data(), buffer.size());
     if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno != EINTR) return os_error("read", path, errno);
+    if (errno != EINTR && errno != EAGAIN) return os_error("read", path, errno);
   }
 }
 

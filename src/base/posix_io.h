@@ -27,15 +27,21 @@ class Fd {
   int fd_;
 };
 
-/// What lies at `path`, for reading. Errors: not_found, io, invalid_input for a folder.
 struct Input {
   Fd fd;
   bool is_regular;
   std::size_t size_bytes;  ///< 0 when not regular (a pipe)
 };
+/// What lies at `path`, for reading once from its begin to its end: a regular file, a pipe (also /dev/stdin and a shell's
+/// `<(...)`) or a terminal. Never waits: a pipe without a writer opens at once, and read_some waits for it.
+/// Errors: not_found, io, invalid_input for a folder, a socket or a device, which may have no end.
 Result<Input> open_input(const std::filesystem::path& path);
+/// The same where the size must be known or the file is read again: regular files only. Errors: invalid_input for a pipe
+/// or a terminal too, saying "to <purpose>".
+Result<Input> open_regular(const std::filesystem::path& path, std::string_view purpose);
 
-/// Reads up to buffer.size() bytes; 0 means the end.
-Result<std::size_t> read_some(const Fd& fd, std::span<std::byte> buffer, const std::filesystem::path& path);
+/// Reads up to buffer.size() bytes; 0 means the end. Errors: io; cancelled where a signal with a handler (Ctrl-C) comes
+/// while it waits for a pipe or a terminal.
+Result<std::size_t> read_some(const Input& input, std::span<std::byte> buffer, const std::filesystem::path& path);
 
 }  // namespace vauban::posix

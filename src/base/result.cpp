@@ -1,5 +1,6 @@
 #include "base/result.h"
 
+#include <algorithm>
 #include <array>
 
 namespace vauban {
@@ -43,7 +44,8 @@ std::string describe(const Error& error) {
 }
 
 Error with_context(Error error, std::string line) {
-  error.context.push_back(std::move(line));
+  // Two layers may name the same file: once is enough.
+  if (std::ranges::find(error.context, line) == error.context.end()) error.context.push_back(std::move(line));
   return error;
 }
 

@@ -67,5 +67,10 @@ TEST(Result, MakersSetTheirCode) {
   EXPECT_EQ(internal("x").code, ErrorCode::internal);
 }
 
+TEST(Result, SaysTheSameContextOnce) {
+  const Error error = with_context(with_context(with_context(io("no"), "in a"), "in b"), "in a");
+  EXPECT_EQ(error.context, (std::vector<std::string>{"in a", "in b"}));
+}
+
 }  // namespace
 }  // namespace vauban

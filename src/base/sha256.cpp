@@ -70,11 +70,11 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
 std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
 Result<std::string> sha256_file(const std::string& path) {
-  VB_TRY(const posix::Input input, posix::open_input(path));
+  VB_TRY(const posix::Input input, posix::open_regular(path, "hash it"));
   std::vector<std::byte> buffer(kReadBytes);
   Sha256 hash;
   for (;;) {
-    VB_TRY(const std::size_t got, posix::read_some(input.fd, buffer, path));
+    VB_TRY(const std::size_t got, posix::read_some(input, buffer, path));
     if (got == 0) return hash.finish_hex();
     hash.update(std::span(buffer).first(got));
   }

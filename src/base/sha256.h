@@ -31,7 +31,7 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
-/// The same as of the bytes of the file. Errors: not_found, io, invalid_input for a folder.
+/// The same as of the bytes of the file. Errors: not_found, io, invalid_input for anything but a regular file.
 Result<std::string> sha256_file(const std::string& path);
 
 }  // namespace vauban

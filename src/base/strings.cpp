@@ -105,6 +105,7 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
+  if (word.empty()) return {};  // as near to every short name as to any other
   std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
   std::string nearest;
   for (const std::string& candidate : known) {

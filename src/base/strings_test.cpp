@@ -52,6 +52,7 @@ TEST(Strings, DidYouMeanFindsTheNearestOrNothing) {
   EXPECT_EQ(did_you_mean("top-k", known), "top_k");
   EXPECT_EQ(did_you_mean("layers", known), "");
   EXPECT_EQ(did_you_mean("x", {}), "");
+  EXPECT_EQ(did_you_mean("", {"a", "-o"}), "") << "nothing is near to nothing";
 }
 
 TEST(Strings, ParseIntTakesTheWholeTextAndTheWholeRange) {

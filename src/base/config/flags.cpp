@@ -137,6 +137,9 @@ Result<void> assign(const Slot& slot, const std::vector<std::string>& words, con
     return invalid_input("{}: {} is given {} times", style.program, shown_name(field), words.size());
   if (!field.spec.file && !std::ranges::all_of(words, [](const std::string& word) { return is_valid_utf8(word); }))
     return invalid_input("{}: {}: expected UTF-8 text", style.program, shown_name(field));
+  if (field.spec.file && std::ranges::find(words, "") != words.end())  // it would mean the working folder
+    return with_hint(invalid_input("{}: {}: expected a path, found an empty word", style.program, shown_name(field)),
+                     field.spec.help);
   const auto fault = assign_leaf(*field.leaf(), words_node(words, info, field.spec.positional), field.spec);
   if (!fault) return ok();
   return with_hint(invalid_input("{}: {}{}: {}", style.program, shown_name(field), fault->where, fault->message),

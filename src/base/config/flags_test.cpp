@@ -101,6 +101,11 @@ TEST(Flags, TakeAnEmptyValueAfterTheEqualsSign) {
   EXPECT_EQ(config.model, "--out=") << "after the mark it is a bare argument";
 }
 
+TEST(Flags, AnEmptyPathIsNoPath) {
+  for (const Args& args : {Args{""}, Args{"m", "--out", ""}, Args{"m", "--out="}, Args{"m", "other", ""}})
+    EXPECT_THAT(refused(args).message, HasSubstr("expected a path, found an empty word"));
+}
+
 TEST(Flags, RefuseTextThatIsNotUtf8ButAllowSuchFileNames) {
   config_test::Prompt prompt;
   EXPECT_FALSE(parse_flags(prompt, Args{"--id=i", "--text=\xff"}));

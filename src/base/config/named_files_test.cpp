@@ -54,6 +54,25 @@ TEST(ConfigNamedFiles, ADumpForAnotherFolderReadsBackAsTheSame) {
   EXPECT_EQ(config->other, std::filesystem::absolute("clerk").string()) << text;
 }
 
+struct Needed {
+  std::string model, other;
+  std::optional<std::string> out;
+};
+void fields(Needed& c, FieldVisitor& f) {
+  f("model", c.model, {.help = "a model", .required = true, .file = true});
+  f("other", c.other, {.help = "a file, or none", .file = true});
+  f("out", c.out, {.help = "a folder", .file = true});
+}
+
+TEST(ConfigNamedFiles, AnEmptyPathIsNoPathWhereOneIsNeededOrGiven) {
+  for (const std::string text : {"model = ''\n", "model = 'm'\nout = ''\n"}) {
+    const auto config = read_toml<Needed>(text, "a.toml");
+    ASSERT_FALSE(config) << text;
+    EXPECT_NE(config.error().message.find("expected a path"), std::string::npos) << config.error().message;
+  }
+  VB_EXPECT_OK(read_toml<Needed>("model = 'm'\nother = ''\n", "a.toml"));
+}
+
 TEST(ConfigNamedFiles, OnlyAFileCanBeNamed) {
   VB_EXPECT_OK(check_declaration<Named>());
   EXPECT_FALSE(check_declaration<NamedText>());

@@ -89,9 +89,24 @@ class StructReader {
     const std::optional<ValueFault> fault = assign_leaf(*field.leaf(), entry.value, field.spec);
     if (fault)
       return with_hint(at(fault->pos, format("key '{}{}': {}", path, fault->where, fault->message)), fault->hint);
+    if (is_empty_path(field))
+      return with_hint(at(entry.value.pos, format("key '{}': expected a path, found an empty string", path)),
+                       field.spec.required ? "" : "leave the key out");
     if (field.spec.file && folder_)
       map_strings(*field.leaf(), [&](const std::string& value) { return resolved(field.spec, value); });
     return ok();
+  }
+
+  /// It would mean the folder of the file. One that need not be given keeps its meaning of none.
+  static bool is_empty_path(const BoundField& field) {
+    const bool may_be_none = !field.spec.required && !leaf_info(*field.leaf()).optional;
+    bool empty = false;
+    if (field.spec.file && !may_be_none)
+      map_strings(*field.leaf(), [&](const std::string& value) {
+        empty = empty || value.empty();
+        return value;
+      });
+    return empty;
   }
 
   std::string resolved(const FieldSpec& spec, const std::string& value) const {
