@@ -139,6 +139,21 @@ bool is_same_device(std::string_view a, std::string_view b) {
   return a == b || a == format("{}:0", b) || b == format("{}:0", a);
 }
 
+/// "cpu" or "cuda:1", of a kind that some backend has: a list passes over absent devices, and a misspelt one would be absent
+/// for ever.
+Result<void> check_device_name(std::string_view name) {
+  const std::size_t colon = name.find(':');
+  const std::string_view index = colon == std::string_view::npos ? "0" : name.substr(colon + 1);
+  std::vector<std::string> known;
+  for (const BackendEntry& entry : kBackends)
+    for (const std::string_view kind : entry.devices)
+      if (std::ranges::find(known, kind) == known.end()) known.emplace_back(kind);
+  const bool is_index = !index.empty() && index.find_first_not_of("0123456789") == std::string_view::npos;
+  if (is_index && std::ranges::find(known, name.substr(0, colon)) != known.end()) return ok();
+  return with_hint(invalid_input("device: '{}' in the list is no device; known kinds: {}", printable(name, 40), join(known, ", ")),
+                   "a kind alone or with an index, as in cuda:1");
+}
+
 /// The one name that `asked` is, or of a list the first that this machine has.
 Result<std::string> choose_device(const BackendEntry& entry, std::string_view asked) {
   if (asked.find(',') == std::string_view::npos) return std::string(asked);
@@ -147,6 +162,7 @@ Result<std::string> choose_device(const BackendEntry& entry, std::string_view as
   if (std::ranges::find(names, "") != names.end())
     return with_hint(invalid_input("device: expected names between the commas, found '{}'", printable(asked, 60)),
                      "say --device cuda,cpu to fall back from one to the other");
+  for (const std::string& name : names) VB_CHECK(check_device_name(name));
   VB_TRY(const std::vector<std::string> present, entry.devices_here());
   for (const std::string& name : names)
     if (std::ranges::any_of(present, [&](const std::string& here) { return is_same_device(name, here); })) return name;

@@ -56,6 +56,17 @@ TEST_F(Backends, AnEmptyNameInAListIsRefused) {
   }
 }
 
+TEST_F(Backends, EveryNameInAListIsADevice) {
+  for (const char* list : {"nonsense,cpu", "cpu,nonsense", "cuda:,cpu", "cuda:x,cpu", "cpu,cpux:0"}) {
+    const auto made = make_backend("cpu", context_, {.device = list}), trainer = make_training_backend("cpu", context_, list, "f32");
+    for (const auto* refused : {&made, &trainer}) {
+      ASSERT_FALSE(refused->has_value()) << list;
+      EXPECT_EQ(refused->error().code, ErrorCode::invalid_input) << list;
+      EXPECT_THAT(refused->error().message, testing::HasSubstr("cpu, cuda, mps"));
+    }
+  }
+}
+
 TEST_F(Backends, TrainingFallsBackPastAbsentDevicesAndNoFurther) {
   VB_EXPECT_OK(make_training_backend("cpu", context_, "cuda:77,cpu", "f32"));
   const auto refused = make_training_backend("cpu", context_, "cpu,cpu:0", "int8");

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "backends/module_file.h"
 #include "backends/torch/torch_module.h"
 #include "base/strings.h"
 
@@ -17,6 +18,10 @@ constexpr std::string_view kHint =
     "install libtorch-dev and libopenblas0-openmp (scripts/setup --tests) and build again, or name a LibTorch with "
     "-DCMAKE_PREFIX_PATH (docs/torch.md); '--backend cpu' needs neither";
 
+constexpr std::string_view kRebuild =
+    "build the target vauban_torch again on this machine (it needs libtorch-dev: docs/torch.md); "
+    "'--backend cpu' needs none";
+
 template <class... Args>
 Error no_module(fmt::format_string<Args...> text, Args&&... args) {
   return with_hint(unsupported("backend 'torch': {}", fmt::format(text, std::forward<Args>(args)...)), std::string(kHint));
@@ -24,6 +29,11 @@ Error no_module(fmt::format_string<Args...> text, Args&&... args) {
 
 /// A module's own libraries are looked for by the loader of the system, whose message names the one that is missing.
 Result<const Module*> open_module(const std::filesystem::path& path) {
+  if (auto whole = check_module_file(path); !whole) {
+    Error error = std::move(whole).error();
+    error.message = format("backend 'torch': cannot load {}: {}", path.string(), error.message);
+    return error.hint.empty() ? with_hint(std::move(error), std::string(kRebuild)) : error;
+  }
   // Never closed: LibTorch cannot be unloaded.
   void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) return no_module("cannot load {}: {}", path.string(), ::dlerror());
@@ -33,7 +43,7 @@ Result<const Module*> open_module(const std::filesystem::path& path) {
   if (const std::string_view digest = module->source_digest; digest != VAUBAN_TORCH_SOURCE_DIGEST)
     return with_hint(unsupported("backend 'torch': {} was built from other sources ({}, this program from {})",
                                  path.string(), printable(digest, 40), VAUBAN_TORCH_SOURCE_DIGEST),
-                     "build the target vauban_torch again");
+                     std::string(kRebuild));
   return module;
 }
 

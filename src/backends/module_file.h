@@ -1,0 +1,17 @@
+/// Whether a shared object may be given to the loader of the system, which maps it as it is: a file that was cut short
+/// would end the process with SIGBUS.
+#pragma once
+
+#include <filesystem>
+
+#include "base/result.h"
+
+namespace vauban {
+
+/// Reads the ELF header and the tables of segments and sections (System V gABI, chapter 4), and nothing they point to.
+/// Where programs are not ELF (macOS) nothing is checked.
+/// Errors: invalid_input for what is no regular file; unsupported for a file that is no shared object, or one for another
+/// processor or word size, naming both; corrupt where the file is shorter than what its tables name.
+Result<void> check_module_file(const std::filesystem::path& path);
+
+}  // namespace vauban
