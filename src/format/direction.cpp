@@ -17,7 +17,11 @@ constexpr std::string_view kDirection = "direction.";
 constexpr std::string_view kArchitecture = "controlvector";
 constexpr std::string_view kLayerConvention = "direction.N is added to the output of layer N, counted from 0";
 
-bool is_control_vector(const std::filesystem::path& path) { return path.extension() == ".gguf"; }
+std::string extension_of(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return extension;
+}
 
 Result<void> check_values(const std::string& name, const std::vector<float>& values) {
   const auto finite = [](float value) { return std::isfinite(value); };
@@ -219,6 +223,14 @@ Result<void> write_control_vector(const std::filesystem::path& path, const Direc
 
 }  // namespace
 
+bool is_control_vector(const std::filesystem::path& path) { return extension_of(path) == ".gguf"; }
+
+Result<void> check_direction_path(const std::filesystem::path& path) {
+  if (is_control_vector(path) || extension_of(path) == ".safetensors") return ok();
+  return with_hint(invalid_input("'{}': expected a direction file to end in .safetensors or .gguf (a control vector)", path.string()),
+                   "the extension says which of the two is written");
+}
+
 std::vector<float> LayerDirection::offset() const {
   std::vector<float> out = direction;
   for (float& value : out) value *= norm;
@@ -245,6 +257,7 @@ Result<DirectionFile> read_directions(const std::filesystem::path& path) {
 }
 
 Result<std::string> write_directions(const std::filesystem::path& path, const DirectionFile& file, FileOps& ops) {
+  VB_CHECK(check_direction_path(path));
   if (auto checked = check(file); !checked)
     return invalid_input("cannot write {}: {}", path.string(), checked.error().message);
   const bool control = is_control_vector(path);

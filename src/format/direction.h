@@ -46,13 +46,19 @@ struct DirectionFile {
   const LayerDirection* find(int layer) const;
 };
 
+/// Whether the extension, in any case, is that of a GGUF control vector.
+bool is_control_vector(const std::filesystem::path& path);
+/// What write_directions can write. Errors: invalid_input for another extension than .safetensors and .gguf.
+Result<void> check_direction_path(const std::filesystem::path& path);
+
 /// `.gguf` is read as a control vector, anything else as safetensors.
 /// Errors: those of the container; corrupt, naming the tensor, for a name, shape or type that does not fit, NaN,
 /// infinities, a zero direction, a basis that is not orthonormal to 1e-3, or widths that differ; not_found where the file holds no `direction.<layer>`.
 Result<DirectionFile> read_directions(const std::filesystem::path& path);
 
 /// The same two containers, by the extension; sets nothing but the file. Returns the SHA-256 of what was written.
-/// Errors: invalid_input for what read_directions would refuse and, in a control vector, for layer 0; io, resource.
+/// Errors: invalid_input for another extension, for what read_directions would refuse and, in a control vector, for layer 0;
+/// io, resource.
 Result<std::string> write_directions(const std::filesystem::path& path, const DirectionFile& file,
                                      FileOps& ops = real_file_ops());
 

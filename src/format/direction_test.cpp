@@ -259,5 +259,22 @@ TEST(DirectionFile, ThePublishedRefusalDirectionIsTheMeanDifferenceAtItsPublishe
   EXPECT_EQ(*write_directions(out / "b.gguf", *back), *vector);
 }
 
+TEST(DirectionFile, TheExtensionSaysInAnyCaseWhatIsWritten) {
+  const test::TempDir folder;
+  DirectionFile file;
+  file.layers = {{.layer = 1, .direction = {0.6F, 0.8F}}};
+  VB_ASSERT_OK(write_directions(folder / "d.GGUF", file));
+  VB_EXPECT_OK(open_gguf(folder / "d.GGUF"));
+  VB_EXPECT_OK(read_directions(folder / "d.GGUF"));
+  VB_ASSERT_OK(write_directions(folder / "d.SafeTensors", file));
+  VB_EXPECT_OK(open_safetensors(folder / "d.SafeTensors"));
+  for (const char* name : {"d.bin", "d", "gguf"}) {
+    const auto refused = write_directions(folder / name, file);
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_input);
+    EXPECT_FALSE(std::filesystem::exists(folder / name));
+  }
+}
+
 }  // namespace
 }  // namespace vauban

@@ -97,16 +97,29 @@ std::string length_prefix(std::uint64_t length) {
   return bytes;
 }
 
+Result<std::vector<TensorOut>> tensor_outs(const std::vector<NamedTensorView>& tensors) {
+  std::vector<TensorOut> outs;
+  for (const NamedTensorView& tensor : tensors) {
+    VB_TRY(TensorOut out, tensor_out(tensor), "in tensor '{}'", printable(tensor.name));
+    outs.push_back(std::move(out));
+  }
+  return outs;
+}
+
+Result<std::string> head_of(const Order& order, const SafetensorsMetadata& metadata) {
+  VB_TRY(const std::string header, header_text(order, metadata));
+  return length_prefix(header.size()) + header;
+}
+
 }  // namespace
 
 Result<void> stream_safetensors(const std::filesystem::path& path, const std::vector<TensorOut>& tensors,
                                 const SafetensorsMetadata& metadata, FileOps& ops) {
   VB_CHECK(check_tensors(tensors), "for {}", path.string());
   const Order order = storage_order(tensors);
-  VB_TRY(const std::string header, header_text(order, metadata), "for {}", path.string());
+  VB_TRY(const std::string head, head_of(order, metadata), "for {}", path.string());
   VB_TRY(AtomicFile file, AtomicFile::create(path, ops));
-  VB_CHECK(file.write(length_prefix(header.size())));
-  VB_CHECK(file.write(header));
+  VB_CHECK(file.write(head));
   for (const TensorOut* tensor : order) {
     VB_TRY(const TensorBytes made, make_bytes(*tensor), "for {}", path.string());
     VB_CHECK(file.write(made.bytes));
@@ -116,12 +129,14 @@ Result<void> stream_safetensors(const std::filesystem::path& path, const std::ve
 
 Result<void> write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensorView>& tensors,
                                const SafetensorsMetadata& metadata, FileOps& ops) {
-  std::vector<TensorOut> outs;
-  for (const NamedTensorView& tensor : tensors) {
-    VB_TRY(TensorOut out, tensor_out(tensor), "in tensor '{}'", printable(tensor.name));
-    outs.push_back(std::move(out));
-  }
+  VB_TRY(const std::vector<TensorOut> outs, tensor_outs(tensors));
   return stream_safetensors(path, outs, metadata, ops);
+}
+
+Result<std::string> safetensors_head(const std::vector<NamedTensorView>& tensors, const SafetensorsMetadata& metadata) {
+  VB_TRY(const std::vector<TensorOut> outs, tensor_outs(tensors));
+  VB_CHECK(check_tensors(outs));
+  return head_of(storage_order(outs), metadata);
 }
 
 }  // namespace vauban

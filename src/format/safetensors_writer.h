@@ -28,6 +28,10 @@ using SafetensorsMetadata = std::map<std::string, std::string>;
 Result<void> write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensorView>& tensors,
                                const SafetensorsMetadata& metadata = {}, FileOps& ops = real_file_ops());
 
+/// What stands before the data in a file of these tensors: the length of the header, and the header. Errors: those above
+/// but io.
+Result<std::string> safetensors_head(const std::vector<NamedTensorView>& tensors, const SafetensorsMetadata& metadata = {});
+
 /// The same for tensors that are made one at a time, while writing.
 Result<void> stream_safetensors(const std::filesystem::path& path, const std::vector<TensorOut>& tensors,
                                 const SafetensorsMetadata& metadata = {}, FileOps& ops = real_file_ops());

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/sha256.h"
 #include "base/strings.h"
@@ -36,33 +35,48 @@ Result<NamedTensorView> named_view(std::string_view name, std::string_view dtype
   return tensor;
 }
 
-/// A rename is durable only once its folder is.
-Result<void> sync_folder(const std::filesystem::path& folder, FileOps& ops) {
-  const int fd = ops.open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  if (fd < 0) return io("cannot open the folder '{}': {}", folder.string(), std::strerror(errno));
+/// Also of a folder: a rename is durable only once its folder is.
+Result<void> sync_path(const std::filesystem::path& path, int flags, FileOps& ops) {
+  const int fd = ops.open(path.c_str(), O_RDONLY | O_CLOEXEC | flags, 0);
+  if (fd < 0) return io("cannot open '{}': {}", path.string(), std::strerror(errno));
   const int failure = ops.fsync(fd) == 0 ? 0 : errno;
   ops.close(fd);
-  if (failure != 0) return io("cannot sync the folder '{}': {}", folder.string(), std::strerror(failure));
+  if (failure != 0) return io("cannot sync '{}': {}", path.string(), std::strerror(failure));
   return ok();
 }
 
-/// Removes a file at the end of a scope, unless it has been moved away by then.
-struct RemoveAtEnd {
-  std::filesystem::path path;
-  ~RemoveAtEnd() {
-    std::error_code ignored;
-    std::filesystem::remove(path, ignored);
-  }
+/// The calls of another FileOps, but for the syncs, which come later.
+class UnsyncedOps final : public FileOps {
+ public:
+  explicit UnsyncedOps(FileOps& ops) : ops_(ops) {}
+  int open(const char* path, int flags, unsigned mode) override { return ops_.open(path, flags, mode); }
+  long write(int fd, const void* data, std::size_t size) override { return ops_.write(fd, data, size); }
+  int fsync(int) override { return 0; }
+  int close(int fd) override { return ops_.close(fd); }
+  int rename(const char* from, const char* to) override { return ops_.rename(from, to); }
+  int unlink(const char* path) override { return ops_.unlink(path); }
+
+ private:
+  FileOps& ops_;
 };
+
+Result<void> write_payload(const std::filesystem::path& target, std::string_view head, std::span<const std::byte> bytes,
+                           FileOps& ops) {
+  VB_TRY(AtomicFile file, AtomicFile::create(target, ops));
+  VB_CHECK(file.write(head));
+  VB_CHECK(file.write(bytes));
+  return file.commit();
+}
 
 }  // namespace
 
-Result<std::unique_ptr<ArtifactStore>> ArtifactStore::open(std::filesystem::path run_folder, FileOps& ops) {
+Result<std::unique_ptr<ArtifactStore>> ArtifactStore::open(std::filesystem::path run_folder, FileOps& ops,
+                                                           Durable durable) {
   std::error_code problem;
   std::filesystem::create_directories(run_folder / kFolder, problem);
   if (problem)
     return io("cannot make the folder '{}' for payloads: {}", (run_folder / kFolder).string(), problem.message());
-  return std::unique_ptr<ArtifactStore>(new ArtifactStore(std::move(run_folder), ops));
+  return std::unique_ptr<ArtifactStore>(new ArtifactStore(std::move(run_folder), ops, durable));
 }
 
 Result<std::filesystem::path> ArtifactStore::locate(std::string_view path) const {
@@ -75,19 +89,30 @@ Result<std::filesystem::path> ArtifactStore::locate(std::string_view path) const
 Result<StoredPayload> ArtifactStore::put(std::string_view tensor_name, std::string_view dtype,
                                          std::span<const std::int64_t> shape, std::span<const std::byte> bytes) {
   VB_TRY(const NamedTensorView tensor, named_view(tensor_name, dtype, shape, bytes), "in payload '{}'", tensor_name);
-  const std::lock_guard lock(mutex_);
-  // Named by process too: two of them may fill one folder.
-  const RemoveAtEnd temporary{run_folder_ / format("{}.incoming-{}-{}", kFolder, ::getpid(), next_temporary_++)};
-  VB_CHECK(write_safetensors(temporary.path, {tensor}, {}, ops_), "in payload '{}'", tensor_name);
+  VB_TRY(const std::string head, safetensors_head({tensor}), "in payload '{}'", tensor_name);
+  Sha256 hash;
+  hash.update(head);
+  hash.update(bytes);
   StoredPayload stored;
-  VB_TRY(stored.digest, sha256_file(temporary.path.string()));
+  stored.digest = hash.finish_hex();
   stored.path = format("{}{}{}", kFolder, stored.digest, kExtension);
+  const std::lock_guard lock(mutex_);
   if (verify(stored.path, stored.digest)) return stored;
   const std::filesystem::path target = run_folder_ / stored.path;
-  if (ops_.rename(temporary.path.c_str(), target.c_str()) != 0)
-    return io("cannot rename '{}' to '{}': {}", temporary.path.string(), target.string(), std::strerror(errno));
-  VB_CHECK(sync_folder(run_folder_ / kFolder, ops_));
+  UnsyncedOps later(ops_);
+  VB_CHECK(write_payload(target, head, bytes, durable_ == Durable::at_sync ? static_cast<FileOps&>(later) : ops_),
+           "in payload '{}'", tensor_name);
+  if (durable_ == Durable::at_sync) unsynced_.push_back(target);
   return stored;
+}
+
+Result<void> ArtifactStore::sync() {
+  const std::lock_guard lock(mutex_);
+  if (unsynced_.empty()) return ok();
+  for (const std::filesystem::path& path : unsynced_) VB_CHECK(sync_path(path, 0, ops_));
+  VB_CHECK(sync_path(run_folder_ / kFolder, O_DIRECTORY, ops_));
+  unsynced_.clear();
+  return ok();
 }
 
 Result<void> ArtifactStore::verify(std::string_view path, std::string_view digest) const {

@@ -25,17 +25,25 @@ struct Payload {
   std::vector<std::byte> bytes;
 };
 
-/// The folder `artifacts` of a run. Equal tensors with equal names are one file; writing one twice changes nothing.
-/// Thread-safe. A crash leaves whole files, and at most one unnamed temporary one per writer.
+/// The folder `artifacts` of a run. Equal tensors with equal names are one file; one that is there is read, and not
+/// written or synced again. Thread-safe. A crash leaves whole files, and at most one temporary one per writer; before
+/// sync() a power failure may leave damaged ones, which the next put() replaces.
 class ArtifactStore final : public PayloadSink {
  public:
+  /// When a payload becomes durable: in put() itself, or all of them in sync(), before the trace that names them is
+  /// written.
+  enum class Durable { at_once, at_sync };
   /// Makes `run_folder`/artifacts if needed. Errors: io, resource.
-  static Result<std::unique_ptr<ArtifactStore>> open(std::filesystem::path run_folder, FileOps& ops = real_file_ops());
+  static Result<std::unique_ptr<ArtifactStore>> open(std::filesystem::path run_folder, FileOps& ops = real_file_ops(),
+                                                     Durable durable = Durable::at_once);
 
   /// -> "artifacts/<sha256>.safetensors", relative to the run folder. Errors: invalid_input for bytes that do not fit
   /// the shape or an unknown dtype, io, resource. A damaged file of that name is replaced.
   Result<StoredPayload> put(std::string_view tensor_name, std::string_view dtype, std::span<const std::int64_t> shape,
                             std::span<const std::byte> bytes) override;
+
+  /// Makes durable what was put since the last call. Errors: io; what was not synced is tried again by the next call.
+  Result<void> sync();
 
   /// Recomputes the digest of a stored file. Errors: not_found; corrupt when it differs from `digest`, or when the name
   /// is not that of its content; invalid_input for a path that is not one of this store's.
@@ -45,13 +53,15 @@ class ArtifactStore final : public PayloadSink {
   Result<Payload> read(std::string_view path) const;
 
  private:
-  ArtifactStore(std::filesystem::path run_folder, FileOps& ops) : run_folder_(std::move(run_folder)), ops_(ops) {}
+  ArtifactStore(std::filesystem::path run_folder, FileOps& ops, Durable durable)
+      : run_folder_(std::move(run_folder)), ops_(ops), durable_(durable) {}
   Result<std::filesystem::path> locate(std::string_view path) const;
 
   std::filesystem::path run_folder_;
   FileOps& ops_;
+  Durable durable_;
   std::mutex mutex_;
-  int next_temporary_ = 0;
+  std::vector<std::filesystem::path> unsynced_;
 };
 
 /// Keeps payloads in memory: for tests, and for callers that read them at once. Thread-safe while writing.

@@ -1,9 +1,11 @@
 #include "trace/artifact_store.h"
 
+#include <algorithm>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <limits>
 
+#include "base/faulty_file_ops.h"
 #include "base/sha256.h"
 #include "support/test_data.h"
 
@@ -105,6 +107,35 @@ TEST(ArtifactStore, AFolderThatCannotBeMadeIsAnError) {
   const test::TempDir run;
   std::ofstream(run / "file") << "x";
   EXPECT_FALSE(ArtifactStore::open(run / "file"));
+}
+
+TEST(ArtifactStore, APayloadThatIsThereIsNeitherWrittenNorSyncedAgain) {
+  const test::TempDir run;
+  test::FaultyFileOps ops;
+  auto store = ArtifactStore::open(run.path(), ops).value();
+  VB_ASSERT_OK(put(*store, kValues));
+  EXPECT_EQ(std::ranges::count(ops.calls, "fsync"), 2) << "the file, and its folder";
+  ops.calls.clear();
+  VB_ASSERT_OK(put(*store, kValues));
+  VB_ASSERT_OK(store->sync());
+  EXPECT_TRUE(ops.calls.empty());
+  EXPECT_EQ(ops.n_open(), 0);
+}
+
+TEST(ArtifactStore, MakesAllDurableInOneSyncWhereAsked) {
+  const test::TempDir run;
+  test::FaultyFileOps ops({.call = "fsync", .nth = 1, .error_number = EIO});
+  auto store = ArtifactStore::open(run.path(), ops, ArtifactStore::Durable::at_sync).value();
+  for (const char* name : {"q.0", "q.1", "q.2"}) VB_ASSERT_OK(put(*store, kValues, name));
+  EXPECT_EQ(std::ranges::count(ops.calls, "fsync"), 0);
+  EXPECT_EQ(files_in(run.path() / "artifacts"), 3u) << "whole files already, for readers";
+  EXPECT_FALSE(store->sync()) << "the second file could not be synced";
+  VB_ASSERT_OK(store->sync());
+  EXPECT_EQ(std::ranges::count(ops.calls, "fsync"), 2 + 3 + 1) << "a failed round is done again";
+  ops.calls.clear();
+  VB_ASSERT_OK(store->sync());
+  EXPECT_TRUE(ops.calls.empty());
+  EXPECT_EQ(ops.n_open(), 0);
 }
 
 /// Renames fail, as on a folder that has become read-only.

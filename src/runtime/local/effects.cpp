@@ -1,7 +1,9 @@
 #include "runtime/local/effects.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "base/sha256.h"
@@ -14,9 +16,24 @@ std::string digest_of(const std::vector<double>& values) {
   return sha256_hex(std::as_bytes(std::span<const double>(values)));
 }
 
+double norm_of(const std::vector<double>& values) {
+  double squares = 0;
+  for (const double value : values) squares += value * value;
+  return std::sqrt(squares);
+}
+
 Result<std::vector<int>> layers_meant(const Intervention& intervention, const ModelConfig& config) {
-  if (!info(intervention.site).per_layer) return std::vector<int>{0};
   std::vector<int> layers = intervention.layers;
+  if (!info(intervention.site).per_layer) {
+    if (layers.empty()) return std::vector<int>{0};
+    return with_hint(invalid_input("intervention '{}': site '{}' is there once and takes no layers, found layer {}",
+                                   intervention.name, to_string(intervention.site), layers.front()),
+                     "leave `layers` out");
+  }
+  std::vector<int> sorted = layers;
+  std::ranges::sort(sorted);
+  if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
+    return invalid_input("intervention '{}': layer {} is given twice", intervention.name, *twice);
   if (layers.empty()) {
     layers.resize(static_cast<std::size_t>(config.layers));
     std::iota(layers.begin(), layers.end(), 0);
@@ -134,8 +151,28 @@ bool InterventionEffect::edits() const {
   return acting != PrimitiveMode::project && acting != PrimitiveMode::subspace_project;
 }
 
-void InterventionEffect::add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result,
-                             std::span<const std::int64_t> positions) {
+Result<void> InterventionEffect::check_size(int layer, const PrimitiveResult& result,
+                                            std::span<const std::int64_t> positions) const {
+  static const double kLongest = std::sqrt(double{std::numeric_limits<float>::max()});
+  const std::size_t rows = std::min({result.delta_norm.size(), result.input_norm.size(), positions.size()});
+  for (std::size_t row = 0; row < rows && edits(); ++row) {
+    const double before = result.input_norm[row], delta = result.delta_norm[row];
+    // A row that came in too long is not this edit's doing.
+    if (!(before <= kLongest) || before + delta <= kLongest) continue;
+    const std::string at = info(intervention_.site).per_layer ? format(" of layer {}", layer) : "";
+    return with_hint(
+        invalid_input("intervention '{}': alpha {:.6g} is too strong: at site '{}'{}, position {}, it moves an activation of "
+                      "length {:.4g} by {:.4g}, and lengths above {:.4g} cannot be computed with",
+                      intervention_.name, primitive_.alpha, to_string(intervention_.site), at, positions[row], before, delta,
+                      kLongest),
+        "use a smaller alpha");
+  }
+  return ok();
+}
+
+Result<void> InterventionEffect::add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result,
+                                     std::span<const std::int64_t> positions) {
+  VB_CHECK(check_size(layer, result, positions));
   LayerEffect& effect = effects_[layer];
   const std::vector<double>& input_norms = result.input_norm;
   effect.positions.add(positions);
@@ -153,6 +190,7 @@ void InterventionEffect::add(int layer, std::int64_t prompt_rows, const Primitiv
     effect.relative.add(share);
     effect.unchanged_rows += share <= kNoEffect;
   }
+  return ok();
 }
 
 const LayerEffect& InterventionEffect::at(int layer) const {
@@ -213,6 +251,7 @@ Json InterventionEffect::parameters(std::string_view dtype, const DeviceRef& dev
     out["inner_mode"] = to_string(primitive_.inner);
     out["tau"] = primitive_.tau;
     out["gate_values_sha256"] = digest_of(primitive_.gate);
+    out["gate_norm"] = norm_of(primitive_.gate);  // as it was given: tau is compared with h . gate
   }
   if (primitive_.mode == PrimitiveMode::clamp || (conditional && primitive_.inner == PrimitiveMode::clamp)) {
     out["lo"] = primitive_.lo;

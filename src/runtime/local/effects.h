@@ -65,8 +65,10 @@ class InterventionEffect {
   /// From now on the projections of every row are kept: projections() returns them.
   void keep_rows() { keeps_rows_ = true; }
 
-  /// `positions`: where the rows that were touched stand.
-  void add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result, std::span<const std::int64_t> positions);
+  /// `positions`: where the rows that were touched stand. Errors: invalid_input where the edit makes a row so long that
+  /// its square does not fit f32, or gives values that are not finite: norms, attention and logits would be garbage.
+  Result<void> add(int layer, std::int64_t prompt_rows, const PrimitiveResult& result,
+                   std::span<const std::int64_t> positions);
 
   /// `intervention.{index}`, without a producer; docs/trace-format.md lists its metadata. The effect is "changed",
   /// "none" or, for a projection, "observed".
@@ -79,6 +81,7 @@ class InterventionEffect {
  private:
   InterventionEffect(const Intervention& intervention, Primitive primitive, std::vector<int> layers, std::int64_t width)
       : intervention_(intervention), primitive_(std::move(primitive)), layers_(std::move(layers)), width_(width) {}
+  Result<void> check_size(int layer, const PrimitiveResult& result, std::span<const std::int64_t> positions) const;
   std::string effect_of(const LayerEffect& effect) const;
   void put_measured(Json& out, const LayerEffect& effect) const;
   Json layer_json(int layer, const LayerEffect& effect) const;

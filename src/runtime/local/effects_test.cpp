@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <span>
 
 #include "base/sha256.h"
@@ -52,13 +53,45 @@ double number(const Json& object, std::string_view summary, std::string_view key
   return object.find(summary)->find(key)->as_double();
 }
 
+TEST(InterventionEffect, RefusesAnEditThatMakesARowTooLongByItsName) {
+  auto made = InterventionEffect::make(edit(PrimitiveMode::add), config(), able());
+  VB_ASSERT_OK(made);
+  const std::vector<std::int64_t> positions{1, 2};
+  VB_EXPECT_OK(made->add(2, 2, measured({1, 1}, {1, 1}, {1e18, 1}), positions));
+  for (const double delta : {1.9e19, 1e300, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    const auto refused = made->add(2, 2, measured({1, 1}, {1, 1}, {1, delta}), positions);
+    ASSERT_FALSE(refused) << delta;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_input);
+    for (const char* word : {"'steer'", "resid_post", "layer 2", "position 2", "alpha 0.5"})
+      EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
+  }
+  PrimitiveResult foreign = measured({1, 1}, {1, 1}, {1, 1});
+  foreign.input_norm = {1e30, 1e30};
+  VB_EXPECT_OK(made->add(2, 2, foreign, positions));
+}
+
+TEST(InterventionEffect, RefusesALayerTwiceAndALayerOfASiteThatIsThereOnce) {
+  Intervention twice = edit();
+  twice.layers = {2, 0, 2};
+  auto made = InterventionEffect::make(twice, config(), able());
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("layer 2 is given twice"), std::string::npos) << made.error().message;
+  Intervention once = edit();
+  once.site = Site::embed_out;
+  made = InterventionEffect::make(once, config(), able());
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("'embed_out' is there once"), std::string::npos) << made.error().message;
+  once.layers.clear();
+  VB_EXPECT_OK(InterventionEffect::make(once, config(), able()));
+}
+
 /// What trace-contract 7.3 and 7.4 ask for, by the names of docs/trace-format.md.
 TEST(InterventionEffect, RecordsEveryFieldOfTheContract) {
   auto made = InterventionEffect::make(edit(), config(), able());
   VB_ASSERT_OK(made);
   const std::vector<std::int64_t> positions{1, 2};
-  made->add(0, 2, measured({2, 4}, {1, 2}, {1, 2}), positions);
-  made->add(2, 2, measured({-6, 8}, {-3, 4}, {3, 4}), positions);
+  VB_ASSERT_OK(made->add(0, 2, measured({2, 4}, {1, 2}, {1, 2}), positions));
+  VB_ASSERT_OK(made->add(2, 2, measured({-6, 8}, {-3, 4}, {3, 4}), positions));
   const Json record = record_of(*made);
   for (const char* key :
        {"primitive", "name", "layer_index", "mode", "alpha", "activation_shape", "direction_shape", "projection_shape",
@@ -84,8 +117,8 @@ TEST(InterventionEffect, OneUnchangedLayerIsANoOpThoughAnotherChanged) {
   auto made = InterventionEffect::make(edit(), config(), able());
   VB_ASSERT_OK(made);
   const std::vector<std::int64_t> positions{1, 2};
-  made->add(0, 2, measured({0, 0}, {0, 0}, {0, 0}), positions);
-  made->add(2, 2, measured({2, 0}, {1, 0}, {1, 0}), positions);
+  VB_ASSERT_OK(made->add(0, 2, measured({0, 0}, {0, 0}, {0, 0}), positions));
+  VB_ASSERT_OK(made->add(2, 2, measured({2, 0}, {1, 0}, {1, 0}), positions));
   const Json record = record_of(*made);
   EXPECT_TRUE(record.find("no_op")->as_bool());
   EXPECT_TRUE(record.find("intervened")->as_bool());
@@ -121,8 +154,8 @@ TEST(InterventionEffect, AConditionalRecordsItsGateItsInnerEditAndTheGatesThatOp
   opened.gates_open = 1;
   opened.input_norm = {10, 10};
   const std::vector<std::int64_t> positions{1, 2};
-  made->add(0, 2, opened, positions);
-  made->add(2, 2, opened, positions);
+  VB_ASSERT_OK(made->add(0, 2, opened, positions));
+  VB_ASSERT_OK(made->add(2, 2, opened, positions));
   const Json record = record_of(*made);
   const auto sha256 = [](const std::vector<double>& values) { return sha256_hex(std::as_bytes(std::span(values))); };
   for (const char* key : {"inner_mode", "tau", "lo", "hi", "gate_values_sha256", "direction_values_sha256"})

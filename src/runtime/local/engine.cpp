@@ -131,6 +131,9 @@ Result<StepReport> Engine::run(StepTap* tap) {
   if (tap) tap->begin_batch(batch, owners);
   const NoTap nobody;
   Result<void> passed = forward(batch, tap ? static_cast<const Tap&>(*tap) : nobody);
+  // What the tap did comes first: later operations only choke on it.
+  if (tap)
+    if (Result<void> verdict = tap->verdict(); !verdict) passed = std::move(verdict);
   report.cost.forward_s = seconds_since(forward_start);
   if (report.cost.profiled) end_profile(report.cost);
   VB_CHECK(std::move(passed), "in a step of {} rows", batch.ids.size());

@@ -35,6 +35,8 @@ class StepTap : public Tap {
  public:
   /// `owners[i]` is the number of the sequence that batch.sequences[i] runs.
   virtual void begin_batch(const Batch& batch, std::span<const std::size_t> owners) = 0;
+  /// Why the pass that has just ended must not count; ok where nothing is wrong.
+  virtual Result<void> verdict() const { return ok(); }
 };
 
 struct StepShare {

@@ -90,6 +90,23 @@ Tensor Observer::reach(Site site, int layer, Tensor x) const {
   return x;
 }
 
+Result<void> Observer::verdict() const {
+  for (const auto& [sequence, observed] : observed_)
+    if (observed->fault) return *observed->fault;
+  return ok();
+}
+
+Error Observer::explained(std::size_t sequence, Error error) const {
+  const auto found = observed_.find(sequence);
+  std::string names;
+  if (found != observed_.end())
+    for (const InterventionEffect& effect : found->second->effects)
+      if (effect.edits()) names += format("{}'{}'", names.empty() ? "" : ", ", effect.intervention().name);
+  if (names.empty() || error.code != ErrorCode::corrupt) return error;
+  error.message += format(" (edited by {})", names);
+  return error.hint.empty() ? with_hint(std::move(error), "an edit that is too strong does this: use a smaller alpha") : error;
+}
+
 void Observer::observe(const Share& share, Site site, int layer, Moment moment, const Tensor& x) const {
   Observed& observed = *share.observed;
   if (!observed.recorder || !observed.recorder->wants(site, layer, moment)) return;
@@ -125,7 +142,8 @@ Tensor Observer::apply(InterventionEffect& effect, const Share& share, int layer
   }
   if (rows.empty()) return x;
   const PrimitiveResult result = ops_.primitive(as_matrix(x), effect.primitive(), rows);
-  effect.add(layer, rows_of_prompt, result, positions);
+  const Result<void> added = effect.add(layer, rows_of_prompt, result, positions);
+  if (!added && !share.observed->fault) share.observed->fault = added.error();
   share.observed->intervene_s += seconds_since(clock_, start);
   return result.output.reshaped(x.shape());
 }

@@ -26,6 +26,7 @@ struct Observed {
   std::vector<std::int32_t> kv_pages;  ///< of the last step it took part in
   double observe_s = 0, intervene_s = 0;
   std::int64_t observed_values = 0;
+  std::optional<Error> fault;  ///< of an edit, the first one
 
   /// Whether a want of this site selects one of these positions.
   bool selects(Site site, Moment moment, std::span<const std::int64_t> positions) const;
@@ -41,6 +42,10 @@ class Observer final : public StepTap {
   void remove(std::size_t sequence);
 
   void begin_batch(const Batch& batch, std::span<const std::size_t> owners) override;
+  Result<void> verdict() const override;
+
+  /// An error of a sequence after the pass, with the names of the edits that it may come from.
+  Error explained(std::size_t sequence, Error error) const;
 
  private:
   /// One request's rows of a tensor that came by.

@@ -34,7 +34,8 @@ class EngineStepStream final : public StepStream {
     VB_TRY(StepReport report, run_->engine.step(run_->edits ? &run_->observer : nullptr));
     for (TokenOut& out : report.tokens) ready_.push_back(to_event(std::move(out)));
     for (const std::size_t failed : report.failed)
-      ready_.push_back(with_context(*run_->engine.sequence(failed).failure(), format("in request {}", failed)));
+      ready_.push_back(with_context(run_->observer.explained(failed, *run_->engine.sequence(failed).failure()),
+                                    format("in request {}", failed)));
     return ok();
   }
 

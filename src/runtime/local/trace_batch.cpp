@@ -120,7 +120,7 @@ void TraceBatch::collect(const StepReport& report) {
     else
       settle(out.sequence, build_trace(entry.run, engine_.sequence(out.sequence), setting_));
   }
-  for (const std::size_t failed : report.failed) settle(failed, *engine_.sequence(failed).failure());
+  for (const std::size_t failed : report.failed) settle(failed, observer_.explained(failed, *engine_.sequence(failed).failure()));
 }
 
 /// Keeps the first result, and frees what the run has recorded.
