@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "app/embedded/embedded_models.h"
 #include "base/config/reader.h"
@@ -24,7 +25,7 @@ struct Direction {
 std::string digest_of(const std::vector<double>& values) { return sha256_hex(std::as_bytes(std::span(values))); }
 
 Result<std::shared_ptr<const ModelFile>> open_tensors(const std::string& path) {
-  return path.ends_with(".gguf") ? open_gguf(path) : open_safetensors(path);
+  return is_control_vector(path) ? open_gguf(path) : open_safetensors(path);
 }
 
 /// Whether a file names its tensors by layer.
@@ -180,9 +181,27 @@ std::vector<int> layers_of(const InterventionConfig& c, const DirectionFile& fil
   return layers;
 }
 
+/// Every direction that a file holds would act on the one site.
+Result<void> check_once(Site site, const std::vector<int>& layers) {
+  if (info(site).per_layer || layers.size() == 1) return ok();
+  std::vector<std::string> names;
+  for (const int layer : layers) names.push_back(format("{}", layer));
+  return with_hint(invalid_input("site '{}' is there once and takes one direction, found those of layers {}", to_string(site),
+                                 join(names, ", ")),
+                   "say which layer's direction of the file to use there");
+}
+
+Result<void> check_layers_differ(std::vector<int> layers) {
+  std::ranges::sort(layers);
+  const auto twice = std::ranges::adjacent_find(layers);
+  if (twice == layers.end()) return ok();
+  return invalid_input("layers: {} is given twice", *twice);
+}
+
 Result<std::vector<Intervention>> per_layer(const InterventionConfig& c, const Intervention& frame,
                                             const Sources& from) {
   const std::vector<int> layers = layers_of(c, from.direction ? *from.direction : *from.gate);
+  VB_CHECK(check_once(frame.site, layers));
   std::vector<Intervention> out;
   for (const int layer : layers) {
     VB_TRY(Intervention made, at_layer(frame, from, layer));
@@ -195,6 +214,7 @@ Result<std::vector<Intervention>> per_layer(const InterventionConfig& c, const I
 Result<std::vector<Intervention>> expand(const InterventionConfig& c) {
   if (!c.direction.empty() + !c.basis.empty() + c.direction_file.has_value() != 1)
     return invalid_input("expected exactly one of direction, basis, direction_file");
+  VB_CHECK(check_layers_differ(c.layers));
   VB_CHECK(check_digests(c));
   VB_TRY(Intervention frame, frame_of(c));
   Sources from{.direction = {}, .gate = {}, .random_seed = c.random_seed};
@@ -220,7 +240,11 @@ Result<std::vector<Intervention>> expand(const InterventionConfig& c) {
 
 Result<std::vector<Intervention>> to_interventions(const std::vector<InterventionConfig>& configs) {
   std::vector<Intervention> out;
+  std::set<std::string_view> names;
   for (const InterventionConfig& config : configs) {
+    if (!names.insert(config.name).second)
+      return with_hint(invalid_input("two interventions are named '{}': the records could not tell them apart", config.name),
+                       "give each its own name");
     VB_TRY(std::vector<Intervention> expanded, expand(config), "in intervention '{}'", config.name);
     std::ranges::move(expanded, std::back_inserter(out));
   }

@@ -30,7 +30,8 @@ struct InterventionConfig {
 inline void fields(InterventionConfig& c, FieldVisitor& f) {
   f("name", c.name, {.help = "what the records call it", .required = true});
   f("site", c.site, {.help = "see `vauban list sites`"});
-  f("layers", c.layers, {.help = "layers from 0; none: all, or all that a direction file holds"});
+  f("layers", c.layers, {.help = "layers from 0, each once; none: all, or all that a direction file holds. A site that is there once (embed_out, "
+             "final_norm_out) takes none, or the one of a direction file whose direction it gets"});
   f("mode", c.mode,
     {.help = "arithmetic at the site: see `vauban man interventions`",
      .choices = {"project", "subtract", "add", "subspace_project", "subspace_remove", "subspace_add", "clamp",
@@ -42,7 +43,7 @@ inline void fields(InterventionConfig& c, FieldVisitor& f) {
   f("alpha", c.alpha, {.help = "strength; 0 changes nothing"});
   f("lo", c.lo, {.help = "clamp: lower bound of the projection"});
   f("hi", c.hi, {.help = "clamp: upper bound of the projection"});
-  f("tau", c.tau, {.help = "conditional: the gate opens above this projection"});
+  f("tau", c.tau, {.help = "conditional: the gate opens where h . gate is above this; the gate keeps its length"});
   f("direction", c.direction, {.help = "the direction, inline"});
   f("basis", c.basis, {.help = "rows of a subspace, inline"});
   f("direction_file", c.direction_file,

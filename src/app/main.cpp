@@ -29,6 +29,7 @@ Result<int> dispatch(std::vector<std::string> args) {
     Output(false).note(overview());
     return 2;
   }
+  if (args[0] == "help" && args.size() > 1) args = {args[1], "--help"};
   if (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
     Output(false).text(overview());
     return 0;

@@ -1,6 +1,7 @@
 #include "app/prompt_lines.h"
 
 #include "base/files.h"
+#include "base/sha256.h"
 #include "base/strings.h"
 
 namespace vauban {
@@ -39,11 +40,11 @@ bool is_jsonl(const std::filesystem::path& path, std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<PromptLine>> read_prompt_lines(const std::filesystem::path& path, const RenderChat& render) {
+Result<PromptFile> read_prompt_lines(const std::filesystem::path& path, const RenderChat& render) {
   VB_TRY(const std::string text, read_file(path, kLimitBytes));
   if (!is_valid_utf8(text)) return corrupt("{} is not UTF-8", path.string());
   const bool json = is_jsonl(path, text);
-  std::vector<PromptLine> out;
+  PromptFile out{.lines = {}, .sha256 = sha256_hex(text)};
   std::size_t number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;
@@ -51,9 +52,9 @@ Result<std::vector<PromptLine>> read_prompt_lines(const std::filesystem::path& p
     if (trim(line).empty()) continue;
     VB_TRY(PromptLine read, read_line(line, json, render), "in {}:{}", path.string(), number);
     if (trim(read.text).empty()) return corrupt("{}:{}: the prompt is empty", path.string(), number);
-    out.push_back(std::move(read));
+    out.lines.push_back(std::move(read));
   }
-  if (out.empty()) return invalid_input("{} holds no prompt", path.string());
+  if (out.lines.empty()) return invalid_input("{} holds no prompt", path.string());
   return out;
 }
 

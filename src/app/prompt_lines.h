@@ -16,11 +16,16 @@ struct PromptLine {
   bool rendered = false;  ///< a conversation, already in the model's template: no BOS and no template is added to it
 };
 
+struct PromptFile {
+  std::vector<PromptLine> lines;
+  std::string sha256;  ///< of the bytes that were read: the file may be a pipe, which nobody reads twice
+};
+
 using RenderChat = std::function<Result<std::string>(const Json& messages)>;
 
 /// JSONL (a file named .jsonl, or whose first line is an object): each line has exactly one of `text`, `prompt` (both a
 /// text) and `messages` (a conversation, through `render`); other keys are left alone. Blank lines are skipped.
 /// Errors: those of reading; corrupt, naming the line.
-Result<std::vector<PromptLine>> read_prompt_lines(const std::filesystem::path& path, const RenderChat& render);
+Result<PromptFile> read_prompt_lines(const std::filesystem::path& path, const RenderChat& render);
 
 }  // namespace vauban

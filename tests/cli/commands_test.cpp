@@ -46,6 +46,8 @@ TEST(Commands, TheOverviewNamesEachAndTheExitCodes) {
   for (const std::string& name : command_names()) EXPECT_NE(help.out.find("\n  " + name + " "), std::string::npos) << name;
   EXPECT_NE(help.out.find("130 cancelled"), std::string::npos);
   EXPECT_TRUE(vauban({"--version"}).out.starts_with("vauban "));
+  EXPECT_EQ(vauban({"help", "steer"}).out, vauban({"steer", "--help"}).out);
+  EXPECT_EQ(vauban({"help", "frobnicate"}).exit_code, 2);
   const Outcome nothing = vauban({});
   EXPECT_EQ(nothing.exit_code, 2);
   EXPECT_EQ(nothing.out, "");

@@ -1,6 +1,8 @@
 // Wrong input: the right exit code, a message that says what and where, and with --json one document in one shape.
+#include <csignal>
+#include <fcntl.h>
 #include <sys/stat.h>
-
+#include <unistd.h>
 
 #include "base/result.h"
 #include "cli/workspace.h"
@@ -55,6 +57,9 @@ TEST(Errors, OfTheCommandLine) {
       {"unknown list", {"list", "metric"}, 2, "invalid_input", {"metrics"}},
       {"unknown schema", {"schema", "confg"}, 2, "not_found", {"config"}},
       {"unknown topic", {"man", "claim"}, 2, "not_found", {"claims"}},
+      {"empty folder", {"trace", "base", "--prompt", "a", "--out", ""}, 2, "invalid_input", {"--out", "a path"}},
+      {"empty model", {"generate", "", "--prompt", "a"}, 2, "invalid_input", {"MODEL", "a path"}},
+      {"device of no kind", {"generate", "base", "--prompt", "a", "--device", "nonsense,cpu"}, 2, "invalid_input", {"nonsense", "mps"}},
       {"flag given twice", {"generate", "base", "--prompt", "a", "--prompt", "b"}, 2, "invalid_input", {"--prompt"}},
   };
   for (const Wrong& wrong : cases) expect_error(work, wrong);
@@ -175,6 +180,30 @@ TEST(Errors, AFullDiskUnderStdoutIsSaidNotHidden) {
     EXPECT_EQ(done.exit_code, 3);
     EXPECT_NE(done.err.find("stdout"), std::string::npos) << done.err;
   }
+}
+
+/// Nobody writes to the pipe: what maps it refuses it at once, what reads a text waits and ends with Ctrl-C.
+TEST(Errors, APipeIsRefusedOrWaitedForUntilCtrlC) {
+  const Workspace work;
+  ASSERT_EQ(::mkfifo((work / "pipe.safetensors").c_str(), 0600), 0);
+  const Outcome mapped = work.run({"steer", "base", "--direction", "pipe.safetensors", "--prompt", "a", "--json"});
+  EXPECT_EQ(mapped.exit_code, 2) << mapped.out;
+  EXPECT_NE(mapped.out.find("regular file"), std::string::npos) << mapped.out;
+  const Outcome device = work.run({"audit", "base", "changed", "--suite", "/dev/zero", "--out", "run", "--json"});
+  EXPECT_EQ(device.exit_code, 2) << device.out;
+  EXPECT_NE(device.out.find("a device"), std::string::npos) << device.out;
+  ASSERT_EQ(::mkfifo((work / "text").c_str(), 0600), 0);
+  Program waiting({"tokenize", "base", "--file", "text", "--json"}, work.path());
+  // A writer can only open the pipe once it is being read, so from here on the program waits in it.
+  int writer = -1;
+  while (waiting.is_running() && (writer = ::open((work / "text").c_str(), O_WRONLY | O_NONBLOCK)) < 0) ::usleep(1000);
+  ASSERT_GE(writer, 0);
+  ::usleep(50'000);
+  waiting.send(SIGINT);
+  const Outcome ended = waiting.wait();
+  ::close(writer);
+  EXPECT_EQ(ended.exit_code, 130) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("\"cancelled\""), std::string::npos) << ended.out;
 }
 
 TEST(Errors, AnOutputFileNeverReplacesWhatIsNoFile) {

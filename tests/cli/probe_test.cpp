@@ -231,12 +231,49 @@ TEST(Probe, RefusesWhatItCannotProject) {
     refused(command, {"--prompt", "x", command == std::string("probe") ? "--layers" : "--layer", "7"}, 2,
             "layers 0, 1");
   }
+  for (const char* command : {"probe", "scan"}) {
+    refused(command, {"--out", "", "--prompt", "x"}, 2, "--out");
+  }
   refused("probe", {"--positive", "positive.txt"}, 2, "go together");
+  refused("probe", {"--positive", "positive.txt", "--negative", "negative.txt", "--prompt", "x"}, 2, "expected exactly one of");
+  refused("probe", {"--prompt", "x", "--site", "embed_out"}, 2, "is there once");
+  refused("scan", {"--prompt", "x", "--layer", "some"}, 2, "--layer: expected chosen or a number");
   work.write("one.txt", "a\n");
   refused("probe", {"--positive", "one.txt", "--negative", "negative.txt"}, 2, "at least 2");
   refused("scan", {"--prompt", "x", "--layer", "all"}, 2, "one layer");
   refused("scan", {"--prompt", "x", "--z", "2"}, 2, "--calibrate");
   refused("scan", {"--prompt", "x", "--z", "2", "--threshold", "1", "--calibrate", "positive.txt"}, 2, "both given");
+}
+
+TEST(Probe, ASiteThatIsThereOnceTakesOneDirectionAndTheOtherSiteIsNoted) {
+  const Workspace work;
+  measure(work);
+  const Outcome probed = run(work, "probe", {"--prompt", "x", "--site", "embed_out", "--layers", "1"});
+  ASSERT_EQ(probed.exit_code, 0) << probed.out;
+  EXPECT_NE(probed.out.find("measured at site 'resid_post' and is used at 'embed_out'"), std::string::npos) << probed.out;
+  const Outcome scanned = work.run({"scan", "base", "--direction", "d.safetensors", "--prompt", "a lamp", "--site", "embed_out",
+                                    "--layer", "1", "--out", "scanned", "--json"});
+  ASSERT_EQ(scanned.exit_code, 0) << scanned.out;
+  EXPECT_GT(at(at(scanned.json(), {"prompts"}).items().front(), {"tokens"}).size(), 0u);
+}
+
+TEST(Probe, EachCommandKeepsOutOfTheFoldersOfTheOthers) {
+  const Workspace work;
+  measure(work);
+  const auto said = [](const Outcome& done) { return format("{} {}{}", done.exit_code, done.out, done.err); };
+  EXPECT_EQ(run(work, "probe", {"--prompt", "x"}).exit_code, 0);
+  EXPECT_EQ(run(work, "probe", {"--prompt", "y"}).exit_code, 0) << "its own folder is replaced";
+  const std::string before = read_text(work / "out/traces.jsonl");
+  const Outcome scanned = run(work, "scan", {"--prompt", "x"}),
+                traced = work.run({"trace", "base", "--prompt", "x", "--out", "out", "--json"});
+  for (const Outcome& refused : {scanned, traced}) {
+    EXPECT_EQ(refused.exit_code, 2) << said(refused);
+    EXPECT_NE(refused.out.find("would be overwritten or mixed in"), std::string::npos) << said(refused);
+  }
+  EXPECT_EQ(read_text(work / "out/traces.jsonl"), before);
+  std::filesystem::create_directory(work / "mine");
+  work.write("mine/notes.txt", "kept");
+  EXPECT_EQ(work.run({"trace", "base", "--prompt", "x", "--out", "mine", "--json"}).exit_code, 2);
 }
 
 TEST(Probe, StopsOnCtrlCWithoutALoggedTrace) {
@@ -439,8 +476,8 @@ TEST(DirectionToml, MeasureSteerProbeAndScanRunFromAConfigurationFile) {
       {"probe", "base", "--direction", "d.safetensors", "--file", "other_positive.txt", "--out", "q"});
   same(
       "[scan]\nmodel = \"../base\"\ndirection = \"../d.safetensors\"\nprompt = \"a lamp\"\nthreshold = 0.5\nout = "
-      "\"p\"\n",
-      {"scan", "base", "--direction", "d.safetensors", "--prompt", "a lamp", "--threshold", "0.5", "--out", "q"});
+      "\"r\"\n",
+      {"scan", "base", "--direction", "d.safetensors", "--prompt", "a lamp", "--threshold", "0.5", "--out", "s"});
   work.write("configs/c.toml", "[scan]\nmodel = \"../base\"\n[probe]\nmodel = \"../base\"\n");
   EXPECT_EQ(work.run({"run", "configs/c.toml", "--json"}).exit_code, 2);
 }

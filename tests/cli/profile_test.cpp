@@ -147,6 +147,27 @@ TEST(ProfileCommand, AFitIsMadeOnlyWhenAskedForAndSaysWhatItCannotTell) {
   EXPECT_NE(text.find("kappa"), std::string::npos) << text;
 }
 
+TEST(ProfileCommand, SaysWhatWasNotObservedAndNotMeasured) {
+  const Workspace work;
+  std::vector<std::string> args = sweep("token_count", "3", {"--observe", "router_logits:all:summary"});
+  *(std::find(args.begin(), args.end(), "--max-tokens") + 1) = "0";
+  const Outcome done = work.run(args);
+  ASSERT_EQ(done.exit_code, 0) << done.err << done.out.substr(0, 500);
+  const Json answer = done.json();
+  const Json& missing = at(answer, {"missing"});
+  ASSERT_GE(missing.size(), 1u);
+  EXPECT_EQ(at(missing.items().front(), {"site"}).as_string(), "router_logits");
+  EXPECT_NE(at(missing.items().front(), {"reason"}).as_string(), "");
+  const Json& point = at(answer, {"points"}).items().front();
+  std::set<std::string> said;
+  for (const Json& entry : at(answer, {"not_measured"}).items()) {
+    said.insert(at(entry, {"figure"}).as_string());
+    EXPECT_TRUE(at(point, {at(entry, {"figure"}).as_string()}).is_null()) << at(entry, {"figure"}).as_string();
+  }
+  EXPECT_TRUE(said.contains("decode_tokens_per_second")) << "nothing was decoded";
+  EXPECT_FALSE(said.contains("prefill_tokens_per_second"));
+}
+
 TEST(ProfileCommand, APlanRunsNothing) {
   const Workspace work;
   const Outcome done = work.run(sweep("queue_depth", "0,2", {"--max-batch", "3", "--plan", "--out", "s"}));
@@ -171,6 +192,10 @@ TEST(ProfileCommand, BadInputIsRefusedBeforeAnythingRuns) {
   refused(sweep("token_count", "3,3"), "twice");
   refused(sweep("layers", "1,2"), "queue_depth");
   refused(sweep("token_count", "3,5", {"--profile", "prefil"}), "batch, prefill, observe");
+  refused(sweep("token_count", "3,5", {"--prompt", "a", "--ids", "1,2"}), "both given");
+  std::filesystem::create_directory(work / "taken");
+  work.write("taken/trace.json", "{}");
+  refused(sweep("token_count", "3,5", {"--out", "taken"}), "'trace.json' would be overwritten");
   refused(sweep("token_count", "3,5", {"--observe", "resid_pst:all:summary"}), "resid_post");
 }
 

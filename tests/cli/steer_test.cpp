@@ -178,6 +178,11 @@ TEST(Measure, RefusesWhatCannotBeMeasured) {
   refused(measure("d.safetensors", {"--positions", "decode"}), "--max-tokens");
   refused(measure("d.safetensors", {"--components", "2"}), "--method pca");
   refused(measure("d.gguf", {"--site", "mlp_out"}), "resid_post");
+  for (const char* out : {"d.bin", "d", "d.safetensors.txt"}) refused(measure(out), "to end in .safetensors or .gguf");
+  std::filesystem::create_directory(work / "folder.safetensors");
+  refused(measure("folder.safetensors"), "found a folder");
+  refused(measure("nowhere/d.safetensors"), "nowhere");
+  refused(measure("d.GGUF", {"--site", "mlp_out"}), "resid_post");
   work.write("positive.txt", "one\ntwo\n\nthree\n");
   refused(measure("d.safetensors"), "at least 4 prompts, found 3");
   work.write("positive.txt", lines(" a"));
@@ -257,6 +262,52 @@ TEST(Steer, ADirectionOfAnotherModelIsNoted) {
   EXPECT_NE(other.out.find(note), std::string::npos) << other.out << other.err;
 }
 
+TEST(Steer, AnotherSiteAndAnotherLengthThanMeasuredAreNoted) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  const Outcome other = work.run(steer("d.safetensors", {"--mode", "offset", "--site", "embed_out", "--layers", "1"}));
+  ASSERT_EQ(other.exit_code, 0) << other.out;
+  EXPECT_NE(other.out.find("measured at site 'resid_post' and is used at 'embed_out'"), std::string::npos) << other.out;
+  EXPECT_EQ(at(other.json(), {"effect"}).size(), 1u);
+  DirectionFile twice;
+  twice.layers = {{.layer = 0, .direction = std::vector<float>(64, 0.25F)}};
+  VB_ASSERT_OK(write_directions(work / "twice.safetensors", twice));
+  const std::string note = "direction.0 has length 2 in the file";
+  EXPECT_NE(work.run(steer("twice.safetensors", {"--mode", "subtract"})).out.find(note), std::string::npos);
+  EXPECT_EQ(work.run(steer("twice.safetensors", {"--mode", "offset"})).out.find(note), std::string::npos) << "it keeps its length";
+}
+
+/// Norms and attention cannot square it, so what came out would be no effect of the direction.
+TEST(Steer, AnAlphaThatOverflowsIsRefusedByTheNameOfTheEditOnEveryBackend) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  for (const char* backend : {"reference", "cpu"})
+    for (const char* mode : {"add", "offset"}) {
+      const Outcome done = work.run(steer("d.safetensors", {"--mode", mode, "--alpha", "1e25", "--backend", backend}));
+      EXPECT_EQ(done.exit_code, 2) << backend << done.out;
+      for (const char* word : {"'steer'", "alpha 1e+25", "resid_post", "smaller alpha"})
+        EXPECT_NE(done.out.find(word), std::string::npos) << word << done.out;
+    }
+}
+
+TEST(Steer, AFileThatEditsTwiceByMistakeIsRefused) {
+  const Workspace work;
+  write_prompts(work);
+  ASSERT_EQ(work.run(measure("d.safetensors")).exit_code, 0);
+  const std::string table = "[[interventions]]\nname = 'a'\ndirection_file = 'd.safetensors'\n";
+  const auto refused = [&](const std::string& toml, const char* what) {
+    work.write("edits.toml", toml);
+    const Outcome done = work.run({"trace", "base", "--prompt", "x", "--intervene", "edits.toml", "--out", "t", "--json"});
+    EXPECT_EQ(done.exit_code, 2) << done.out;
+    EXPECT_NE(done.out.find(what), std::string::npos) << done.out;
+  };
+  refused(table + "layers = [1, 0, 1]\n", "1 is given twice");
+  refused(table + "layers = [0]\n" + table + "layers = [1]\n", "two interventions are named 'a'");
+  refused(table + "site = 'final_norm_out'\n", "'final_norm_out' is there once");
+}
+
 TEST(Steer, AnEditThatMeetsNothingIsReportedNotPassedOff) {
   const Workspace work;
   write_prompts(work);
@@ -288,6 +339,8 @@ TEST(Steer, RefusesFilesAndLayersThatDoNotFit) {
   wide.layers = {{.layer = 0, .direction = std::vector<float>(32, 1.0F)}};
   VB_ASSERT_OK(write_directions(work / "wide.safetensors", wide));
   refused("wide.safetensors", {}, 2, "64");
+  refused("wide.safetensors", {}, 2, "'wide.safetensors' has 32 values per layer");
+  refused("d.safetensors", {"--site", "embed_out", "--layers", "all"}, 2, "'embed_out' is there once");
   const auto raw = [&](const std::string& file, const std::string& name, const std::vector<float>& values,
                        Shape shape) {
     const std::vector<float> direction(64, 0.125F);

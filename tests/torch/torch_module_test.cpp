@@ -69,6 +69,21 @@ TEST(TorchModule, ThatIsNoSharedObjectIsRefused) {
   expect_module_refused(folder / "text.so", {"libvauban_torch.so", "cannot load", "libtorch-dev"});
 }
 
+/// The loader of the system would map it and end the process with SIGBUS.
+TEST(TorchModule, ThatWasCutShortIsRefusedAndDoctorSaysSo) {
+  const TempDir folder;
+  const std::string whole = read_text(VAUBAN_FAKE_NO_ENTRY);
+  write_text(folder / "cut.so", whole.substr(0, whole.size() / 2));
+  const BesideAModule here(folder / "cut.so");
+  const Outcome used = here.run("generate base --prompt a --max-tokens 1 --backend torch --json");
+  EXPECT_EQ(used.exit_code, 3) << used.err;
+  EXPECT_EQ(at(used.json(), {"error", "code"}).as_string(), "corrupt");
+  EXPECT_THAT(used.out, testing::AllOf(HasSubstr("libvauban_torch.so"), HasSubstr("cut short"), HasSubstr("vauban_torch again")));
+  const Outcome doctor = here.run("doctor --json");
+  EXPECT_EQ(doctor.exit_code, 0) << doctor.err;
+  EXPECT_THAT(doctor.out, HasSubstr("cut short"));
+}
+
 TEST(TorchModule, WithoutTheEntryIsRefused) {
   expect_module_refused(VAUBAN_FAKE_NO_ENTRY, {"libvauban_torch.so", "no module of vauban"});
 }

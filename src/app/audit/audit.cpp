@@ -10,6 +10,7 @@
 #include "app/audit/pair_scoring.h"
 #include "app/command_text.h"
 #include "app/commands/run/run_config.h"
+#include "app/folder_lock.h"
 #include "app/intervention_file.h"
 #include "app/open.h"
 #include "app/scoring.h"

@@ -1,9 +1,5 @@
 #include "app/audit/audit_inputs.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "app/version.h"
@@ -141,22 +137,6 @@ std::string vocabulary_difference(const AuditSide& base, const AuditSide& candid
     differing += !a || !b || *a != *b;
   }
   return differing ? format("{} of {} token ids stand for different text", differing, size) : "";
-}
-
-Result<FolderLock> FolderLock::take(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  const int fd = error ? -1 : ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return io("could not make the folder '{}'{}", folder.string(), error ? ": " + error.message() : "");
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return FolderLock(fd);
-  ::close(fd);
-  return resource("another process is writing '{}'", folder.string());
-}
-
-FolderLock::FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-FolderLock::~FolderLock() {
-  if (fd_ >= 0) ::close(fd_);
 }
 
 Result<AuditSuite> load_audit_suite(const std::string& suite) {

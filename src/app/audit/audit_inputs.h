@@ -38,20 +38,6 @@ Json audit_models(const AuditSide& base, const AuditSide& candidate);
 /// Why the two sides cannot be scored on identical ids; empty when they can.
 std::string vocabulary_difference(const AuditSide& base, const AuditSide& candidate);
 
-/// Holds the folder while the audit runs, so that two processes cannot write it at once.
-class FolderLock {
- public:
-  /// Makes the folder. Errors: io; resource when another process holds it.
-  static Result<FolderLock> take(const std::filesystem::path& folder);
-  FolderLock(FolderLock&& other) noexcept;
-  FolderLock& operator=(FolderLock&&) = delete;
-  ~FolderLock();
-
- private:
-  explicit FolderLock(int fd) : fd_(fd) {}
-  int fd_ = -1;
-};
-
 /// Writes inputs.json, suite.toml, config.toml and models.json into a new folder, or checks that they are those of this run.
 /// Errors: invalid_input naming the first input that differs.
 Result<void> prepare_folder(const std::filesystem::path& folder, const std::string& config_toml, const AuditSuite& suite,

@@ -5,6 +5,7 @@
 
 #include "app/audit/audit_inputs.h"
 #include "app/command_text.h"
+#include "app/folder_lock.h"
 #include "app/scoring.h"
 #include "base/files.h"
 #include "base/json_file.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/direction_notes.h"
 #include "app/intervention_file.h"
 #include "app/layer_choice.h"
 #include "evidence/stats/stats.h"
@@ -25,19 +26,10 @@ TraceRequest request_of(const ProjectionInput& input, const ProjectionPlan& plan
   return request;
 }
 
-/// The widths of direction and model differ most often because the file belongs to another model.
-Error explained(Error error, const ProjectionPlan& plan) {
-  if (error.code != ErrorCode::invalid_input || !error.hint.empty()) return error;
-  return with_hint(std::move(error),
-                   format("the direction file has {} values per layer, for layers {} to {}: give one "
-                          "that `vauban measure` wrote for this model and site",
-                          plan.file.width(), plan.file.layers.front().layer, plan.file.layers.back().layer));
-}
-
 const TraceArtifact* artifact_of(const Trace& trace, std::string_view name, int layer) {
   for (const TraceArtifact& artifact : trace.artifacts())
     if (artifact.kind == ArtifactKind::metric && artifact.artifact_id.starts_with(name) &&
-        artifact.layer.value_or(0) == layer)
+        artifact.layer.value_or(layer) == layer)  // a site that is there once has no layer
       return &artifact;
   return nullptr;
 }
@@ -84,9 +76,9 @@ Result<ProjectedPrompt> read_prompt(const Trace& trace, const ProjectionPlan& pl
 }  // namespace
 
 Result<ProjectionPlan> plan_projections(const ProjectionChoice& choice) {
-  ProjectionPlan plan;
+  ProjectionPlan plan{.path = choice.direction, .file = {}, .layers = {}, .interventions = {}};
   VB_TRY(plan.file, read_directions(choice.direction));
-  VB_TRY(plan.layers, layers_from(choice.layers, plan.file), "in {}", choice.direction);
+  VB_TRY(plan.layers, layers_from(choice.layers, plan.file, choice.layers_flag), "in {}", choice.direction);
   InterventionConfig config{.name = "projection"};
   config.site = choice.site.value_or(plan.file.site());
   config.mode = "project";
@@ -138,7 +130,7 @@ Result<std::vector<ProjectedPrompt>> project_prompts(const ProjectionPlan& plan,
     for (const ProjectionInput& input : chunk) requests.push_back(request_of(input, plan));
     const std::vector<Result<Trace>> traces = runtime.trace_batch(requests, &folder);
     for (std::size_t i = 0; i < traces.size(); ++i) {
-      if (!traces[i]) return explained(traces[i].error(), plan);
+      if (!traces[i]) return explain_width(traces[i].error(), plan.path, plan.file);
       VB_TRY(ProjectedPrompt read, read_prompt(*traces[i], plan, folder), "in prompt '{}'", chunk[i].id);
       VB_CHECK(folder.add(*traces[i]));
       out.push_back(std::move(read));
@@ -160,12 +152,7 @@ Json spread_json(std::span<const double> values) {
 }
 
 std::vector<std::string> plan_notes(const ProjectionPlan& plan, const Runtime& runtime) {
-  std::vector<std::string> notes;
-  const auto& provenance = plan.file.provenance;
-  const auto measured_on = provenance.find("model_digest");
-  if (measured_on != provenance.end() && measured_on->second != runtime.model().digest)
-    notes.emplace_back("the direction was measured on another model");
-  return notes;
+  return direction_notes(plan.file, plan.layers, plan.site(), false, runtime);
 }
 
 }  // namespace vauban

@@ -21,9 +21,11 @@ namespace vauban {
 struct ProjectionChoice {
   std::string direction, layers, positions;
   std::optional<std::string> site, direction_sha256;
+  std::string layers_flag = "--layers";  ///< how the user says `layers`
 };
 
 struct ProjectionPlan {
+  std::string path;  ///< of the direction file
   DirectionFile file;
   std::vector<int> layers;
   std::vector<Intervention> interventions;  ///< beside layers
@@ -69,7 +71,7 @@ Result<std::vector<ProjectedPrompt>> project_prompts(const ProjectionPlan& plan,
 /// count, mean, std (n - 1; null for one value), min, max. `values` is not empty.
 Json spread_json(std::span<const double> values);
 
-/// What a reader should know: a direction that was measured on another model.
+/// What a reader should know of the direction: see direction_notes.
 std::vector<std::string> plan_notes(const ProjectionPlan& plan, const Runtime& runtime);
 
 }  // namespace vauban

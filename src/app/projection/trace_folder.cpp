@@ -6,10 +6,11 @@
 
 namespace vauban {
 
-Result<std::unique_ptr<TraceFolder>> TraceFolder::open(const std::filesystem::path& folder) {
-  VB_TRY(std::unique_ptr<ArtifactStore> store, ArtifactStore::open(folder));
+Result<std::unique_ptr<TraceFolder>> TraceFolder::open(const std::filesystem::path& folder, const OutFolderKind& kind) {
+  VB_TRY(FolderLock lock, take_out_folder(folder, kind));
+  VB_TRY(std::unique_ptr<ArtifactStore> store, ArtifactStore::open(folder, real_file_ops(), ArtifactStore::Durable::at_sync));
   VB_TRY(AtomicFile file, AtomicFile::create(folder / "traces.jsonl"));
-  return std::unique_ptr<TraceFolder>(new TraceFolder(std::move(store), std::move(file)));
+  return std::unique_ptr<TraceFolder>(new TraceFolder(std::move(lock), std::move(store), std::move(file)));
 }
 
 Result<StoredPayload> TraceFolder::put(std::string_view tensor_name, std::string_view dtype,
@@ -34,6 +35,9 @@ Result<void> TraceFolder::add(const Trace& trace) {
   return file_.write(line + "\n");
 }
 
-Result<void> TraceFolder::close() { return file_.commit(); }
+Result<void> TraceFolder::close() {
+  VB_CHECK(store_->sync());
+  return file_.commit();
+}
 
 }  // namespace vauban

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/out_folder.h"
 #include "base/files.h"
 #include "base/result.h"
 #include "trace/artifact_store.h"
@@ -21,8 +22,8 @@ namespace vauban {
 /// Also keeps what it stored in memory until it is taken. Thread-safe, as sinks are.
 class TraceFolder final : public PayloadSink {
  public:
-  /// Errors: those of the store and of the file.
-  static Result<std::unique_ptr<TraceFolder>> open(const std::filesystem::path& folder);
+  /// Errors: those of take_out_folder, the store and the file.
+  static Result<std::unique_ptr<TraceFolder>> open(const std::filesystem::path& folder, const OutFolderKind& kind);
 
   Result<StoredPayload> put(std::string_view tensor_name, std::string_view dtype, std::span<const std::int64_t> shape,
                             std::span<const std::byte> bytes) override;
@@ -34,8 +35,9 @@ class TraceFolder final : public PayloadSink {
   Result<void> close();
 
  private:
-  TraceFolder(std::unique_ptr<ArtifactStore> store, AtomicFile file)
-      : store_(std::move(store)), file_(std::move(file)) {}
+  TraceFolder(FolderLock lock, std::unique_ptr<ArtifactStore> store, AtomicFile file)
+      : lock_(std::move(lock)), store_(std::move(store)), file_(std::move(file)) {}
+  FolderLock lock_;
   std::unique_ptr<ArtifactStore> store_;
   AtomicFile file_;
   mutable std::mutex mutex_;

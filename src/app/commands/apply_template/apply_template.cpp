@@ -20,7 +20,7 @@ struct ApplyTemplateConfig {
 };
 
 void fields(ApplyTemplateConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf; may be left out where --template is given", .positional = true});
+  f("model", c.model, {.help = "model folder or .gguf; may be left out where --template is given", .positional = true, .file = true});
   f("messages", c.messages, {.help = "JSON: an array of messages, or an object with all of the template's variables", .required = true, .file = true});
   f("tools", c.tools, {.help = "JSON: the array of tools", .file = true});
   f("kwargs", c.kwargs, {.help = "JSON: an object of further variables", .file = true});

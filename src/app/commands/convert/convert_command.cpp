@@ -18,8 +18,8 @@ struct ConvertConfig {
 };
 
 void fields(ConvertConfig& c, FieldVisitor& f) {
-  f("in", c.in, {.help = "model folder or .gguf", .required = true, .positional = true});
-  f("out", c.out, {.help = "new .gguf file or model folder", .required = true, .positional = true});
+  f("in", c.in, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
+  f("out", c.out, {.help = "new .gguf file or model folder", .required = true, .positional = true, .file = true});
   f("to", c.to, {.help = "format; default: what OUT's name says", .choices = {"gguf", "hf"}});
   f("dtype", c.dtype, {.help = "type of the matrices; default: as they are stored", .choices = {"f32", "f16", "bf16"}});
   f("shard_bytes", c.shard_bytes, {.help = "weights of a folder above this are split", .min = 1, .unit = "bytes"});

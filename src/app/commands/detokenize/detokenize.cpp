@@ -16,7 +16,7 @@ struct DetokenizeConfig {
 };
 
 void fields(DetokenizeConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder, .gguf, or a bare tokenizer file", .required = true, .positional = true});
+  f("model", c.model, {.help = "model folder, .gguf, or a bare tokenizer file", .required = true, .positional = true, .file = true});
   f("ids", c.ids, {.help = "token ids: 1,2,3"});
   f("jsonl", c.jsonl, {.help = "lines of {\"ids\": [...]}; one JSON line each", .file = true});
   f("skip_special", c.skip_special, {.help = "leave special tokens out of the text"});

@@ -22,7 +22,7 @@ struct GenerateConfig {
 };
 
 void fields(GenerateConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
+  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
   fields(c.prompt, f);
   fields(c.sampling, f);
   f("edit_weights", c.edit_weights, {.help = "TOML file with [[weight_edits]]: see `vauban man weights`", .metavar = "FILE", .file = true});

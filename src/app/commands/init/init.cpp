@@ -18,7 +18,7 @@ struct InitConfig {
 };
 
 void fields(InitConfig& c, FieldVisitor& f) {
-  f("dir", c.dir, {.help = "folder for audit.toml and suite.toml", .positional = true, .metavar = "DIR"});
+  f("dir", c.dir, {.help = "folder for audit.toml and suite.toml", .positional = true, .metavar = "DIR", .file = true});
   f("force", c.force, {.help = "replace files that are there"});
   fields(c.common, f);
 }

@@ -15,7 +15,7 @@ struct InspectConfig {
 };
 
 void fields(InspectConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
+  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
   f("digests", c.digests, {.help = "SHA-256 of every tensor and file"});
   fields(c.common, f);
 }

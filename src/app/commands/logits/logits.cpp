@@ -23,7 +23,7 @@ struct LogitsConfig {
 };
 
 void fields(LogitsConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
+  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
   fields(c.prompt, f);
   f("all", c.all, {.help = "write every position to --out, not only the last"});
   f("stepwise", c.stepwise, {.help = "feed one token at a time, as decoding does"});

@@ -53,7 +53,7 @@ support is refused. Every claim lists its evidence, its sample count, its limits
      R"([[interventions]]
 name = "remove"          # what the records call it
 site = "resid_post"      # see `vauban list sites`
-layers = [2, 3]          # from 0; none: all, or all that a direction file holds
+layers = [2, 3]          # from 0, each once; none: all, or all that a direction file holds
 mode = "subtract"        # p = h . d
 alpha = 1.0
 positions = "all"        # all, last, a-b, decode
@@ -70,13 +70,18 @@ conditional       inner_mode where h . gate > tau, else h
 offset            h + alpha d, d as it is (control vectors); from a measured direction file alpha norm d: alpha counts
                   differences between the two groups of prompts that were measured
 
-conditional: gate_file (of steer: --gate) is the direction file of the gate, where it is not the direction's own.
+conditional: gate_file (of steer: --gate) is the direction file of the gate, where it is not the direction's own. The gate
+keeps its length, directions and bases are normalised (offset: not); the record holds the lengths that were given.
+
+A site that is there once (embed_out, final_norm_out) takes no layers. With a direction file `layers` names the one whose
+direction is used there. Every intervention of a file has its own name.
 
 --primitive scalar|simd chooses the code that computes this on the cpu backend: f64 loops, or f32 vector kernels. The default,
 auto, takes the kernels only where their recorded gate passed; a trace's kernel_path says which ran.
 
 Edits act in prefill and in decoding. The record holds the projections before and after and the size of the change; an
-edit that changed nothing is recorded as a no-op.
+edit that changed nothing (no row by more than 1e-6 of its length) is recorded as a no-op. One that makes a row too long to
+compute with (its square does not fit f32) is refused.
 )"},
     {"numerics", "which arithmetic is used, and what it promises",
      R"(exact    weights widened or decoded to f32, f32 activations and key/value cache (the reference backend: f64).

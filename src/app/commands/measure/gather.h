@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct GatherOptions {
 
 struct Groups {
   std::vector<PromptLine> positive, negative;
+  std::string positive_sha256, negative_sha256;  ///< of their files
 };
 
 /// One row per prompt and layer: the mean over the chosen positions. Layers ascending; a site without layers counts as

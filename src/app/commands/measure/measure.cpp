@@ -6,8 +6,8 @@
 #include "app/commands/measure/gather.h"
 #include "app/commands/measure/measure_config.h"
 #include "app/open.h"
+#include "app/out_folder.h"
 #include "app/version.h"
-#include "base/sha256.h"
 #include "format/direction.h"
 
 namespace vauban {
@@ -34,7 +34,7 @@ Result<GatherOptions> gather_options(const MeasureConfig& config) {
   VB_TRY(options.positions, positions_from(config.positions));
   if (options.positions.kind == Positions::Kind::decode && config.max_tokens == 0)
     return invalid_input("--positions decode needs --max-tokens: without new tokens there is no such row");
-  if (config.out.ends_with(".gguf") && options.site != Site::resid_post)
+  if (is_control_vector(config.out) && options.site != Site::resid_post)
     return with_hint(
         invalid_input("a control vector is added to the output of a layer: --site must be resid_post, found {}",
                       config.site),
@@ -51,8 +51,10 @@ Result<void> check_enough(const std::vector<PromptLine>& lines, const std::strin
 Result<Groups> read_groups(const MeasureConfig& config, const Session& session) {
   const RenderChat render = chat_renderer(config.model, session.context().clock);
   Groups groups;
-  VB_TRY(groups.positive, read_prompt_lines(config.positive, render));
-  VB_TRY(groups.negative, read_prompt_lines(config.negative, render));
+  VB_TRY(PromptFile positive, read_prompt_lines(config.positive, render));
+  VB_TRY(PromptFile negative, read_prompt_lines(config.negative, render));
+  groups = {.positive = std::move(positive.lines), .negative = std::move(negative.lines),
+            .positive_sha256 = std::move(positive.sha256), .negative_sha256 = std::move(negative.sha256)};
   VB_CHECK(check_enough(groups.positive, config.positive));
   VB_CHECK(check_enough(groups.negative, config.negative));
   return groups;
@@ -127,8 +129,6 @@ LayerDirection saved(const MeasuredDirection& measured, bool with_basis) {
 Result<std::map<std::string, std::string>> provenance(const MeasureConfig& config, const Groups& groups,
                                                       const Runtime& runtime, const DirectionReport& report,
                                                       std::uint64_t seed) {
-  VB_TRY(const std::string positive, sha256_file(config.positive));
-  VB_TRY(const std::string negative, sha256_file(config.negative));
   VB_TRY(const std::string scores, layers_json(report).dump());
   const ModelIdentity& model = runtime.model();
   return std::map<std::string, std::string>{{"format", "vauban.direction.1"},
@@ -143,8 +143,8 @@ Result<std::map<std::string, std::string>> provenance(const MeasureConfig& confi
                                             {"method", config.method},
                                             {"chat", config.chat ? "true" : "false"},
                                             {"max_tokens", format("{}", config.max_tokens)},
-                                            {"positive_sha256", positive},
-                                            {"negative_sha256", negative},
+                                            {"positive_sha256", groups.positive_sha256},
+                                            {"negative_sha256", groups.negative_sha256},
                                             {"n_positive", format("{}", groups.positive.size())},
                                             {"n_negative", format("{}", groups.negative.size())},
                                             {"seed", format("{}", seed)},
@@ -175,7 +175,7 @@ Result<Measured> measure(const MeasureConfig& config, Session& session, Runtime&
     out.file.layers.push_back(saved(measured, options.method == DirectionMethod::pca));
   out.file.chosen = out.report.layers[out.report.chosen].layer;
   VB_TRY(out.file.provenance, provenance(config, groups, runtime, out.report, session.options().seed));
-  if (config.out.ends_with(".gguf")) fit_control_vector(out);
+  if (is_control_vector(config.out)) fit_control_vector(out);
   VB_TRY(out.file.digest, write_directions(config.out, out.file));
   return out;
 }
@@ -230,6 +230,8 @@ Result<int> run_measure_command(const MeasureCommandConfig& config, Session& ses
 
 Result<int> run_measure(const MeasureConfig& config, Session& session) {
   VB_CHECK(gather_options(config));
+  VB_CHECK(check_direction_path(config.out), "in --out");
+  VB_CHECK(check_out_file(config.out), "in --out");
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session));
   VB_TRY(const Measured measured, measure(config, session, *runtime));
   if (session.out().json()) {

@@ -15,9 +15,9 @@ struct MergeAdapterConfig {
 };
 
 void fields(MergeAdapterConfig& c, FieldVisitor& f) {
-  f("base", c.base, {.help = "model folder", .required = true, .positional = true});
-  f("adapter", c.adapter, {.help = "PEFT folder", .required = true, .positional = true});
-  f("out", c.out, {.help = "new model folder", .required = true, .positional = true});
+  f("base", c.base, {.help = "model folder", .required = true, .positional = true, .file = true});
+  f("adapter", c.adapter, {.help = "PEFT folder", .required = true, .positional = true, .file = true});
+  f("out", c.out, {.help = "new model folder", .required = true, .positional = true, .file = true});
   f("dtype", c.dtype, {.help = "type of every tensor; default: as the base stores it", .choices = {"f32", "f16", "bf16"}});
   fields(c.common, f);
 }

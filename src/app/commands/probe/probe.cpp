@@ -1,12 +1,13 @@
 /// vauban probe MODEL --direction F (--prompt T | --ids | --file F | --positive F --negative F) --out DIR: how far
 /// prompts lie along measured directions, layer by layer.
 
+#include <map>
+
 #include "app/command.h"
 #include "app/commands/probe/probe_config.h"
 #include "app/open.h"
 #include "app/projection/projecting.h"
 #include "base/json_file.h"
-#include "base/sha256.h"
 #include "base/strings.h"
 #include "evidence/directions/separation.h"
 #include "evidence/directions/separation_interval.h"
@@ -28,36 +29,41 @@ constexpr std::size_t kFewestLabelled = 2;  // of a group, for a standard deviat
 
 struct Probed {
   std::vector<ProjectionInput> inputs;
+  std::map<std::string, std::string, std::less<>> sha256;  ///< of the file of each set
   std::vector<ProjectedPrompt> prompts;  ///< beside inputs
   std::vector<std::string> notes;
 };
 
 Result<void> append_file(const std::optional<std::string>& path, std::string_view set, const ProbeConfig& config,
-                         const RenderChat& render, std::vector<ProjectionInput>& out) {
+                         const RenderChat& render, Probed& out) {
   if (!path) return ok();
-  VB_TRY(const std::vector<PromptLine> lines, read_prompt_lines(*path, render));
+  VB_TRY(const PromptFile file, read_prompt_lines(*path, render));
+  const std::vector<PromptLine>& lines = file.lines;
   if (set != "prompt" && lines.size() < kFewestLabelled)
     return invalid_input("{}: expected at least {} prompts to score a direction, found {}", *path, kFewestLabelled,
                          lines.size());
-  std::ranges::move(inputs_of(lines, set, config.prompt.chat), std::back_inserter(out));
+  out.sha256[std::string(set)] = file.sha256;
+  std::ranges::move(inputs_of(lines, set, config.prompt.chat), std::back_inserter(out.inputs));
   return ok();
 }
 
-Result<std::vector<ProjectionInput>> read_inputs(const ProbeConfig& config, const Session& session) {
+Result<Probed> read_inputs(const ProbeConfig& config, const Session& session) {
   if (config.positive.has_value() != config.negative.has_value())
     return invalid_input("--positive and --negative go together, found one of them");
   const int given = config.prompt.prompt.has_value() + config.prompt.ids.has_value() + config.file.has_value();
-  if (given > 1 || (given == 0 && !config.positive))
-    return with_hint(invalid_input("expected exactly one of --prompt, --ids, --file, found {}", given),
-                     "or two labelled sets: --positive FILE --negative FILE");
-  std::vector<ProjectionInput> out;
+  // Beside labelled sets an unlabelled prompt would enter the mean of every layer, but not its score.
+  if (given + config.positive.has_value() != 1)
+    return with_hint(invalid_input("expected exactly one of --prompt, --ids, --file, or --positive with --negative, found {}",
+                                   given + config.positive.has_value()),
+                     "probe unlabelled and labelled prompts one after the other, into two folders");
+  Probed out;
   if (config.prompt.prompt || config.prompt.ids) {
     VB_TRY(const TraceRequest request, to_request(config.prompt, {}));
-    out.push_back({.id = "prompt-0001",
-                   .set = "prompt",
-                   .text = request.input_text,
-                   .ids = request.prompt_ids,
-                   .chat = request.apply_chat_template});
+    out.inputs.push_back({.id = "prompt-0001",
+                          .set = "prompt",
+                          .text = request.input_text,
+                          .ids = request.prompt_ids,
+                          .chat = request.apply_chat_template});
   }
   const RenderChat render = chat_renderer(config.model, session.context().clock);
   VB_CHECK(append_file(config.file, "prompt", config, render, out));
@@ -67,17 +73,13 @@ Result<std::vector<ProjectionInput>> read_inputs(const ProbeConfig& config, cons
 }
 
 /// A direction looks better on the prompts that it was fitted to.
-Result<void> note_fitted_sets(const ProbeConfig& config, const ProjectionPlan& plan, std::vector<std::string>& notes) {
+void note_fitted_sets(const ProbeConfig& config, const ProjectionPlan& plan, Probed& probed) {
   const auto& provenance = plan.file.provenance;
-  for (const auto& [path, key] :
-       {std::pair(config.positive, "positive_sha256"), {config.negative, "negative_sha256"}}) {
-    const auto fitted = provenance.find(key);
-    if (!path || fitted == provenance.end()) continue;
-    VB_TRY(const std::string digest, sha256_file(*path));
-    if (digest == fitted->second)
-      notes.push_back(format("{} is the file that the direction was fitted to: its scores are not held out", *path));
+  for (const auto& [set, path] : {std::pair("positive", config.positive), {"negative", config.negative}}) {
+    const auto fitted = provenance.find(format("{}_sha256", set));
+    if (!path || fitted == provenance.end() || fitted->second != probed.sha256.find(set)->second) continue;
+    probed.notes.push_back(format("{} is the file that the direction was fitted to: its scores are not held out", *path));
   }
-  return ok();
 }
 
 std::vector<double> projections_of(const Probed& probed, std::size_t layer, std::string_view set) {
@@ -216,6 +218,7 @@ Result<int> run_probe_command(const ProbeCommandConfig& config, Session& session
 constexpr std::string_view kDescription =
     "Runs each prompt once and reports, per layer, its projection h . d on the unit direction of that layer and the "
     "cosine (h . d) / |h|, averaged over the chosen token rows. Nothing is edited.\n\n"
+    "Prompts are either unlabelled (--prompt, --ids or --file) or labelled (--positive and --negative).\n\n"
     "With --positive and --negative the projections are scored as a classifier: AUROC and Cohen's d with 95 % "
     "intervals "
     "(percentile bootstrap over prompts). An interval is left out where every resample gives the same value. Use "
@@ -227,8 +230,8 @@ constexpr std::string_view kDescription =
 }  // namespace
 
 Result<int> run_probe(const ProbeConfig& config, Session& session) {
-  Probed probed;
-  VB_TRY(probed.inputs, read_inputs(config, session));
+  VB_CHECK(check_out_folder(config.out, kProbeFolder));
+  VB_TRY(Probed probed, read_inputs(config, session));
   VB_TRY(const ProjectionPlan plan, plan_projections({.direction = config.direction,
                                                       .layers = config.layers,
                                                       .positions = config.positions,
@@ -236,8 +239,8 @@ Result<int> run_probe(const ProbeConfig& config, Session& session) {
                                                       .direction_sha256 = config.direction_sha256}));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session));
   probed.notes = plan_notes(plan, *runtime);
-  VB_CHECK(note_fitted_sets(config, plan, probed.notes));
-  VB_TRY(const std::unique_ptr<TraceFolder> folder, TraceFolder::open(config.out));
+  note_fitted_sets(config, plan, probed);
+  VB_TRY(const std::unique_ptr<TraceFolder> folder, TraceFolder::open(config.out, kProbeFolder));
   VB_TRY(probed.prompts, project_prompts(plan, probed.inputs, "probe", *runtime, *folder, session));
   VB_CHECK(folder->close());
   const Json answer = answer_of(config, plan, probed, *runtime, session.options().seed);

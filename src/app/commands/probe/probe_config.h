@@ -38,13 +38,14 @@ inline void fields(ProbeConfig& c, FieldVisitor& f) {
      .file = true});
   f("negative", c.negative,
     {.help = "labelled prompts that it should point away from", .metavar = "FILE", .file = true});
-  f("layers", c.layers, {.help = "all (of the file), chosen (by it), or 3, 3-5, 2,4,7; from 0"});
+  f("layers", c.layers, {.help = "all (of the file), chosen (by it), or 3, 3-5, 2,4,7; from 0. At a site that is there once (embed_out, "
+                               "final_norm_out): the one whose direction is used"});
   f("positions", c.positions,
     {.help = "token rows averaged into one value per prompt: last (of the prompt), all, a-b"});
   f("site", c.site, {.help = "default: the site that was measured"});
   f("bootstraps", c.bootstraps, {.help = "resamples behind an interval", .min = 20, .max = 100000});
   f("out", c.out,
-    {.help = "folder for probe.json, traces.jsonl and artifacts/", .required = true, .metavar = "DIR", .file = true});
+    {.help = "folder for probe.json, traces.jsonl and artifacts/: new, empty or of an earlier probe", .required = true, .metavar = "DIR", .file = true});
 }
 
 /// Runs the prompts, writes the folder, prints the answer. The value is the exit code.

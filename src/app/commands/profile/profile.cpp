@@ -1,9 +1,14 @@
 /// vauban profile MODEL --axis AXIS: what a model costs along one axis, measured again and again, as one sweep.
 
+#include <algorithm>
+#include <optional>
+
 #include "app/command.h"
 #include "app/commands/profile/sweep_run.h"
 #include "app/open.h"
+#include "app/out_folder.h"
 #include "base/json_file.h"
+#include "base/strings.h"
 #include "evidence/usl.h"
 #include "model/model.h"
 #include "trace/artifact_store.h"
@@ -22,6 +27,15 @@ Result<std::int64_t> context_length_of(const std::string& model) {
   VB_TRY(const ModelConfig config,
          architecture->read_config(source));
   return config.context_length;
+}
+
+/// The prompt has a default, so what counts is what was given.
+Result<void> check_prompt(const ProfileConfig& config, const Session& session) {
+  if (session.was_given("prompt") && session.was_given("ids"))
+    return invalid_input("--prompt and --ids are both given: which one is repeated up to the length of the prompt?");
+  if (session.was_given("ids") && trim(config.ids).empty()) return invalid_input("--ids: expected token ids, found none");
+  if (trim(config.prompt).empty()) return invalid_input("--prompt: expected a text, found none");
+  return ok();
 }
 
 Result<std::vector<std::int32_t>> prompt_ids(const ProfileConfig& config, Runtime& runtime) {
@@ -55,10 +69,46 @@ Json settings_of(const ProfileConfig& config, const SweepPlan& plan) {
                        {"seed", format("{}", config.common.seed)}});
 }
 
+/// What the traces were asked for and do not hold: each thing once, since every run is asked for the same.
+Json missing_of(const std::vector<Trace>& traces) {
+  Json out = Json::array();
+  for (const Trace& trace : traces)
+    for (const Missing& missing : trace.missing()) {
+      Json entry = Json::object({{"kind", to_string(missing.kind)},
+                                 {"site", missing.site ? Json(to_string(*missing.site)) : Json()},
+                                 {"layer", missing.layer ? Json(*missing.layer) : Json()},
+                                 {"reason", missing.reason}});
+      if (std::ranges::find(out.items(), entry) == out.items().end()) out.push_back(std::move(entry));
+    }
+  return out;
+}
+
+/// Figures that are null, and why.
+Json not_measured(const TraceProfileSweep& sweep) {
+  Json out = Json::array();
+  const auto note = [&](const char* figure, std::int64_t value, const char* reason) {
+    out.push_back(Json::object({{"figure", figure}, {"axis_value", value}, {"reason", reason}}));
+  };
+  for (const TraceProfileSweepPoint& point : sweep.points) {
+    if (point.device_s.values.empty())
+      note("device_s", point.axis_value, "the device reports no time of its own in every run: `vauban man profile`");
+    if (point.prefill_tokens_per_second.values.empty())
+      note("prefill_tokens_per_second", point.axis_value, "not every run has prompt tokens and a prefill time");
+    if (point.decode_tokens_per_second.values.empty())
+      note("decode_tokens_per_second", point.axis_value, "not every run decodes tokens: see --max-tokens");
+    if (point.tokens_per_second.values.empty())
+      note("tokens_per_second", point.axis_value, "not every run counts tokens");
+    if (!point.peak_memory_bytes)
+      note("peak_memory_bytes", point.axis_value, "no run reports it: see --profile");
+  }
+  return out;
+}
+
 /// Where and with what it ran.
 void add_provenance(Json& document, const ProfileConfig& config, const SweepPlan& plan,
                     const std::vector<Trace>& traces, const Session& session) {
   document["settings"] = settings_of(config, plan);
+  document["missing"] = missing_of(traces);
   document["threads"] = session.context().pool.size();
   document["out"] = config.out.empty() ? Json() : Json(config.out);
   if (traces.empty()) return;
@@ -97,6 +147,16 @@ std::string table(const TraceProfileSweep& sweep) {
   return text;
 }
 
+std::string missing_lines(const Json& document) {
+  std::string text;
+  for (const Json& missing : document.find("missing")->items()) {
+    const Json& site = *missing.find("site");
+    text += format("missing {}{}: {}\n", missing.find("kind")->as_string(),
+                   site.is_string() ? " " + site.as_string() : "", missing.find("reason")->as_string());
+  }
+  return text;
+}
+
 std::string fit_lines(const Json& fit) {
   const Json* status = fit.find("status");
   if (status->as_string() == "disabled") return "";
@@ -130,13 +190,14 @@ Result<int> report(const ProfileConfig& config, const SweepPlan& plan, const Swe
   if (sweep) fit = fit_of(config, *sweep);
   Json document = sweep ? to_json(*sweep, fit.json, fit.reason) : not_computed(describe(sweep.error()));
   if (sweep) document["status"] = "computed";
+  if (sweep) document["not_measured"] = not_measured(*sweep);
   add_provenance(document, config, plan, done.traces, session);
   VB_CHECK(write_files(config.out, document, done.traces));
   if (!done.ended) return done.ended.error();
   if (session.out().json()) {
     VB_CHECK(session.out().print_json(document));
   } else {
-    session.out().text(sweep ? table(*sweep) + fit_lines(fit.json)
+    session.out().text(sweep ? table(*sweep) + missing_lines(document) + fit_lines(fit.json)
                              : format("not computed: {}\n", describe(sweep.error())));
     if (!config.out.empty()) session.out().text(format("sweep: {}/sweep.json\n", config.out));
   }
@@ -144,6 +205,8 @@ Result<int> report(const ProfileConfig& config, const SweepPlan& plan, const Swe
 }
 
 Result<int> run_profile(const ProfileConfig& config, Session& session) {
+  VB_CHECK(check_prompt(config, session));
+  if (!config.out.empty()) VB_CHECK(check_out_folder(config.out, kProfileFolder));
   VB_TRY(const std::int64_t context_length, context_length_of(config.model));
   VB_TRY(const SweepPlan plan, plan_sweep(config, context_length));
   VB_CHECK(to_wants(config.observe));
@@ -152,11 +215,16 @@ Result<int> run_profile(const ProfileConfig& config, Session& session) {
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = plan.max_batch}));
   VB_TRY(const std::vector<std::int32_t> ids, prompt_ids(config, *runtime));
   if (ids.empty()) return invalid_input("--ids: expected token ids, found none");
+  std::optional<FolderLock> lock;
   std::unique_ptr<ArtifactStore> store;
   if (!config.out.empty()) {
-    VB_TRY(store, ArtifactStore::open(config.out));
+    VB_TRY(FolderLock taken, take_out_folder(config.out, kProfileFolder));
+    lock.emplace(std::move(taken));
+    VB_TRY(store, ArtifactStore::open(config.out, real_file_ops(), ArtifactStore::Durable::at_sync));
   }
-  return report(config, plan, run_sweep(plan, config, ids, *runtime, store.get(), session.context()), session);
+  const SweepTraces done = run_sweep(plan, config, ids, *runtime, store.get(), session.context());
+  if (store) VB_CHECK(store->sync());
+  return report(config, plan, done, session);
 }
 
 /// The fields come from the one table (trace/profile_fields.h).
@@ -165,8 +233,9 @@ const std::string& description() {
       "Runs the same requests at each value of the axis: one repetition runs every value once, in a drawn order, so "
       "that a drift of the machine does not pass for an effect; the first repetitions are warm-up. A point keeps every "
       "run's numbers. Traces that cover other artifact kinds than the first are other work: the sweep is then refused "
-      "(exit 4). An interrupted sweep is not resumed, since its runs would not be comparable: sweep.json says so.\n\n"
-      "--fit usl fits X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)) to the decode rate (along token_count: "
+      "(exit 4). What was asked for and not observed stands under `missing`, and a figure that is null under "
+      "`not_measured`, with the reasons. An interrupted sweep is not resumed, since its runs would not be comparable: sweep.json says so.\n\n"
+      "--fit usl (5 values or more, none below 1) fits X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)) to the decode rate (along token_count: "
       "to "
       "the prefill rate), with bootstrap intervals. `not_identifiable`: the interval of kappa contains 0, or the "
       "maximum lies outside the values.\n\n"

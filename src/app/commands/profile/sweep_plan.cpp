@@ -61,7 +61,7 @@ void shuffle(std::vector<std::int64_t>& values, Rng& rng) {
 }  // namespace
 
 void fields(ProfileConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
+  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
   f("axis", c.axis,
     {.help =
          "what is varied: tokens of the prompt, requests in flight, or requests that wait behind --max-batch others",
@@ -77,11 +77,11 @@ void fields(ProfileConfig& c, FieldVisitor& f) {
     {.help = "new tokens of each request, end tokens ignored", .min = 0, .max = 1e6, .unit = "tokens"});
   f("max_batch", c.max_batch, {.help = "for queue_depth: requests in flight", .min = 1, .max = 1e5});
   f("prompt", c.prompt, {.help = "text whose tokens are repeated up to the length of the prompt"});
-  f("ids", c.ids, {.help = "token ids instead of that text: 1,2,3"});
+  f("ids", c.ids, {.help = "token ids instead of --prompt: 1,2,3"});
   f("observe", c.observe, {.help = "SPEC[,SPEC] as for `vauban trace`: profile the run that is observed"});
   f("profile", c.profile, {.help = "STAGES[,STAGES] or all: record what costs, too", .metavar = "STAGES"});
-  f("fit", c.fit, {.help = "fit the Universal Scaling Law to the throughput", .choices = {"none", "usl"}});
-  f("out", c.out, {.help = "folder for sweep.json and traces.jsonl", .metavar = "DIR", .file = true});
+  f("fit", c.fit, {.help = "fit the Universal Scaling Law to the throughput; usl needs 5 values or more, from 1 on", .choices = {"none", "usl"}});
+  f("out", c.out, {.help = "folder for sweep.json and traces.jsonl: new, empty or of an earlier profile", .metavar = "DIR", .file = true});
   f("plan", c.plan, {.help = "say what would be run, and stop"});
   fields(c.common, f);
 }

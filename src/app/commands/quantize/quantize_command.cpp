@@ -17,11 +17,11 @@ struct QuantizeConfig {
 };
 
 void fields(QuantizeConfig& c, FieldVisitor& f) {
-  f("in", c.in, {.help = "model folder or .gguf", .required = true, .positional = true});
-  f("out", c.out, {.help = "new .gguf file", .required = true, .positional = true});
+  f("in", c.in, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
+  f("out", c.out, {.help = "new .gguf file", .required = true, .positional = true, .file = true});
   f("type", c.type, {.help = "recipe: Q4_K_M, Q5_K_S, Q6_K, Q8_0, IQ4_XS, F16 and the others of llama.cpp; an unknown word lists them", .required = true, .positional = true});
   f("tensor_type", c.tensor_type, {.help = "PATTERN=TYPE: tensors whose GGUF name matches get another type; the first match wins"});
-  f("imatrix", c.imatrix, {.help = "importance matrix of llama-imatrix, GGUF or .dat: errors in columns with a large input count more"});
+  f("imatrix", c.imatrix, {.help = "importance matrix of llama-imatrix, GGUF or .dat: errors in columns with a large input count more", .file = true});
   f("pure", c.pure, {.help = "the recipe's type for every matrix, the head too"});
   f("allow_requantize", c.allow_requantize, {.help = "accept a source that is quantised already"});
   f("inexact_tokenizer", c.inexact_tokenizer, {.help = "as for convert"});

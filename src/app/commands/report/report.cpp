@@ -1,7 +1,7 @@
 /// vauban report RUN: renders a run again from its stored files.
 
-#include "app/audit/audit_inputs.h"
 #include "app/command.h"
+#include "app/folder_lock.h"
 #include "report/report.h"
 
 namespace vauban {
@@ -13,7 +13,7 @@ struct ReportConfig {
 };
 
 void fields(ReportConfig& c, FieldVisitor& f) {
-  f("run", c.run, {.help = "run folder", .required = true, .positional = true});
+  f("run", c.run, {.help = "run folder", .required = true, .positional = true, .file = true});
   fields(c.common, f);
 }
 

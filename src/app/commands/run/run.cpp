@@ -17,7 +17,7 @@ struct RunCommandConfig {
 };
 
 void fields(RunCommandConfig& c, FieldVisitor& f) {
-  f("config", c.config, {.help = "TOML file with one of [audit], [diff], [trace], [measure], [steer], [probe], [scan]: see `vauban schema config`", .required = true, .positional = true, .metavar = "CONFIG.toml"});
+  f("config", c.config, {.help = "TOML file with one of [audit], [diff], [trace], [measure], [steer], [probe], [scan]: see `vauban schema config`", .required = true, .positional = true, .metavar = "CONFIG.toml", .file = true});
   f("plan", c.plan, {.help = "say what would be done, and stop"});
   fields(c.common, f);
 }

@@ -7,7 +7,6 @@
 #include "app/open.h"
 #include "app/projection/projecting.h"
 #include "base/json_file.h"
-#include "base/sha256.h"
 #include "base/strings.h"
 
 namespace vauban {
@@ -92,13 +91,17 @@ class Encoder {
   std::shared_ptr<const Tokenizer> tokenizer_;
 };
 
-Result<std::vector<ScannedText>> read_file_texts(const std::string& path, std::string_view set, bool chat,
-                                                 Encoder& encoder) {
-  VB_TRY(const std::vector<PromptLine> lines, read_prompt_lines(path, encoder.render()));
-  std::vector<ScannedText> out;
-  for (ProjectionInput& input : inputs_of(lines, set, chat)) {
+struct ScannedFile {
+  std::vector<ScannedText> texts;
+  std::string sha256;
+};
+
+Result<ScannedFile> read_file_texts(const std::string& path, std::string_view set, bool chat, Encoder& encoder) {
+  VB_TRY(const PromptFile file, read_prompt_lines(path, encoder.render()));
+  ScannedFile out{.texts = {}, .sha256 = file.sha256};
+  for (ProjectionInput& input : inputs_of(file.lines, set, chat)) {
     VB_TRY(ScannedText text, encoder.encode(std::move(input)), "in {}", path);
-    out.push_back(std::move(text));
+    out.texts.push_back(std::move(text));
   }
   return out;
 }
@@ -107,7 +110,10 @@ Result<std::vector<ScannedText>> read_texts(const ScanConfig& config, Encoder& e
   const PromptOptions& prompt = config.prompt;
   if (prompt.prompt.has_value() + prompt.ids.has_value() + config.file.has_value() != 1)
     return invalid_input("expected exactly one of --prompt, --ids, --file");
-  if (config.file) return read_file_texts(*config.file, "prompt", prompt.chat, encoder);
+  if (config.file) {
+    VB_TRY(ScannedFile file, read_file_texts(*config.file, "prompt", prompt.chat, encoder));
+    return std::move(file.texts);
+  }
   VB_TRY(const TraceRequest request, to_request(prompt, {}));
   ProjectionInput input{.id = "prompt-0001",
                         .set = "prompt",
@@ -129,20 +135,22 @@ struct Scan {
   ProjectionPlan plan;
   std::optional<FlagRule> rule;
   std::optional<Calibration> calibration;
+  std::string calibration_sha256;
   std::vector<ScannedText> texts;
   std::vector<ProjectedPrompt> rows;  ///< beside texts, of one layer each
   std::vector<std::string> notes;
 };
 
-Result<Calibration> run_calibration(const ScanConfig& config, const ProjectionPlan& plan, Encoder& encoder,
-                                    Runtime& runtime, TraceFolder& folder, const Session& session) {
-  VB_TRY(const std::vector<ScannedText> texts,
-         read_file_texts(*config.calibrate, "calibration", config.prompt.chat, encoder));
-  VB_TRY(const auto prompts, project_prompts(plan, inputs_in(texts), "calibrate", runtime, folder, session));
+Result<void> run_calibration(const ScanConfig& config, Scan& scan, Encoder& encoder, Runtime& runtime,
+                             TraceFolder& folder, const Session& session) {
+  VB_TRY(ScannedFile file, read_file_texts(*config.calibrate, "calibration", config.prompt.chat, encoder));
+  VB_TRY(const auto prompts, project_prompts(scan.plan, inputs_in(file.texts), "calibrate", runtime, folder, session));
   std::vector<double> values;
   for (const ProjectedPrompt& prompt : prompts)
     values.insert(values.end(), prompt.layers[0].projections.begin(), prompt.layers[0].projections.end());
-  return calibrate(values, prompts.size());
+  VB_TRY(scan.calibration, calibrate(values, prompts.size()));
+  scan.calibration_sha256 = std::move(file.sha256);
+  return ok();
 }
 
 /// The values of a text in the unit of the rule.
@@ -204,28 +212,26 @@ Json text_json(const Scan& scan, std::size_t index) {
                        {"runs", scan.rule ? std::move(runs) : Json()}});
 }
 
-Result<Json> calibration_json(const ScanConfig& config, const Scan& scan) {
-  if (!scan.calibration) return Json();
-  VB_TRY(const std::string digest, sha256_file(*config.calibrate));
+Json calibration_json(const ScanConfig& config, const Scan& scan) {
+  if (!scan.calibration) return {};
   return Json::object({{"file", *config.calibrate},
-                       {"sha256", digest},
+                       {"sha256", scan.calibration_sha256},
                        {"prompts", scan.calibration->prompts},
                        {"tokens", scan.calibration->tokens},
                        {"mean", scan.calibration->mean},
                        {"std", scan.calibration->std}});
 }
 
-Result<Json> answer_of(const ScanConfig& config, const Scan& scan, const Runtime& runtime) {
+Json answer_of(const ScanConfig& config, const Scan& scan, const Runtime& runtime) {
   Json prompts = Json::array();
   for (std::size_t i = 0; i < scan.texts.size(); ++i) prompts.push_back(text_json(scan, i));
-  VB_TRY(Json calibration, calibration_json(config, scan));
   return Json::object({{"prompts", std::move(prompts)},
                        {"layer", scan.plan.layers.front()},
                        {"site", to_string(scan.plan.site())},
                        {"positions", config.positions},
                        {"threshold", scan.rule ? Json(scan.rule->threshold) : Json()},
                        {"threshold_of", scan.rule ? Json(scan.rule->unit()) : Json()},
-                       {"calibration", std::move(calibration)},
+                       {"calibration", calibration_json(config, scan)},
                        {"model_digest", runtime.model().digest},
                        {"direction", config.direction},
                        {"direction_digest", scan.plan.file.digest},
@@ -269,7 +275,8 @@ Result<ProjectionPlan> plan_of(const ScanConfig& config) {
                                                 .layers = config.layer,
                                                 .positions = config.positions,
                                                 .site = config.site,
-                                                .direction_sha256 = config.direction_sha256}));
+                                                .direction_sha256 = config.direction_sha256,
+                                                .layers_flag = "--layer"}));
   if (plan.layers.size() == 1) return plan;
   return with_hint(invalid_input("--layer {}: a scan looks at one layer, found {}", config.layer, plan.layers.size()),
                    "`vauban probe` compares layers");
@@ -296,6 +303,7 @@ constexpr std::string_view kDescription =
 }  // namespace
 
 Result<int> run_scan(const ScanConfig& config, Session& session) {
+  VB_CHECK(check_out_folder(config.out, kScanFolder));
   Scan scan;
   VB_TRY(scan.rule, rule_of(config));
   VB_TRY(scan.plan, plan_of(config));
@@ -304,13 +312,13 @@ Result<int> run_scan(const ScanConfig& config, Session& session) {
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session));
   scan.notes = plan_notes(scan.plan, *runtime);
   if (!scan.rule) scan.notes.emplace_back("nothing is flagged: neither --threshold nor --calibrate says what is high");
-  VB_TRY(const std::unique_ptr<TraceFolder> folder, TraceFolder::open(config.out));
+  VB_TRY(const std::unique_ptr<TraceFolder> folder, TraceFolder::open(config.out, kScanFolder));
   if (config.calibrate) {
-    VB_TRY(scan.calibration, run_calibration(config, scan.plan, encoder, *runtime, *folder, session));
+    VB_CHECK(run_calibration(config, scan, encoder, *runtime, *folder, session));
   }
   VB_TRY(scan.rows, project_prompts(scan.plan, inputs_in(scan.texts), "scan", *runtime, *folder, session));
   VB_CHECK(folder->close());
-  VB_TRY(const Json answer, answer_of(config, scan, *runtime));
+  const Json answer = answer_of(config, scan, *runtime);
   VB_CHECK(write_json_file(std::filesystem::path(config.out) / "scan.json", answer));
   if (session.out().json()) {
     VB_CHECK(session.out().print_json(answer));

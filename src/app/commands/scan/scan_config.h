@@ -41,7 +41,7 @@ inline void fields(ScanConfig& c, FieldVisitor& f) {
   f("z", c.z,
     {.help = "with --calibrate: flag tokens whose z-score is above this; default 3, unless --threshold is given"});
   f("out", c.out,
-    {.help = "folder for scan.json, traces.jsonl and artifacts/", .required = true, .metavar = "DIR", .file = true});
+    {.help = "folder for scan.json, traces.jsonl and artifacts/: new, empty or of an earlier scan", .required = true, .metavar = "DIR", .file = true});
 }
 
 /// Runs the texts, writes the folder, prints the answer. The value is the exit code.

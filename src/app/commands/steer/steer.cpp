@@ -2,6 +2,7 @@
 
 #include "app/command.h"
 #include "app/commands/steer/steer_config.h"
+#include "app/direction_notes.h"
 #include "app/intervention_file.h"
 #include "app/layer_choice.h"
 #include "app/open.h"
@@ -162,10 +163,9 @@ std::string logits_digest(const Trace& trace) {
 
 std::vector<std::string> notes_of(const SteerConfig& config, const SteerPlan& plan, const Answers& answers,
                                   const Runtime& runtime) {
-  std::vector<std::string> notes;
-  const auto measured_on = plan.file.provenance.find("model_digest");
-  if (measured_on != plan.file.provenance.end() && measured_on->second != runtime.model().digest)
-    notes.emplace_back("the direction was measured on another model");
+  const bool offset = config.mode == "offset" || (config.mode == "conditional" && config.inner_mode == "offset");
+  std::vector<std::string> notes =
+      direction_notes(plan.file, plan.layers, plan.interventions.front().site, offset, runtime);
   if (config.alpha != 0)
     for (const Missing& missing : answers.steered.missing())
       if (missing.kind == ArtifactKind::intervention_result) notes.push_back(missing.reason);
@@ -213,11 +213,12 @@ constexpr std::string_view kDescription =
     "Runs the prompt twice, without and with the edit, in prefill and in decoding, and reports what the edit "
     "really did: per layer the requested and the measured change of the mean projection on the direction. An edit "
     "that changed nothing at a layer that was asked for ends with exit code 1; alpha 0 asks for no change and "
-    "leaves every bit as it is (`same_bits`).\n\n"
+    "leaves every bit as it is (`same_bits`). Nothing means (`no_op`): no row moved by more than 1e-6 of its own "
+    "length, which is rounding.\n\n"
     "add and subtract scale the component that is there (h +/- alpha (h . d) d; subtract with alpha 1 removes "
     "it). offset adds a constant, alpha * norm * direction: alpha 1 is the measured difference between the two "
     "groups of prompts, alpha -1 its opposite. --random-seed does the same along a random direction of that "
-    "length: an effect that it shows too is not the direction's.\n\n"
+    "length: an effect that it shows too is not the direction's. Where a mode projects, the direction is used with length 1.\n\n"
     "The same edit of an audited candidate is a TOML file with [[interventions]] and direction_file (`vauban man "
     "interventions`), given to `vauban audit --intervene`.";
 
@@ -230,7 +231,9 @@ Result<int> run_steer_command(const SteerCommandConfig& config, Session& session
 Result<int> run_steer(const SteerConfig& config, Session& session) {
   VB_TRY(const SteerPlan plan, plan_of(config));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
-  VB_TRY(const Answers answers, run_both(config, plan, session.options().seed, *runtime));
+  const Result<Answers> ran = run_both(config, plan, session.options().seed, *runtime);
+  if (!ran) return explain_width(ran.error(), config.direction, plan.file);
+  const Answers& answers = *ran;
   const Json effects = effects_of(answers.steered);
   const Json answer = answer_of(config, plan, answers, effects, notes_of(config, plan, answers, *runtime));
   if (session.out().json()) {

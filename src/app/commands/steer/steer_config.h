@@ -37,7 +37,8 @@ inline void fields(SteerConfig& c, FieldVisitor& f) {
   f("alpha", c.alpha,
     {.help = "strength; offset: in measured differences (norm * direction), else a share of the projection; 0 changes "
              "nothing"});
-  f("layers", c.layers, {.help = "chosen (by the file), all, or 3, 3-5, 2,4,7; from 0"});
+  f("layers", c.layers, {.help = "chosen (by the file), all, or 3, 3-5, 2,4,7; from 0. At a site that is there once (embed_out, "
+                               "final_norm_out): the one whose direction is used"});
   f("positions", c.positions, {.help = "token rows that are edited: all, last (of the prompt), a-b, decode"});
   f("site", c.site, {.help = "default: the site that was measured"});
   f("random_seed", c.random_seed,
@@ -52,7 +53,7 @@ inline void fields(SteerConfig& c, FieldVisitor& f) {
      .choices = {"subtract", "add", "subspace_remove", "subspace_add", "clamp", "offset"}});
   f("lo", c.lo, {.help = "clamp: lower bound of the projection"});
   f("hi", c.hi, {.help = "clamp: upper bound of the projection"});
-  f("tau", c.tau, {.help = "conditional: the gate opens above this projection"});
+  f("tau", c.tau, {.help = "conditional: the gate opens where h . gate is above this; the gate keeps its length"});
   fields(c.prompt, f);
   fields(c.sampling, f);
 }

@@ -21,7 +21,7 @@ struct TensorsConfig {
 };
 
 void fields(TensorsConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true});
+  f("model", c.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
   f("pattern", c.pattern, {.help = "names: '*' stands for any characters, '?' for one", .positional = true});
   f("stats", c.stats, {.help = "mean, standard deviation, extremes, zeros and values that are not finite: reads every value"});
   f("digests", c.digests, {.help = "SHA-256 of each tensor"});

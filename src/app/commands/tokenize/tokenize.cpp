@@ -18,7 +18,7 @@ struct TokenizeConfig {
 };
 
 void fields(TokenizeConfig& c, FieldVisitor& f) {
-  f("model", c.model, {.help = "model folder, .gguf, or a bare tokenizer file", .required = true, .positional = true});
+  f("model", c.model, {.help = "model folder, .gguf, or a bare tokenizer file", .required = true, .positional = true, .file = true});
   f("text", c.text, {.help = "the text"});
   f("file", c.file, {.help = "read the text from a file", .file = true});
   f("jsonl", c.jsonl, {.help = "lines of {\"text\": ...}; one JSON line each", .file = true});

@@ -48,7 +48,7 @@ inline void fields(TokenizerTrainConfig& c, FieldVisitor& f) {
   f("byte_fallback", c.byte_fallback, {.help = "unigram: 256 byte pieces for what no piece covers"});
   f("keep_spaces", c.keep_spaces, {.help = "unigram: runs of spaces stay as they are"});
   f("chat_template", c.chat_template, {.help = "Jinja file for tokenizer_config.json", .file = true});
-  f("out", c.out, {.help = "folder; unigram: or a .model file", .required = true});
+  f("out", c.out, {.help = "folder; unigram: or a .model file", .required = true, .file = true});
   fields(c.common, f);
 }
 

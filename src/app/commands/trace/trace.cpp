@@ -7,6 +7,7 @@
 #include "app/commands/trace/trace_config.h"
 #include "app/intervention_file.h"
 #include "app/open.h"
+#include "app/out_folder.h"
 #include "app/weight_edit_file.h"
 #include "base/json_file.h"
 #include "base/strings.h"
@@ -100,11 +101,15 @@ Result<int> run_trace_command(const TraceCommandConfig& config, Session& session
 }  // namespace
 
 Result<int> run_trace(const TraceConfig& config, Session& session) {
+  VB_CHECK(check_out_folder(config.out, kTraceFolder));
   VB_TRY(const TraceRequest request, request_of(config, session));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
   VB_CHECK(edit_weights(config.edit_weights, *runtime));
-  VB_TRY(const std::unique_ptr<ArtifactStore> store, ArtifactStore::open(config.out));
+  VB_TRY(const FolderLock lock, take_out_folder(config.out, kTraceFolder));
+  VB_TRY(const std::unique_ptr<ArtifactStore> store,
+         ArtifactStore::open(config.out, real_file_ops(), ArtifactStore::Durable::at_sync));
   VB_TRY(const Trace observed, runtime->trace(request, store.get()));
+  VB_CHECK(store->sync());
   VB_TRY(const Trace trace, with_render_span(observed, session));
   const std::filesystem::path file = std::filesystem::path(config.out) / "trace.json";
   VB_CHECK(write_json_file(file, to_json(trace)));

@@ -34,7 +34,7 @@ inline void fields(TraceConfig& c, FieldVisitor& f) {
   f("leave_out", c.leave_out, {.help = "stages to leave out; the trace says so", .choices = {"observe", "decode", "score", "emit"}});
   f("profile", c.profile, {.help = "STAGES[,STAGES] or all: record what costs, too; see `vauban man profile`", .metavar = "STAGES"});
   f("fail_on_missing", c.fail_on_missing, {.help = "exit 3 when something asked for was not observed"});
-  f("out", c.out, {.help = "folder for trace.json and artifacts/", .required = true, .metavar = "DIR", .file = true});
+  f("out", c.out, {.help = "folder for trace.json and artifacts/: new, empty or of an earlier trace", .required = true, .metavar = "DIR", .file = true});
 }
 
 /// Runs the prompt, writes trace.json and the payloads, prints the answer. The value is the exit code.

@@ -13,7 +13,7 @@ struct VerifyConfig {
 };
 
 void fields(VerifyConfig& c, FieldVisitor& f) {
-  f("run", c.run, {.help = "run folder", .required = true, .positional = true});
+  f("run", c.run, {.help = "run folder", .required = true, .positional = true, .file = true});
   fields(c.common, f);
 }
 
