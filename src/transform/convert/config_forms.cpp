@@ -23,10 +23,16 @@ Result<ModelConfig> read_back(const ModelSource& folder, const Architecture& arc
   return architecture.read_config(made);
 }
 
-/// llama.cpp reads no window of these: a text longer than the window is seen whole there.
-void note_window(const Architecture& gguf, const ModelConfig& config, GgufConfig& out) {
+/// What llama.cpp's reader computes otherwise than this one. Source: the README of the shared tiny models (llama.cpp 0.5.0).
+void add_notes(const Architecture& gguf, const ModelConfig& config, GgufConfig& out) {
   if (config.window > 0 && (gguf.id == "llama" || gguf.id == "starcoder2"))
     out.notes.push_back(format("the sliding window of {} is kept in a key that llama.cpp does not read for this architecture", config.window));
+  const MoeSpec* experts = experts_of(config);
+  if (experts && experts->routing.groups > 1 && experts->routing.group_score == Routing::GroupScore::best)
+    out.notes.push_back("groups of experts are ranked by their best one (DeepSeek-V2); llama.cpp ranks them by the sum of two");
+  const AttentionSpec* attention = attention_of(config);
+  if (gguf.id == "cohere" && attention && attention->qk_norm != QkNorm::none && config.layers < 64)
+    out.notes.push_back("norms of q and k are kept, which llama.cpp reads only of a Command-R with 64 or more layers");
 }
 
 const Architecture* by_class(const Json& config) {
@@ -70,7 +76,7 @@ Result<GgufConfig> gguf_config_of(const ModelSource& folder, const Architecture&
   if (const auto differences = config_differences(form, back); !differences.empty())
     return unsupported("a GGUF of the architecture '{}' has no place for this of {}: {}", gguf->gguf_names.front(),
                        folder.path.string(), join(differences, ", "));
-  note_window(*gguf, form, out);
+  add_notes(*gguf, form, out);
   return out;
 }
 

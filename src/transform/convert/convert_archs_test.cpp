@@ -289,9 +289,13 @@ TEST_F(ConvertArchs, InternLm2IsTakenApart) {
   expect_tensors("internlm2", *weights(work_ / "internlm2"), *weights(work_ / "back"));
 }
 
-/// llama.cpp has no key for it, so its readers see everything; the note says so.
-TEST_F(ConvertArchs, AWindowThatLlamaCppDoesNotReadIsNoted) {
+TEST_F(ConvertArchs, WhatLlamaCppReadsOtherwiseIsNoted) {
   VB_NEED_SHARED("tiny_models/mistral_sliding");
+  for (const auto& [name, note] : {std::pair("cohere", "norms of q and k"), std::pair("deepseek_v2_group", "sum of two")}) {
+    const auto noted = convert(tiny(name), work_ / (std::string(name) + ".gguf"));
+    VB_ASSERT_OK(noted);
+    EXPECT_THAT(noted->notes, testing::Contains(testing::HasSubstr(note))) << name;
+  }
   const auto report = convert(tiny("mistral_sliding"), work_ / "m.gguf");
   VB_ASSERT_OK(report);
   EXPECT_THAT(report->notes, testing::Contains(testing::HasSubstr("sliding window of 12")));
