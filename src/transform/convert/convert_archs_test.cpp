@@ -128,10 +128,11 @@ TEST_P(ConvertEach, GivesLlamaCppsTensorsAndKeys) {
       const Json* own = made->metadata().find(key);
       ASSERT_NE(own, nullptr) << key;
       EXPECT_EQ(own->type_name(), value.type_name()) << key;
-      if (value.is_number())
+      if (value.is_number()) {
         EXPECT_NEAR(own->as_double(), value.as_double(), 1e-6 * std::abs(value.as_double())) << key;
-      else
+      } else {
         EXPECT_EQ(*own, value) << key;
+      }
     }
   }
 }
