@@ -70,12 +70,19 @@ TEST_F(GgufModel, ReadsItsConfigurationFromKeys) {
 TEST_F(GgufModel, PartsOfOtherModelsUnderTheSameNameAreRefused) {
   expect_refusal(load(u32_key("llama.expert_count", 8)), ErrorCode::corrupt, "llama.expert_used_count");
   expect_refusal(load(f32_key("llama.final_logit_softcapping", 30)), ErrorCode::unsupported, "final_logit_softcapping");
-  expect_refusal(load(u32_key("llama.attention.sliding_window", 4096)), ErrorCode::unsupported, "sliding_window");
   expect_refusal(load(text_key("llama.rope.scaling.type", "spiral")), ErrorCode::unsupported, "'spiral'");
   expect_refusal(load(text_key("general.type", "adapter")), ErrorCode::unsupported, "'adapter'");
   expect_refusal(load(u32_key("llama.vocab_size", 299)), ErrorCode::corrupt, "token_embd.weight");
   VB_EXPECT_OK(load(u32_key("llama.expert_count", 0)));
   VB_EXPECT_OK(load(text_key("general.type", "model")));
+}
+
+/// Of a Mistral: every layer has it.
+TEST_F(GgufModel, AWindowIsObeyed) {
+  const Session windowed = load(u32_key("llama.attention.sliding_window", 4096));
+  VB_ASSERT_OK(windowed);
+  EXPECT_EQ((*windowed)->model().config.window, 4096);
+  expect_refusal(load(u32_key("llama.attention.sliding_window", 0)), ErrorCode::corrupt, "sliding_window");
 }
 
 TEST_F(GgufModel, LinearScalingDividesTheFrequencies) {

@@ -74,6 +74,8 @@ class WeightLoader final : public WeightSource {
   std::int64_t loaded_bytes_ = 0;
 };
 
+class GgufKeyList;
+
 struct Architecture {
   std::string_view id;       ///< "llama"
   std::string_view summary;
@@ -83,6 +85,16 @@ struct Architecture {
   Result<ModelConfig> (*config_from_hf)(const ModelSource& source);
   Result<ModelConfig> (*config_from_gguf)(const ModelSource& source);
   DecoderNames (*names)(const ModelConfig& config);  ///< of its tensors
+
+  // ---- how a configuration is written (archs/writing.h); null hf_config: `convert` refuses the architecture
+  std::string_view gguf_id = {};  ///< of the architecture whose GGUF files hold it; empty: its own
+  /// config.json of a GGUF's configuration, without ids, dtype and the scaling of rotary frequencies.
+  Json (*hf_config)(const ModelConfig& config) = nullptr;
+  /// `{arch}.*` keys beside those that follow from sizes, blocks and rotation; null: none.
+  void (*gguf_keys)(const ModelConfig& config, GgufKeyList& keys) = nullptr;
+  /// A folder's configuration as it is read from a GGUF of the same model, where files fuse or order otherwise; its
+  /// `architecture` is that of the GGUF. Null: the same.
+  ModelConfig (*gguf_form)(ModelConfig config) = nullptr;
 
   /// Errors: those of reading the configuration; corrupt for sizes that no model has.
   Result<ModelConfig> read_config(const ModelSource& model) const;
@@ -95,6 +107,8 @@ struct Architecture {
 std::span<const Architecture> all_architectures();
 /// Errors: unsupported, naming the architecture and the known ones.
 Result<const Architecture*> find_architecture(const ModelSource& source);
+/// The architecture of GGUF files that hold such a model; null where there is none, or none is known.
+const Architecture* gguf_architecture(const Architecture& architecture);
 
 struct Model {
   ModelIdentity identity;

@@ -4,6 +4,7 @@
 /// written once, in the architecture's own file.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,11 @@ struct TensorSpec {
   /// Folders store row i of the leading dimension as a tensor of its own, with i in place of "{}" in `hf`.
   bool hf_rows_apart = false;
   InStack gguf_stack, hf_stack;  ///< experts: `shape` is that of one
+  /// A folder keeps it as rows of a larger tensor, in canonical order from `hf_first` on: q of a fused q/k/v. Null: alone.
+  /// `hf` then only names it.
+  std::shared_ptr<const TensorSpec> hf_whole;
+  std::int64_t hf_first = 0;
+  bool hf_unsuffixed = false;  ///< folders name the matrix as the module, and its bias module_bias (experts of GPT-OSS)
   bool hf_middle_one = false;  ///< folders store (a, b) as (a, 1, b): weights of depthwise convolutions
   bool gguf_negative_exp = false;  ///< a GGUF stores -exp of the values: decay rates of Mamba
   bool hf_minus_one = false;   ///< Hugging Face stores the values less 1: norms that multiply by 1 + w

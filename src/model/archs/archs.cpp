@@ -61,6 +61,13 @@ TensorMap Architecture::tensors(const ModelConfig& config) const {
   return lister.take();
 }
 
+const Architecture* gguf_architecture(const Architecture& architecture) {
+  const std::string_view id = architecture.gguf_id.empty() ? architecture.id : architecture.gguf_id;
+  for (const Architecture& other : architectures())
+    if (other.id == id && other.config_from_gguf) return &other;
+  return nullptr;
+}
+
 std::span<const Architecture> all_architectures() { return architectures(); }
 
 Result<const Architecture*> find_architecture(const ModelSource& source) {

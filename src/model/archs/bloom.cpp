@@ -2,7 +2,7 @@
 ///
 /// Source: BigScience 2022 (arXiv 2211.05100); transformers BloomForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -58,6 +58,13 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "BloomForCausalLM", "bloom",
+                            {.mlp_width = nullptr, .layers = "n_layer", .heads = "n_head", .kv_heads = nullptr, .head_dim = nullptr, .context = "seq_length"});
+  add_fields(out, {{"layer_norm_epsilon", c.norm_epsilon}, {"apply_residual_connection_post_layernorm", false}});
+  return out;
+}
+
 }  // namespace
 
 Architecture bloom_architecture() {
@@ -70,6 +77,7 @@ Architecture bloom_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

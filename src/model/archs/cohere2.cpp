@@ -2,7 +2,7 @@
 ///
 /// Source: transformers Cohere2ForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -50,6 +50,16 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+void own_gguf_keys(const ModelConfig& c, GgufKeyList& keys) { keys.f32("logit_scale", c.decoder.logit_scale); }
+
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "Cohere2ForCausalLM", "cohere2");
+  add_fields(out, {{"layer_norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)}, {"attention_bias", c.attention_bias},
+                   {"logit_scale", c.decoder.logit_scale}, {"sliding_window", or_null(c.window)}, {"sliding_window_pattern", 4}});
+  add_rope(out, c);
+  return out;
+}
+
 }  // namespace
 
 Architecture cohere2_architecture() {
@@ -62,6 +72,8 @@ Architecture cohere2_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
   };
 }
 

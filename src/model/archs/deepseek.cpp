@@ -2,12 +2,17 @@
 /// ones that see every token.
 ///
 /// Sources: DeepSeek-AI 2024 (arXiv 2405.04434, 2412.19437); transformers DeepseekV2ForCausalLM, DeepseekV3ForCausalLM.
+#include <algorithm>
+
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 #include "model/decoder/mla.h"
 
 namespace vauban {
 namespace {
+
+/// Every layer's.
+MlaSpec latent_attention_of(const ModelConfig& c) { return dynamic_cast<const MlaSpec&>(*c.decoder.layers.front().mixer); }
 
 struct DeepSeek {
   MlaSpec attention;
@@ -169,6 +174,65 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+/// Folders fuse what widens keys and values; a GGUF keeps it apart, head by head.
+ModelConfig gguf_form(ModelConfig c) {
+  MlaSpec attention = latent_attention_of(c);
+  attention.split_in_gguf = true;
+  const auto mixer = std::make_shared<const MlaSpec>(attention);
+  for (LayerSpec& layer : c.decoder.layers) layer.mixer = mixer;
+  return c;
+}
+
+std::int64_t dense_layers_of(const ModelConfig& c) {
+  const auto first = std::ranges::find_if(c.decoder.layers, [](const LayerSpec& layer) { return dynamic_cast<const MoeSpec*>(layer.feed.get()); });
+  return first - c.decoder.layers.begin();
+}
+
+std::int64_t shared_experts_of(const MoeSpec& experts) { return experts.shared_width / experts.width; }
+
+/// The cache of a reader that absorbs the wide matrices holds one narrow vector per token: "one key/value head".
+void own_gguf_keys(const ModelConfig& c, GgufKeyList& keys) {
+  const MlaSpec attention = latent_attention_of(c);
+  keys.u32("attention.head_count_kv", 1);
+  keys.u32("attention.key_length", attention.kv_rank + attention.rotary);
+  keys.u32("attention.value_length", attention.kv_rank);
+  keys.u32("attention.key_length_mla", attention.plain + attention.rotary);
+  keys.u32("attention.value_length_mla", attention.value);
+  keys.u32("attention.kv_lora_rank", attention.kv_rank);
+  if (attention.q_rank > 0) keys.u32("attention.q_lora_rank", attention.q_rank);
+  keys.u32("leading_dense_block_count", dense_layers_of(c));
+  const MoeSpec* experts = experts_of(c);
+  if (!experts) return;
+  const Routing& routing = experts->routing;
+  keys.u32("expert_shared_count", shared_experts_of(*experts));
+  keys.f32("expert_weights_scale", routing.scale);
+  keys.flag("expert_weights_norm", routing.normalise);
+  keys.u32("expert_gating_func", routing.scores == Routing::Scores::sigmoid ? 2 : 1);
+  if (routing.groups <= 1) return;
+  keys.u32("expert_group_count", routing.groups);
+  keys.u32("expert_group_used_count", routing.groups_kept);
+}
+
+Json hf_config(const ModelConfig& c) {
+  const MlaSpec attention = latent_attention_of(c);
+  const MoeSpec* found = experts_of(c);
+  const MoeSpec experts = found ? *found : MoeSpec{};
+  const bool third = experts.routing.scores == Routing::Scores::sigmoid, groups = experts.routing.groups > 1;
+  Json out = write_hf_sizes(c, third ? "DeepseekV3ForCausalLM" : "DeepseekV2ForCausalLM", third ? "deepseek_v3" : "deepseek_v2", {.head_dim = nullptr});
+  add_fields(out, {{"rms_norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)}, {"attention_bias", attention.bias},
+                   {"qk_nope_head_dim", attention.plain}, {"qk_rope_head_dim", attention.rotary}, {"v_head_dim", attention.value},
+                   {"kv_lora_rank", attention.kv_rank}, {"q_lora_rank", or_null(attention.q_rank)}, {"moe_layer_freq", 1},
+                   {"first_k_dense_replace", dense_layers_of(c)}});
+  add_rope(out, c);
+  if (!found) return out;
+  const Routing& routing = experts.routing;
+  add_fields(out, {{"n_routed_experts", routing.experts}, {"num_experts_per_tok", routing.chosen}, {"moe_intermediate_size", experts.width},
+                   {"n_shared_experts", shared_experts_of(experts)}, {"norm_topk_prob", routing.normalise}, {"routed_scaling_factor", routing.scale},
+                   {"scoring_func", third ? "sigmoid" : "softmax"}, {"n_group", routing.groups}, {"topk_group", routing.groups_kept},
+                   {"topk_method", third ? "noaux_tc" : groups ? "group_limited_greedy" : "greedy"}});
+  return out;
+}
+
 }  // namespace
 
 Architecture deepseek_architecture() {
@@ -181,6 +245,9 @@ Architecture deepseek_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
+      .gguf_form = gguf_form,
   };
 }
 

@@ -2,7 +2,7 @@
 ///
 /// Source: LG AI Research 2025 (arXiv 2507.11407); transformers Exaone4ForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -68,6 +68,12 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = llama_like_config(c, "Exaone4ForCausalLM", "exaone4");
+  add_fields(out, {{"sliding_window", or_null(c.window)}, {"layer_types", layer_types(c)}});
+  return out;
+}
+
 }  // namespace
 
 Architecture exaone4_architecture() {
@@ -80,6 +86,7 @@ Architecture exaone4_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

@@ -3,7 +3,7 @@
 ///
 /// Source: Almazrouei et al. 2023 (arXiv 2311.16867); transformers FalconForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -84,6 +84,21 @@ DecoderNames names(const ModelConfig& c) {
   return n;
 }
 
+void own_gguf_keys(const ModelConfig&, GgufKeyList& keys) { keys.text("tensor_data_layout", "jploski"); }
+
+/// Key/value heads that are neither one nor all came with the new decoder.
+Json hf_config(const ModelConfig& c) {
+  const bool two_norms = c.decoder.residuals == Residuals::parallel_two_norms;
+  const bool newer = two_norms || (c.kv_heads != 1 && c.kv_heads != c.heads);
+  Json out = write_hf_sizes(c, "FalconForCausalLM", "falcon",
+                            {.mlp_width = "ffn_hidden_size", .kv_heads = "num_kv_heads", .head_dim = nullptr});
+  add_fields(out, {{"layer_norm_epsilon", c.norm_epsilon}, {"activation", activation_name(c.activation)}, {"bias", c.attention_bias},
+                   {"new_decoder_architecture", newer}, {"multi_query", newer || c.kv_heads == 1}, {"parallel_attn", is_parallel(c)},
+                   {"num_ln_in_parallel_attn", two_norms ? 2 : 1}, {"alibi", !attention_of(c)->args.alibi_slopes.empty()}});
+  add_rope(out, c);
+  return out;
+}
+
 }  // namespace
 
 Architecture falcon_architecture() {
@@ -96,6 +111,8 @@ Architecture falcon_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
   };
 }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -43,6 +43,12 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = llama_like_config(c, "GemmaForCausalLM", "gemma");
+  out["hidden_activation"] = activation_name(c.activation);
+  return out;
+}
+
 }  // namespace
 
 Architecture gemma_architecture() {
@@ -55,6 +61,7 @@ Architecture gemma_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

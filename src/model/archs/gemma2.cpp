@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -72,6 +72,17 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+Json hf_config(const ModelConfig& c) {
+  const AttentionArgs args = attention_of(c)->args;
+  Json out = write_hf_sizes(c, "Gemma2ForCausalLM", "gemma2");
+  add_fields(out, {{"rms_norm_eps", c.norm_epsilon}, {"hidden_activation", activation_name(c.activation)},
+                   {"hidden_act", activation_name(c.activation)}, {"attention_bias", c.attention_bias}, {"sliding_window", or_null(c.window)},
+                   {"query_pre_attn_scalar", std::round(1e6 / (args.scale * args.scale)) / 1e6},
+                   {"attn_logit_softcapping", or_null(args.softcap)}, {"final_logit_softcapping", or_null(c.decoder.logit_softcap)}});
+  add_rope(out, c);
+  return out;
+}
+
 }  // namespace
 
 Architecture gemma2_architecture() {
@@ -84,6 +95,7 @@ Architecture gemma2_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -98,6 +98,26 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+/// theta^(-2/d) is the second of d/2 frequencies.
+double theta_of(const RopeTable& table) {
+  const std::vector<double>& all = table.inverse_frequency;
+  return all.size() < 2 ? 10000.0 : std::pow(all[1], -static_cast<double>(all.size()));
+}
+
+void own_gguf_keys(const ModelConfig& c, GgufKeyList& keys) { keys.f32("rope.freq_base_swa", theta_of(c.decoder.ropes[1].table)); }
+
+Json hf_config(const ModelConfig& c) {
+  const AttentionArgs args = attention_of(c)->args;
+  Json out = write_hf_sizes(c, "Gemma3ForCausalLM", "gemma3_text");
+  add_fields(out, {{"rms_norm_eps", c.norm_epsilon}, {"hidden_activation", activation_name(c.activation)},
+                   {"attention_bias", c.attention_bias}, {"sliding_window", or_null(c.window)}, {"sliding_window_pattern", 6},
+                   {"query_pre_attn_scalar", std::round(1e6 / (args.scale * args.scale)) / 1e6},
+                   {"attn_logit_softcapping", or_null(args.softcap)}, {"final_logit_softcapping", or_null(c.decoder.logit_softcap)},
+                   {"rope_local_base_freq", std::round(1e6 * theta_of(c.decoder.ropes[1].table)) / 1e6}});
+  add_rope(out, c);
+  return out;
+}
+
 }  // namespace
 
 Architecture gemma3_architecture() {
@@ -110,6 +130,8 @@ Architecture gemma3_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
   };
 }
 

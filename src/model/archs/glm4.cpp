@@ -2,7 +2,7 @@
 ///
 /// Source: GLM Team 2024 (arXiv 2406.12793); transformers Glm4ForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -46,6 +46,12 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = llama_like_config(c, "Glm4ForCausalLM", "glm4");
+  add_rope(out, c, "rope_theta", "partial_rotary_factor");
+  return out;
+}
+
 }  // namespace
 
 Architecture glm4_architecture() {
@@ -58,6 +64,7 @@ Architecture glm4_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

@@ -3,10 +3,13 @@
 /// Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; transformers GPT2LMHeadModel.
 /// Its files store matrices as (in, out) (Conv1D); they are transposed when they are loaded.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
+
+constexpr SizeNames kSizes{.width = "n_embd", .mlp_width = "n_inner", .layers = "n_layer",
+                             .heads = "n_head", .kv_heads = nullptr, .head_dim = nullptr, .context = "n_positions", .default_context = 1024, .tied = true};
 
 ModelConfig decoder_of(ModelConfig c) {
   c.attention_bias = c.mlp_bias = true;
@@ -24,9 +27,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_CHECK(refuse_keys(keys.config, {"add_cross_attention", "scale_attn_by_inverse_layer_idx"}));
   VB_TRY(const bool scaled, keys.config.flag_or("scale_attn_weights", true));
   if (!scaled) return unsupported("{} is false; only scaled attention is known", keys.config.name("scale_attn_weights"));
-  VB_TRY(ModelConfig c, read_hf_sizes(keys, "gpt2", {.width = "n_embd", .mlp_width = "n_inner", .layers = "n_layer",
-                                                      .heads = "n_head", .kv_heads = nullptr, .head_dim = nullptr,
-                                                      .context = "n_positions", .default_context = 1024, .tied = true}));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "gpt2", kSizes));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("layer_norm_epsilon", 1e-5));
   VB_TRY(c.activation, read_activation(keys.config, "activation_function", "gelu_new"));
   return decoder_of(std::move(c));
@@ -58,6 +59,14 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "GPT2LMHeadModel", "gpt2", kSizes);
+  add_fields(out, {{"n_inner", c.mlp_width == 4 * c.width ? Json() : Json(c.mlp_width)}, {"n_ctx", c.context_length},
+                   {"layer_norm_epsilon", c.norm_epsilon}, {"activation_function", activation_name(c.activation, "gelu_new")},
+                   {"scale_attn_weights", true}});
+  return out;
+}
+
 }  // namespace
 
 Architecture gpt2_architecture() {
@@ -70,6 +79,7 @@ Architecture gpt2_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

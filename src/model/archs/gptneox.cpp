@@ -2,10 +2,12 @@
 ///
 /// Source: Black et al. 2022 (arXiv 2204.06745); transformers GPTNeoXForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
+
+constexpr SizeNames kSizes{.kv_heads = nullptr, .head_dim = nullptr};
 
 ModelConfig decoder_of(ModelConfig c, RopeConfig rope, bool parallel) {
   set_rope(c, std::move(rope));
@@ -20,7 +22,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, bool parallel) {
 
 Result<ModelConfig> from_hf(const ModelSource& source) {
   const HfKeys keys(source);
-  VB_TRY(ModelConfig c, read_hf_sizes(keys, "gptneox", {.kv_heads = nullptr, .head_dim = nullptr}));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "gptneox", kSizes));
   VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "gelu"));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("layer_norm_eps", 1e-5));
   VB_TRY(c.attention_bias, keys.config.flag_or("attention_bias", true));
@@ -55,6 +57,16 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+void own_gguf_keys(const ModelConfig& c, GgufKeyList& keys) { keys.flag("use_parallel_residual", is_parallel(c)); }
+
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "GPTNeoXForCausalLM", "gpt_neox", kSizes);
+  add_fields(out, {{"layer_norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)}, {"attention_bias", c.attention_bias},
+                   {"use_parallel_residual", is_parallel(c)}});
+  add_rope(out, c, "rotary_emb_base", "rotary_pct");
+  return out;
+}
+
 }  // namespace
 
 Architecture gptneox_architecture() {
@@ -67,6 +79,8 @@ Architecture gptneox_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
   };
 }
 

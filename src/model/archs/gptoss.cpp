@@ -3,7 +3,7 @@
 /// Source: OpenAI 2025 (arXiv 2508.10925); transformers GptOssForCausalLM. Folders hold the experts as floats here; the hub's
 /// MXFP4 blocks are not read yet.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -49,6 +49,7 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
   VB_TRY(c.norm_epsilon, keys.config.positive("attention.layer_norm_rms_epsilon"));
   VB_TRY(c.window, keys.config.count("attention.sliding_window"));
   VB_TRY(MoeSpec moe, moe_spec(c, keys.config));
+  moe.joined_in_hf = true;
   std::vector<bool> windowed;
   for (std::int64_t layer = 0; layer < c.layers; ++layer) windowed.push_back(is_windowed(layer));
   VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length));
@@ -63,6 +64,24 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+/// Folders stack experts and interleave gate and up; a GGUF stacks each matrix.
+ModelConfig gguf_form(ModelConfig c) {
+  MoeSpec experts = *experts_of(c);
+  experts.stacked_in_hf = false;
+  experts.joined_in_hf = true;
+  const auto feed = std::make_shared<const MoeSpec>(experts);
+  for (LayerSpec& layer : c.decoder.layers) layer.feed = feed;
+  return c;
+}
+
+Json hf_config(const ModelConfig& c) {
+  const MoeSpec moe = *experts_of(c);
+  Json out = llama_like_config(c, "GptOssForCausalLM", "gpt_oss");
+  add_fields(out, {{"num_local_experts", moe.routing.experts}, {"num_experts_per_tok", moe.routing.chosen}, {"sliding_window", or_null(c.window)},
+                   {"layer_types", layer_types(c)}, {"swiglu_limit", 7.0}});
+  return out;
+}
+
 }  // namespace
 
 Architecture gptoss_architecture() {
@@ -75,6 +94,8 @@ Architecture gptoss_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_form = gguf_form,
   };
 }
 

@@ -2,7 +2,7 @@
 ///
 /// Source: transformers GraniteForCausalLM; Yang et al. 2022 for such multipliers (arXiv 2203.03466).
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -50,6 +50,20 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+void own_gguf_keys(const ModelConfig& c, GgufKeyList& keys) {
+  keys.f32("embedding_scale", c.decoder.embedding_scale);
+  keys.f32("residual_scale", c.decoder.residual_scale);
+  keys.f32("logit_scale", 1.0 / c.decoder.logit_scale);  // a divisor
+}
+
+Json hf_config(const ModelConfig& c) {
+  Json out = llama_like_config(c, "GraniteForCausalLM", "granite");
+  add_fields(out, {{"mlp_bias", c.mlp_bias}, {"embedding_multiplier", c.decoder.embedding_scale},
+                   {"residual_multiplier", c.decoder.residual_scale}, {"logits_scaling", 1.0 / c.decoder.logit_scale},
+                   {"attention_multiplier", attention_of(c)->args.scale}});
+  return out;
+}
+
 }  // namespace
 
 Architecture granite_architecture() {
@@ -62,6 +76,8 @@ Architecture granite_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
   };
 }
 

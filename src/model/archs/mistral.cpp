@@ -2,7 +2,7 @@
 ///
 /// Source: Jiang et al. 2023 (arXiv 2310.06825); transformers MistralForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -22,6 +22,15 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+/// GGUF files of Mistral are Llama's: heads as rotary pairs.
+ModelConfig gguf_form(ModelConfig c) {
+  c.architecture = "llama";
+  AttentionSpec attention = attention_spec(c);
+  attention.gguf_pairs = true;
+  set_layers(c, in_all(attention), in_all(mlp_spec(c)));
+  return c;
+}
+
 }  // namespace
 
 Architecture mistral_architecture() {
@@ -34,6 +43,8 @@ Architecture mistral_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = nullptr,
       .names = names,
+      .gguf_id = "llama",
+      .gguf_form = gguf_form,
   };
 }
 

@@ -18,6 +18,15 @@ ModelConfig mixtral_of(ModelConfig c, RopeConfig rope, MoeSpec moe) {
   return c;
 }
 
+DecoderNames mixtral_names() {
+  DecoderNames n;
+  n.router.hf = "block_sparse_moe.gate";
+  n.expert_gate.hf = "block_sparse_moe.experts.{}.w1";
+  n.expert_up.hf = "block_sparse_moe.experts.{}.w3";
+  n.expert_down.hf = "block_sparse_moe.experts.{}.w2";
+  return n;
+}
+
 namespace {
 
 Result<ModelConfig> from_hf(const ModelSource& source) {
@@ -33,13 +42,11 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   return mixtral_of(std::move(c), std::move(rope), std::move(moe));
 }
 
-DecoderNames names(const ModelConfig&) {
-  DecoderNames n;
-  n.router.hf = "block_sparse_moe.gate";
-  n.expert_gate.hf = "block_sparse_moe.experts.{}.w1";
-  n.expert_up.hf = "block_sparse_moe.experts.{}.w3";
-  n.expert_down.hf = "block_sparse_moe.experts.{}.w2";
-  return n;
+DecoderNames names(const ModelConfig&) { return mixtral_names(); }
+
+ModelConfig gguf_form(ModelConfig c) {
+  c.architecture = "llama";
+  return c;
 }
 
 }  // namespace
@@ -54,6 +61,8 @@ Architecture mixtral_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = nullptr,
       .names = names,
+      .gguf_id = "llama",
+      .gguf_form = gguf_form,
   };
 }
 

@@ -5,6 +5,7 @@
 
 namespace vauban {
 
+DecoderNames mixtral_names();
 /// `config` with its sizes, norm and activation read.
 ModelConfig mixtral_of(ModelConfig config, RopeConfig rope, MoeSpec moe);
 

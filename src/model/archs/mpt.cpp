@@ -4,10 +4,13 @@
 #include <cmath>
 
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
+
+constexpr SizeNames kSizes{.width = "d_model", .mlp_width = nullptr, .layers = "n_layers",
+                             .heads = "n_heads", .kv_heads = nullptr, .head_dim = nullptr, .context = "max_seq_len", .tied = true};
 
 /// MPT's own slopes: where H is no power of two, those of the next one, every other first.
 std::vector<double> slopes_of(std::int64_t heads, double bias_max) {
@@ -43,9 +46,7 @@ ModelConfig decoder_of(ModelConfig c, const Mpt& own) {
 
 Result<ModelConfig> from_hf(const ModelSource& source) {
   const HfKeys keys(source);
-  VB_TRY(ModelConfig c, read_hf_sizes(keys, "mpt", {.width = "d_model", .mlp_width = nullptr, .layers = "n_layers",
-                                                     .heads = "n_heads", .kv_heads = nullptr, .head_dim = nullptr,
-                                                     .context = "max_seq_len", .tied = true}));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "mpt", kSizes));
   VB_TRY(const std::int64_t ratio, keys.config.count_or("expansion_ratio", 4));
   c.mlp_width = ratio * c.width;
   VB_TRY(c.norm_epsilon, keys.config.positive_or("layer_norm_epsilon", 1e-5));
@@ -96,6 +97,23 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+/// The first slope is 2^(-bias_max / H), or of the next power of two the second one.
+double bias_max_of(const ModelConfig& c) {
+  double power = 1.0;
+  while (power < static_cast<double>(c.heads)) power *= 2.0;
+  const double exponent = -std::log2(attention_of(c)->args.alibi_slopes.front());
+  return std::round(exponent * (power == static_cast<double>(c.heads) ? power : power / 2.0) * 1e6) / 1e6;
+}
+
+void own_gguf_keys(const ModelConfig& c, GgufKeyList& keys) { keys.f32("attention.max_alibi_bias", bias_max_of(c)); }
+
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "MPTForCausalLM", "mpt", kSizes);
+  add_fields(out, {{"expansion_ratio", c.mlp_width / c.width}, {"layer_norm_epsilon", c.norm_epsilon}, {"no_bias", !c.attention_bias},
+                   {"attn_config", Json::object({{"alibi", true}, {"alibi_bias_max", bias_max_of(c)}, {"clip_qkv", or_null(attention_of(c)->clip)}})}});
+  return out;
+}
+
 }  // namespace
 
 Architecture mpt_architecture() {
@@ -108,6 +126,8 @@ Architecture mpt_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
   };
 }
 

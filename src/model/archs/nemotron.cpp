@@ -2,7 +2,7 @@
 ///
 /// Source: Parmar et al. 2024 (arXiv 2402.16819); transformers NemotronForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -39,6 +39,13 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "NemotronForCausalLM", "nemotron");
+  add_fields(out, {{"norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)}, {"attention_bias", c.attention_bias}, {"mlp_bias", c.mlp_bias}});
+  add_rope(out, c, "rope_theta", "partial_rotary_factor");
+  return out;
+}
+
 }  // namespace
 
 Architecture nemotron_architecture() {
@@ -51,6 +58,7 @@ Architecture nemotron_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

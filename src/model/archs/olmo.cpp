@@ -2,7 +2,7 @@
 ///
 /// Source: Groeneveld et al. 2024 (arXiv 2402.00838); transformers OlmoForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -39,6 +39,13 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "OlmoForCausalLM", "olmo");
+  add_fields(out, {{"hidden_act", activation_name(c.activation)}, {"attention_bias", c.attention_bias}, {"clip_qkv", or_null(attention_of(c)->clip)}});
+  add_rope(out, c);
+  return out;
+}
+
 }  // namespace
 
 Architecture olmo_architecture() {
@@ -51,6 +58,7 @@ Architecture olmo_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

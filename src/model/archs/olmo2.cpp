@@ -2,7 +2,7 @@
 ///
 /// Source: OLMo Team 2024 (arXiv 2501.00656); transformers Olmo2ForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -39,6 +39,8 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) { return llama_like_config(c, "Olmo2ForCausalLM", "olmo2"); }
+
 }  // namespace
 
 Architecture olmo2_architecture() {
@@ -51,6 +53,7 @@ Architecture olmo2_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

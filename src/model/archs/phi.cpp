@@ -2,10 +2,12 @@
 ///
 /// Source: Li et al. 2023 (arXiv 2309.05463); transformers PhiForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
+
+constexpr SizeNames kSizes{.head_dim = nullptr};
 
 ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   set_rope(c, std::move(rope));
@@ -20,7 +22,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
 Result<ModelConfig> from_hf(const ModelSource& source) {
   const HfKeys keys(source);
   VB_CHECK(refuse_keys(keys.config, {"qk_layernorm"}));
-  VB_TRY(ModelConfig c, read_hf_sizes(keys, "phi", {.head_dim = nullptr}));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "phi", kSizes));
   VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "gelu_new"));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("layer_norm_eps", 1e-5));
   VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length, {.default_share = 0.5}));
@@ -45,6 +47,13 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "PhiForCausalLM", "phi", kSizes);
+  add_fields(out, {{"layer_norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation, "gelu_new")}, {"qk_layernorm", false}});
+  add_rope(out, c, "rope_theta", "partial_rotary_factor");
+  return out;
+}
+
 }  // namespace
 
 Architecture phi_architecture() {
@@ -57,6 +66,7 @@ Architecture phi_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

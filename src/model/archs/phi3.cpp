@@ -2,10 +2,12 @@
 ///
 /// Source: Abdin et al. 2024 (arXiv 2404.14219); transformers Phi3ForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
+
+constexpr SizeNames kSizes{.head_dim = nullptr, .default_context = 4096};
 
 ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   set_rope(c, std::move(rope));
@@ -20,7 +22,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
 
 Result<ModelConfig> from_hf(const ModelSource& source) {
   const HfKeys keys(source);
-  VB_TRY(ModelConfig c, read_hf_sizes(keys, "phi3", {.head_dim = nullptr, .default_context = 4096}));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "phi3", kSizes));
   VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "silu"));
   VB_TRY(c.window, keys.config.count_or("sliding_window", 0));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("rms_norm_eps", 1e-5));
@@ -41,6 +43,20 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+/// llama.cpp cannot do without these; a window of 0 is none.
+void own_gguf_keys(const ModelConfig& c, GgufKeyList& keys) {
+  if (c.window == 0) keys.u32("attention.sliding_window", 0);
+  if (c.decoder.ropes.front().switch_length == 0) keys.u32("rope.scaling.original_context_length", c.context_length);
+}
+
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "Phi3ForCausalLM", "phi3", kSizes);
+  add_fields(out, {{"rms_norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)},
+                   {"sliding_window", or_null(c.window)}, {"pad_token_id", Json()}});
+  add_rope(out, c, "rope_theta", "partial_rotary_factor");
+  return out;
+}
+
 }  // namespace
 
 Architecture phi3_architecture() {
@@ -53,6 +69,8 @@ Architecture phi3_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
   };
 }
 

@@ -2,10 +2,12 @@
 ///
 /// Source: Yang et al. 2024 (arXiv 2407.10671); transformers Qwen2ForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
+
+constexpr SizeNames kSizes{.default_context = 32768};
 
 ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const std::vector<bool>& windowed) {
   c.attention_bias = true;
@@ -22,7 +24,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const std::vector<bool>& 
 
 Result<ModelConfig> from_hf(const ModelSource& source) {
   const HfKeys keys(source);
-  VB_TRY(ModelConfig c, read_hf_sizes(keys, "qwen2", {.default_context = 32768}));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "qwen2", kSizes));
   VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "silu"));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("rms_norm_eps", 1e-6));
   VB_TRY(const auto windowed, read_qwen_window(source, keys.config, c));
@@ -41,6 +43,13 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "Qwen2ForCausalLM", "qwen2", kSizes);
+  add_fields(out, {{"rms_norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)}, {"use_sliding_window", false}});
+  add_rope(out, c);
+  return out;
+}
+
 }  // namespace
 
 Architecture qwen2_architecture() {
@@ -53,6 +62,7 @@ Architecture qwen2_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

@@ -2,7 +2,7 @@
 ///
 /// Source: Yang et al. 2024 (arXiv 2407.10671); transformers Qwen2MoeForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -52,6 +52,16 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  const MoeSpec moe = *experts_of(c);
+  Json out = write_hf_sizes(c, "Qwen2MoeForCausalLM", "qwen2_moe");
+  add_fields(out, {{"rms_norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)}, {"shared_expert_intermediate_size", moe.shared_width},
+                   {"num_experts", moe.routing.experts}, {"num_experts_per_tok", moe.routing.chosen}, {"moe_intermediate_size", moe.width},
+                   {"norm_topk_prob", moe.routing.normalise}, {"decoder_sparse_step", 1}, {"mlp_only_layers", Json::array()}, {"use_sliding_window", false}});
+  add_rope(out, c);
+  return out;
+}
+
 }  // namespace
 
 Architecture qwen2moe_architecture() {
@@ -64,6 +74,7 @@ Architecture qwen2moe_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

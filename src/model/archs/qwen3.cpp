@@ -2,7 +2,7 @@
 ///
 /// Source: Yang et al. 2025 (arXiv 2505.09388); transformers Qwen3ForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -43,6 +43,12 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = llama_like_config(c, "Qwen3ForCausalLM", "qwen3");
+  out["use_sliding_window"] = false;
+  return out;
+}
+
 }  // namespace
 
 Architecture qwen3_architecture() {
@@ -55,6 +61,7 @@ Architecture qwen3_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

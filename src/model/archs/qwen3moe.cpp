@@ -2,7 +2,7 @@
 ///
 /// Source: Yang et al. 2025 (arXiv 2505.09388); transformers Qwen3MoeForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -49,6 +49,14 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  const MoeSpec moe = *experts_of(c);
+  Json out = llama_like_config(c, "Qwen3MoeForCausalLM", "qwen3_moe");
+  add_fields(out, {{"num_experts", moe.routing.experts}, {"num_experts_per_tok", moe.routing.chosen}, {"moe_intermediate_size", moe.width},
+                   {"norm_topk_prob", moe.routing.normalise}, {"decoder_sparse_step", 1}, {"mlp_only_layers", Json::array()}, {"use_sliding_window", false}});
+  return out;
+}
+
 }  // namespace
 
 Architecture qwen3moe_architecture() {
@@ -61,6 +69,7 @@ Architecture qwen3moe_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

@@ -2,7 +2,7 @@
 ///
 /// Source: transformers SmolLM3ForCausalLM; Yang et al. 2025 for layers without positions (arXiv 2501.18795).
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
@@ -64,6 +64,13 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
 
 DecoderNames names(const ModelConfig&) { return {}; }
 
+Json hf_config(const ModelConfig& c) {
+  Json out = llama_like_config(c, "SmolLM3ForCausalLM", "smollm3"), rotates = Json::array();
+  for (const LayerSpec& layer : c.decoder.layers) rotates.push_back(attention_of(layer)->rope >= 0 ? 1 : 0);
+  add_fields(out, {{"mlp_bias", c.mlp_bias}, {"no_rope_layer_interval", 4}, {"no_rope_layers", std::move(rotates)}, {"use_sliding_window", false}});
+  return out;
+}
+
 }  // namespace
 
 Architecture smollm3_architecture() {
@@ -76,6 +83,7 @@ Architecture smollm3_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

@@ -2,10 +2,12 @@
 ///
 /// Source: Bellagente et al. 2024 (arXiv 2402.17834); transformers StableLmForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
+
+constexpr SizeNames kSizes{.head_dim = nullptr, .default_context = 4096};
 
 struct StableLm {
   bool parallel = false, qk_norm = false;
@@ -28,7 +30,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, const StableLm& own) {
 
 Result<ModelConfig> from_hf(const ModelSource& source) {
   const HfKeys keys(source);
-  VB_TRY(ModelConfig c, read_hf_sizes(keys, "stablelm", {.head_dim = nullptr, .default_context = 4096}));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "stablelm", kSizes));
   VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "silu"));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("layer_norm_eps", 1e-5));
   VB_TRY(c.attention_bias, keys.config.flag_or("use_qkv_bias", false));
@@ -57,6 +59,16 @@ DecoderNames names(const ModelConfig&) {
   return n;
 }
 
+void own_gguf_keys(const ModelConfig& c, GgufKeyList& keys) { keys.flag("use_parallel_residual", is_parallel(c)); }
+
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "StableLmForCausalLM", "stablelm", kSizes);
+  add_fields(out, {{"layer_norm_eps", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)}, {"use_qkv_bias", c.attention_bias},
+                   {"use_parallel_residual", is_parallel(c)}, {"qk_layernorm", attention_of(c)->qk_norm != QkNorm::none}});
+  add_rope(out, c, "rope_theta", "partial_rotary_factor");
+  return out;
+}
+
 }  // namespace
 
 Architecture stablelm_architecture() {
@@ -69,6 +81,8 @@ Architecture stablelm_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = own_gguf_keys,
   };
 }
 

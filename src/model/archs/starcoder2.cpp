@@ -2,10 +2,12 @@
 ///
 /// Source: Lozhkov et al. 2024 (arXiv 2402.19173); transformers Starcoder2ForCausalLM.
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 
 namespace vauban {
 namespace {
+
+constexpr SizeNames kSizes{.head_dim = nullptr, .default_context = 4096, .tied = true};
 
 ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
   set_rope(c, std::move(rope));
@@ -16,7 +18,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope) {
 
 Result<ModelConfig> from_hf(const ModelSource& source) {
   const HfKeys keys(source);
-  VB_TRY(ModelConfig c, read_hf_sizes(keys, "starcoder2", {.head_dim = nullptr, .default_context = 4096, .tied = true}));
+  VB_TRY(ModelConfig c, read_hf_sizes(keys, "starcoder2", kSizes));
   VB_TRY(c.activation, read_activation(keys.config, "hidden_act", "gelu_pytorch_tanh"));
   VB_TRY(c.norm_epsilon, keys.config.positive_or("norm_epsilon", 1e-5));
   VB_TRY(c.attention_bias, keys.config.flag_or("use_bias", true));
@@ -33,6 +35,9 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
   VB_TRY(c.norm_epsilon, keys.config.positive("attention.layer_norm_epsilon"));
   c.attention_bias = keys.file.find("blk.0.attn_q.bias") != nullptr;
   c.mlp_bias = keys.file.find("blk.0.ffn_up.bias") != nullptr;
+  if (keys.config.find("attention.sliding_window")) {  // of a file that was converted here; llama.cpp writes none
+    VB_TRY(c.window, keys.config.count("attention.sliding_window"));
+  }
   VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length));
   return decoder_of(std::move(c), std::move(rope));
 }
@@ -42,6 +47,14 @@ DecoderNames names(const ModelConfig&) {
   n.up.hf = "mlp.c_fc";
   n.down.hf = "mlp.c_proj";
   return n;
+}
+
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "Starcoder2ForCausalLM", "starcoder2", kSizes);
+  add_fields(out, {{"norm_epsilon", c.norm_epsilon}, {"hidden_act", activation_name(c.activation)}, {"use_bias", c.attention_bias},
+                   {"sliding_window", or_null(c.window)}});
+  add_rope(out, c);
+  return out;
 }
 
 }  // namespace
@@ -56,6 +69,7 @@ Architecture starcoder2_architecture() {
       .config_from_hf = from_hf,
       .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
   };
 }
 

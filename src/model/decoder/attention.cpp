@@ -144,6 +144,16 @@ Result<void> Attention::load_projections(const BlockLoader& loader) {
     VB_TRY(qkv_, weights.linear(qkv, spec_.qkv_bias));
   } else {
     TensorSpec q = loader.matrix(names.q, spec_.gated ? 2 * q_rows : q_rows, width), k = loader.matrix(names.k, kv_rows, width);
+    TensorSpec v = loader.matrix(names.v, kv_rows, width);
+    if (spec_.split_in_gguf) {
+      TensorSpec whole = loader.matrix(names.qkv, q_rows + 2 * kv_rows, width);
+      whole.heads = static_cast<int>(spec_.heads);
+      whole.kv_heads = static_cast<int>(spec_.kv_heads);
+      whole.hf_rows = RowOrder::grouped_qkv;
+      q.hf_whole = k.hf_whole = v.hf_whole = std::make_shared<const TensorSpec>(std::move(whole));
+      k.hf_first = q_rows;
+      v.hf_first = q_rows + kv_rows;
+    }
     if (spec_.gguf_pairs) {
       q.gguf_rows = k.gguf_rows = RowOrder::interleaved_heads;
       q.heads = static_cast<int>(spec_.heads);
@@ -151,7 +161,7 @@ Result<void> Attention::load_projections(const BlockLoader& loader) {
     }
     VB_TRY(q_, weights.linear(q, spec_.qkv_bias));
     VB_TRY(k_, weights.linear(k, spec_.qkv_bias));
-    VB_TRY(v_, weights.linear(loader.matrix(names.v, kv_rows, width), spec_.qkv_bias));
+    VB_TRY(v_, weights.linear(v, spec_.qkv_bias));
   }
   VB_TRY(o_, weights.linear(loader.matrix(names.o, width, q_rows), spec_.out_bias));
   return ok();

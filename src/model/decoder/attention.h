@@ -20,6 +20,7 @@ struct AttentionSpec final : BlockSpec {
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
   bool fused = false;             ///< one matrix: rows of all q heads, then k, then v
   bool grouped_in_hf = false;     ///< fused, and folders store [group][q heads of the group, k, v] (GPT-NeoX, BLOOM, Falcon)
+  bool split_in_gguf = false;     ///< not fused, read from a GGUF that keeps apart what folders fuse by group (InternLM2)
   bool gated = false;             ///< separate: each head of q_proj gives its query, then a gate; z *= sigmoid(gate)
   bool qkv_bias = false, out_bias = false;
   double clip = 0.0;              ///< q, k and v are clamped to [-clip, clip]; 0: not

@@ -99,9 +99,13 @@ Result<void> Mla::load_keys_and_values(const BlockLoader& loader) {
     VB_TRY(kv_, weights.linear(loader.matrix(names.kv_wide, spec_.heads * (spec_.plain + spec_.value), spec_.kv_rank), false));
     return ok();
   }
+  const auto whole = std::make_shared<const TensorSpec>(
+      weight_of(loader.matrix(names.kv_wide, spec_.heads * (spec_.plain + spec_.value), spec_.kv_rank)));
   for (std::int64_t head = 0; head < spec_.heads; ++head) {
     const auto of_head = [&](const ModuleName& name, std::int64_t rows, bool transposed) {
       TensorSpec spec = weight_of(loader.module(name, {rows, spec_.kv_rank}));
+      spec.hf_whole = whole;
+      spec.hf_first = head * (spec_.plain + spec_.value) + (transposed ? 0 : spec_.plain);
       spec.gguf_stack = {.index = head, .count = spec_.heads};
       spec.gguf_transposed = transposed;
       return weights.get(spec);

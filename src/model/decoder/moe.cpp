@@ -36,6 +36,7 @@ class Moe final : public Block {
 
  private:
   Result<Expert> load_expert(const BlockLoader& loader, std::int64_t index) const;
+  void place_in_hf_stack(const BlockLoader& loader, const ModuleName& name, std::int64_t index, TensorSpec& spec) const;
   Result<Expert> load_from_stack(const BlockLoader& loader, std::int64_t index) const;
   Routed routed(const Step& step, const Tensor& x) const;
   Tensor mixed(Ops& ops, const Tensor& x, const Routed& routed) const;
@@ -132,12 +133,28 @@ Result<Expert> Moe::load_from_stack(const BlockLoader& loader, std::int64_t inde
   return expert;
 }
 
+/// Where the folder keeps what a GGUF keeps apart: gate and up are rows of one.
+void Moe::place_in_hf_stack(const BlockLoader& loader, const ModuleName& name, std::int64_t index, TensorSpec& spec) const {
+  const auto stacked = [&](TensorSpec& of) {
+    of.hf_stack = {.index = index, .count = spec_.routing.experts};
+    of.hf_transposed = of.hf_unsuffixed = true;
+  };
+  if (&name == &loader.names.expert_down) return stacked(spec);
+  TensorSpec whole = loader.module(loader.names.expert_gate_up, {2 * spec_.width, loader.width});
+  stacked(whole);
+  whole.hf_rows = RowOrder::interleaved_heads;
+  whole.heads = 1;
+  spec.hf_whole = std::make_shared<const TensorSpec>(std::move(whole));
+  spec.hf_first = &name == &loader.names.expert_up ? spec_.width : 0;
+}
+
 Result<Expert> Moe::load_expert(const BlockLoader& loader, std::int64_t index) const {
   if (spec_.stacked_in_hf) return load_from_stack(loader, index);
   const auto linear = [&](const ModuleName& name, std::int64_t out, std::int64_t in) {
     TensorSpec spec = loader.matrix(name, out, in);
     spec.hf = with_expert(std::move(spec.hf), index);
     spec.gguf_stack = {.index = index, .count = spec_.routing.experts};
+    if (spec_.joined_in_hf) place_in_hf_stack(loader, name, index, spec);
     return loader.weights.linear(spec, spec_.expert_bias);
   };
   Expert expert;

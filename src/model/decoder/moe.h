@@ -15,6 +15,7 @@ struct MoeSpec final : BlockSpec {
   /// Folders keep the experts of a layer as one tensor (E, D, 2F) with the columns of gate and up by turns, and one
   /// (E, F, D) (GPT-OSS); else a tensor per expert and matrix. A GGUF stacks each matrix.
   bool stacked_in_hf = false;
+  bool joined_in_hf = false;      ///< not stacked_in_hf, read from a GGUF of a model whose folders are
   std::int64_t shared_width = 0;  ///< 0: no shared expert
   bool shared_gate = false;       ///< the shared expert's output is multiplied by sigmoid(x w) (Qwen2-MoE)
 

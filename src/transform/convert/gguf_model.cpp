@@ -5,20 +5,20 @@
 #include "base/strings.h"
 #include "format/gguf.h"
 #include "transform/cast.h"
-#include "transform/convert/family.h"
+#include "transform/convert/config_forms.h"
 #include "transform/convert/source_config.h"
 
 namespace vauban {
 namespace {
 
 /// Reads, moves rows, and casts when its turn comes.
-TensorOut tensor_out(const MappedTensor& tensor, StoredForm form, Container from, const Context& context) {
+TensorOut tensor_out(const MappedTensor& tensor, StoredForm form, const ModelSource& source, const Context& context) {
   return {.name = tensor.spec.gguf,
           .dtype = form.dtype,
           .shape = tensor.spec.shape,
-          .make = [tensor, form, from, &context]() -> Result<TensorBytes> {
+          .make = [tensor, form, &source, &context]() -> Result<TensorBytes> {
             VB_CHECK(context.cancel.check());
-            VB_TRY(TensorRows rows, rows_for(tensor, from, Container::gguf));
+            VB_TRY(TensorRows rows, rows_for(tensor, source, Container::gguf));
             if (rows.dtype == form.dtype) return std::move(rows.bytes);
             return cast_tensor({rows.dtype, tensor.spec.shape, rows.bytes.bytes}, form.dtype, context.pool, form.importance);
           }};
@@ -43,7 +43,7 @@ Result<void> add_tensors(GgufModel& out, const ModelSource& source, const ModelT
                          const Context& context) {
   for (const MappedTensor& tensor : mapped.tensors) {
     VB_TRY(const StoredForm form, choose(tensor), "in tensor '{}'", printable(tensor.spec.gguf));
-    out.tensors.push_back(tensor_out(tensor, form, source.file->container(), context));
+    out.tensors.push_back(tensor_out(tensor, form, source, context));
     add_plan(out, out.tensors.back(), tensor.entry->view.dtype);
   }
   return ok();
@@ -51,26 +51,29 @@ Result<void> add_tensors(GgufModel& out, const ModelSource& source, const ModelT
 
 // ---- from a folder
 
-Result<void> add_rope_factors(GgufModel& out, const ModelSource& source, const ModelTensors& mapped) {
-  VB_TRY(const ConvertFamily* family, find_convert_family(mapped.architecture->id));
-  VB_TRY(const std::vector<float> factors, family->rope_factors(source, mapped.config));
-  if (factors.empty()) return ok();
-  out.tensors.push_back(constant_tensor("rope_freqs.weight", factors));
-  add_plan(out, out.tensors.back(), DType::f32);
-  return ok();
+std::vector<TensorEntry> names_and_shapes(const ModelTensors& mapped) {
+  std::vector<TensorEntry> tensors;
+  for (const MappedTensor& tensor : mapped.tensors)
+    tensors.push_back({.name = tensor.spec.gguf, .view = {DType::f32, tensor.spec.shape, {}}});
+  return tensors;
 }
 
 Result<void> keys_of_folder(GgufModel& out, const ModelSource& source, const ModelTensors& mapped,
                             const TokenizerOptions& options) {
-  VB_TRY(const ConvertFamily* family, find_convert_family(mapped.architecture->id));
-  out.keys = {GgufKey::text("general.architecture", std::string(mapped.architecture->gguf_names.front())),
+  VB_TRY(const Architecture* gguf, convertible(*mapped.architecture));
+  out.keys = {GgufKey::text("general.architecture", std::string(gguf->gguf_names.front())),
               GgufKey::text("general.type", "model"), GgufKey::text("general.name", source.name)};
-  VB_TRY(std::vector<GgufKey> own, family->gguf_keys(source, mapped.config));
+  VB_TRY(GgufConfig own, gguf_config_of(source, *mapped.architecture, mapped.config, names_and_shapes(mapped)));
   VB_TRY(GgufTokenizer tokenizer, tokenizer_to_gguf(source, mapped.config, options), "while converting the tokenizer");
   VB_TRY(std::vector<GgufKey> kept, kept_config_keys(source));
-  for (auto* part : {&own, &tokenizer.keys, &kept})
+  for (auto* part : {&own.keys, &tokenizer.keys, &kept})
     for (GgufKey& key : *part) out.keys.push_back(std::move(key));
   out.notes = std::move(tokenizer.notes);
+  for (std::string& note : own.notes) out.notes.push_back(std::move(note));
+  for (RopeFactors& factors : own.factors) {
+    out.tensors.push_back(constant_tensor(std::move(factors.name), factors.values));
+    add_plan(out, out.tensors.back(), DType::f32);
+  }
   return ok();
 }
 
@@ -109,10 +112,9 @@ Result<void> keep_gguf(GgufModel& out, const ModelSource& source) {
 Result<GgufModel> make_gguf_model(const ModelSource& source, const ChooseForm& choose, const TokenizerOptions& tokenizer,
                                   const Context& context) {
   GgufModel out;
-  VB_TRY(const ModelTensors mapped, map_tensors(source));
+  VB_TRY(const ModelTensors mapped, map_tensors(source, Container::gguf));
   if (!source.is_gguf()) {
     VB_CHECK(keys_of_folder(out, source, mapped, tokenizer));
-    VB_CHECK(add_rope_factors(out, source, mapped));
   }
   VB_CHECK(add_tensors(out, source, mapped, choose, context));
   if (source.is_gguf()) VB_CHECK(keep_gguf(out, source));

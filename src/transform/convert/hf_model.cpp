@@ -4,7 +4,6 @@
 
 #include "base/strings.h"
 #include "transform/cast.h"
-#include "transform/convert/family.h"
 #include "transform/convert/source_config.h"
 #include "transform/convert/tokenizer_to_hf.h"
 #include "format/model_files.h"
@@ -34,15 +33,16 @@ Result<DType> type_in_folder(const MappedTensor& tensor, const ModelSource& sour
   return exact ? matrices : view.dtype;
 }
 
-TensorOut tensor_out(const MappedTensor& tensor, DType target, Container from, const Context& context) {
+TensorOut tensor_out(const MappedTensor& tensor, DType target, const ModelSource& source, const Context& context) {
+  const Shape shape = shape_in(tensor, Container::safetensors);
   return {.name = tensor.spec.hf,
           .dtype = target,
-          .shape = hf_shape(tensor.spec),
-          .make = [tensor, target, from, &context]() -> Result<TensorBytes> {
+          .shape = shape,
+          .make = [tensor, target, shape, &source, &context]() -> Result<TensorBytes> {
             VB_CHECK(context.cancel.check());
-            VB_TRY(TensorRows rows, rows_for(tensor, from, Container::safetensors));
+            VB_TRY(TensorRows rows, rows_for(tensor, source, Container::safetensors));
             if (rows.dtype == target) return std::move(rows.bytes);
-            return cast_tensor({rows.dtype, hf_shape(tensor.spec), rows.bytes.bytes}, target, context.pool);
+            return cast_tensor({rows.dtype, shape, rows.bytes.bytes}, target, context.pool);
           }};
 }
 
@@ -69,12 +69,11 @@ Result<void> files_from_gguf(const ModelSource& source, const ModelTensors& mode
 
 Result<HfModel> make_hf_model(const ModelSource& source, const ConvertOptions& options, const Context& context) {
   HfModel out;
-  VB_TRY(const ModelTensors model, map_tensors(source));
-  if (source.is_gguf()) VB_CHECK(find_convert_family(model.architecture->id));
+  VB_TRY(const ModelTensors model, map_tensors(source, Container::safetensors));
   const DType matrices = options.dtype.value_or(stored_matrix_type(model));
   for (const MappedTensor& tensor : model.tensors) {
     VB_TRY(const DType target, type_in_folder(tensor, source, options, matrices), "in tensor '{}'", printable(tensor.spec.hf));
-    out.folder.tensors.push_back(tensor_out(tensor, target, source.file->container(), context));
+    out.folder.tensors.push_back(tensor_out(tensor, target, source, context));
     VB_TRY(const std::uint64_t bytes, size_bytes(target, tensor.spec.shape));
     out.plan.push_back({.name = tensor.spec.hf, .shape = tensor.spec.shape, .from = tensor.entry->view.dtype, .to = target, .bytes = bytes});
   }

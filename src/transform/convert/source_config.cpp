@@ -1,9 +1,6 @@
 #include "transform/convert/source_config.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include "transform/convert/family.h"
+#include "transform/convert/config_forms.h"
 
 namespace vauban {
 namespace {
@@ -20,39 +17,6 @@ Result<Json> kept(const ModelSource& source, const char* key) {
   if (!text || !text->is_string()) return Json();
   VB_TRY(Json json, Json::parse(text->as_string()), "in key '{}'", key);
   return json;
-}
-
-bool near(double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(a); }
-
-bool near(const RopeTable& a, const RopeTable& b) {
-  return a.layout == b.layout && near(a.attention_factor, b.attention_factor) &&
-         std::ranges::equal(a.inverse_frequency, b.inverse_frequency, [](double x, double y) { return near(x, y); });
-}
-
-bool rotate_alike(const RopeSpec& a, const RopeSpec& b) {
-  return near(a.table, b.table) && a.switch_length == b.switch_length && near(a.beyond, b.beyond) &&
-         a.dynamic.has_value() == b.dynamic.has_value();
-}
-
-/// The same network, up to the f32 in which keys and factors are stored.
-bool describe_the_same(const ModelConfig& a, const ModelConfig& b) {
-  bool same = a.vocab_size == b.vocab_size && a.width == b.width && a.mlp_width == b.mlp_width && a.layers == b.layers &&
-              a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_dim == b.head_dim &&
-              a.context_length == b.context_length && a.attention_bias == b.attention_bias && a.mlp_bias == b.mlp_bias &&
-              a.tied_head == b.tied_head && a.window == b.window && a.activation == b.activation &&
-              near(a.norm_epsilon, b.norm_epsilon) && near(a.rope_theta, b.rope_theta) &&
-              a.decoder.ropes.size() == b.decoder.ropes.size();
-  for (std::size_t i = 0; same && i < a.decoder.ropes.size(); ++i) same = rotate_alike(a.decoder.ropes[i], b.decoder.ropes[i]);
-  return same;
-}
-
-bool fits(const Json& config, const ModelSource& source, const ModelTensors& model) {
-  ModelSource folder;
-  folder.path = source.path;
-  folder.file = source.file;
-  folder.config = config;
-  const auto read = model.architecture->config_from_hf(folder);
-  return read && describe_the_same(*read, model.config);
 }
 
 Json ids_json(const std::vector<std::int32_t>& ids) {
@@ -85,10 +49,12 @@ Result<HfConfig> hf_config_of(const ModelSource& source, const ModelTensors& mod
   HfConfig out;
   VB_TRY(out.config, kept(source, kConfigKey));
   VB_TRY(out.generation_config, kept(source, kGenerationKey));
-  out.restored = out.config.is_object() && fits(out.config, source, model);
+  if (out.config.is_object()) {
+    const auto differences = differences_as_folder(out.config, source, model.config);
+    out.restored = differences && differences->empty();
+  }
   if (!out.restored) {
-    VB_TRY(const ConvertFamily* family, find_convert_family(model.architecture->id));
-    VB_TRY(out.config, family->hf_config(source, model.config));
+    VB_TRY(out.config, hf_config_json(source, *model.architecture, model.config));
     out.config["torch_dtype"] = torch_name(matrices);
     set_ids(out.config, model.config);
     out.generation_config = Json::object();

@@ -39,13 +39,14 @@ Result<RecipeContext> recipe_of(const QuantizeOptions& options) {
 
 /// What the rules of mixtures ask about the model.
 Result<void> add_model_facts(RecipeContext& recipe, const ModelSource& source) {
-  VB_TRY(const ModelTensors mapped, map_tensors(source));
+  VB_TRY(const ModelTensors mapped, map_tensors(source, Container::gguf));
   recipe.tied_head = mapped.config.tied_head;
   recipe.layers = static_cast<int>(mapped.config.layers);
   recipe.heads = static_cast<int>(mapped.config.heads);
   recipe.kv_heads = static_cast<int>(mapped.config.kv_heads);
   recipe.is_falcon = mapped.architecture->id == "falcon";
-  recipe.is_llama = mapped.architecture->id == "llama";
+  const Architecture* gguf = gguf_architecture(*mapped.architecture);
+  recipe.is_llama = gguf && gguf->id == "llama";
   for (const MappedTensor& tensor : mapped.tensors) {
     if (is_value_projection(tensor.spec.gguf)) recipe.value_layers.push_back(layer_of(tensor.spec.gguf));
     if (tensor.spec.gguf.find("ffn_down_exps.weight") != std::string::npos && tensor.spec.shape.rank() == 3)

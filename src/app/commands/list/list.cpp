@@ -15,6 +15,7 @@
 #include "train/optim/optimizers.h"
 #include "train/schedule.h"
 #include "train/trackers/tracker.h"
+#include "transform/convert/config_forms.h"
 #include "vauban/site.h"
 
 namespace vauban {
@@ -39,7 +40,8 @@ Json architectures() {
   Json list = Json::array();
   for (const Architecture& entry : all_architectures())
     list.push_back(Json::object({{"id", entry.id}, {"summary", entry.summary}, {"hf_names", Json(entry.hf_names)},
-                                 {"gguf_names", Json(entry.gguf_names)}, {"source", entry.source}}));
+                                 {"gguf_names", Json(entry.gguf_names)}, {"converts", convertible(entry).has_value()},
+                                 {"source", entry.source}}));
   return list;
 }
 

@@ -1,0 +1,316 @@
+// Every architecture on its way to GGUF and back: beside the files of llama.cpp's converter, beside the logits of
+// transformers, and beside itself.
+#include <cstring>
+#include <map>
+
+#include <gmock/gmock.h>
+
+#include "base/json_file.h"
+#include "base/result.h"
+#include "format/hf_writer.h"
+#include "format/safetensors.h"
+#include "model/config_differences.h"
+#include "support/model_session.h"
+#include "support/test_data.h"
+#include "transform/convert/config_forms.h"
+#include "transform/convert/convert.h"
+#include "transform/quantize/quantize.h"
+
+namespace vauban {
+namespace {
+
+namespace fs = std::filesystem;
+using test::shared_data;
+using test::TempDir;
+
+fs::path tiny(const std::string& name) { return shared_data() / "tiny_models" / name; }
+std::shared_ptr<const ModelFile> weights(const fs::path& path) { return ModelSource::open(path)->file; }
+
+/// What GGUF files of these families cannot say, as a part of the refusal; the README of tiny_models knows most of them.
+const std::map<std::string, std::string, std::less<>>& refused() {
+  static const std::map<std::string, std::string, std::less<>> list = {
+      {"llama_rope_dynamic", "'dynamic'"},
+      {"qwen2_sliding", "sliding window"},
+      {"qwen2_moe_sparse", "kinds of layers"},
+      {"qwen3_moe_nonorm", "kinds of layers"},
+      {"gemma3_linear", "layers"},
+      {"falcon_alibi", "ALiBi"},
+      {"gptoss", "rotary frequencies"},
+      {"exaone4", "sliding window"},
+      {"gptj", "'gptj' is not built"},
+      {"opt", "'opt' is not built"},
+      {"lfm2", "'lfm2' is not built"},
+      {"mamba", "'mamba' is not built"},
+      {"qwen3_next", "is not built"},
+  };
+  return list;
+}
+
+std::vector<std::string> tiny_names(const std::function<bool(const std::string&)>& wanted) {
+  std::vector<std::string> names;
+  if (!fs::exists(shared_data() / "tiny_models")) return names;
+  for (const auto& at : fs::directory_iterator(shared_data() / "tiny_models"))
+    if (fs::exists(at.path() / "config.json") && wanted(at.path().filename().string())) names.push_back(at.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+bool is_converted(const std::string& name) { return !refused().contains(name); }
+bool has_gguf(const std::string& name) { return fs::exists(tiny(name) / "model.f32.gguf"); }
+
+class ConvertArchs : public testing::Test {
+ protected:
+  Result<TransformReport> convert(const fs::path& in, const fs::path& out) {
+    ConvertOptions options;
+    options.to = out.extension() == ".gguf" ? Container::gguf : Container::safetensors;
+    VB_TRY(const ModelSource source, ModelSource::open(in));
+    return convert_model(source, out, options, context_);
+  }
+
+  TempDir work_;
+  ThreadPool pool_{2};
+  SystemClock clock_;
+  SilentProgress progress_;
+  CancelToken cancel_;
+  Context context_{pool_, clock_, progress_, cancel_};
+};
+
+/// Norms of 1 + w lose the last bits of w on their way through a GGUF, and rope factors are f32 ratios; the rest is exact.
+float tolerance_of(const std::string& model, const std::string& name) {
+  if (name.starts_with("rope_")) return 1e-5F;
+  const bool plus_one = model.starts_with("gemma") || model == "nemotron";
+  return plus_one && name.find("norm") != std::string::npos ? 1.3e-7F : 0.0F;
+}
+
+void expect_tensors(const std::string& model, const ModelFile& expected, const ModelFile& found) {
+  EXPECT_EQ(expected.tensors().size(), found.tensors().size());
+  for (const TensorEntry& tensor : expected.tensors()) {
+    const TensorEntry* other = found.find(tensor.name);
+    ASSERT_NE(other, nullptr) << tensor.name;
+    EXPECT_EQ(tensor.view.dtype, other->view.dtype) << tensor.name;
+    EXPECT_EQ(tensor.view.shape, other->view.shape) << tensor.name;
+    if (std::ranges::equal(tensor.view.bytes, other->view.bytes)) continue;
+    const float tolerance = tolerance_of(model, tensor.name);
+    ASSERT_GT(tolerance, 0.0F) << tensor.name << " has other bytes";
+    const std::vector<float> a = *decode_f32(tensor.view), b = *decode_f32(other->view);
+    for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], tolerance * std::max(1.0F, std::abs(a[i]))) << tensor.name;
+  }
+}
+
+/// Keys of llama.cpp's file that ours says otherwise or leaves out, with the reason.
+bool is_explained(const std::string& key) {
+  // Names are the user's, that file's tokenizer is a filler, and its parameter count is a label.
+  return key.starts_with("tokenizer.") || key == "general.name" || key == "general.size_label";
+}
+
+constexpr int kShares = 6;  // of the models, so that each test takes less than a second
+class ConvertEach : public ConvertArchs, public testing::WithParamInterface<int> {
+ protected:
+  std::vector<std::string> share(const std::function<bool(const std::string&)>& wanted, std::size_t at_least) const {
+    const std::vector<std::string> all = tiny_names(wanted);
+    EXPECT_GE(all.size(), at_least);
+    std::vector<std::string> own;
+    for (std::size_t i = static_cast<std::size_t>(GetParam()); i < all.size(); i += kShares) own.push_back(all[i]);
+    return own;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Shares, ConvertEach, testing::Range(0, kShares));
+
+TEST_P(ConvertEach, GivesLlamaCppsTensorsAndKeys) {
+  VB_NEED_SHARED("tiny_models");
+  for (const std::string& name : share(has_gguf, 20)) {
+    SCOPED_TRACE(name);
+    const fs::path out = work_ / (name + ".gguf");
+    VB_ASSERT_OK(convert(tiny(name), out));
+    const auto made = weights(out), expected = weights(tiny(name) / "model.f32.gguf");
+    expect_tensors(name, *expected, *made);
+    for (const auto& [key, value] : expected->metadata().entries()) {
+      if (is_explained(key)) continue;
+      const Json* own = made->metadata().find(key);
+      ASSERT_NE(own, nullptr) << key;
+      EXPECT_EQ(own->type_name(), value.type_name()) << key;
+      if (value.is_number()) {
+        EXPECT_NEAR(own->as_double(), value.as_double(), 1e-6 * std::abs(value.as_double())) << key;
+      } else {
+        EXPECT_EQ(*own, value) << key;
+      }
+    }
+  }
+}
+
+TEST_P(ConvertEach, ComesBackWithTheSameTensorsAndConfiguration) {
+  VB_NEED_SHARED("tiny_models");
+  for (const std::string& name : share(is_converted, 42)) {
+    SCOPED_TRACE(name);
+    const fs::path gguf = work_ / (name + ".gguf"), back = work_ / name;
+    VB_ASSERT_OK(convert(tiny(name), gguf));
+    VB_ASSERT_OK(convert(gguf, back));
+    EXPECT_EQ(*read_json_file(tiny(name) / "config.json"), *read_json_file(back / "config.json"));
+    if (name != "gpt2_hubnames") expect_tensors(name, *weights(tiny(name)), *weights(back));
+  }
+}
+
+/// As if the file came from elsewhere: config.json is made from the keys alone.
+TEST_P(ConvertEach, HasAConfigurationFromKeysAlone) {
+  VB_NEED_SHARED("tiny_models");
+  for (const std::string& name : share(is_converted, 42)) {
+    SCOPED_TRACE(name);
+    VB_ASSERT_OK(convert(tiny(name), work_ / (name + ".gguf")));
+    const auto gguf = ModelSource::open(work_ / (name + ".gguf")), folder = ModelSource::open(tiny(name));
+    VB_ASSERT_OK(gguf);
+    VB_ASSERT_OK(folder);
+    const Architecture& read_by = **find_architecture(*gguf);
+    const auto config = read_by.read_config(*gguf);
+    VB_ASSERT_OK(config);
+    const auto made = hf_config_json(*gguf, read_by, *config);
+    VB_ASSERT_OK(made);
+    EXPECT_EQ(*made->find("architectures"), *folder->config.find("architectures"));
+    EXPECT_EQ(*made->find("model_type"), *folder->config.find("model_type"));
+    const auto differences = differences_as_folder(*made, *gguf, *config);
+    VB_ASSERT_OK(differences);
+    EXPECT_THAT(*differences, testing::IsEmpty());
+    const Architecture& own = **find_architecture(*folder);
+    EXPECT_THAT(config_differences(in_gguf_form(own, *own.read_config(*folder)), *config), testing::IsEmpty());
+  }
+}
+
+/// Files of llama.cpp's converter as folders, without any help of a kept configuration.
+TEST_P(ConvertEach, BecomesTheFolderThatLlamaCppsFileWasMadeFrom) {
+  VB_NEED_SHARED("tiny_models");
+  for (const std::string& name : share(has_gguf, 20)) {
+    SCOPED_TRACE(name);
+    VB_ASSERT_OK(convert(tiny(name) / "model.f32.gguf", work_ / name));
+    expect_tensors(name, *weights(tiny(name)), *weights(work_ / name));
+  }
+}
+
+TEST_F(ConvertArchs, WhatGgufCannotSayIsRefusedByNameBeforeAnythingIsWritten) {
+  VB_NEED_SHARED("tiny_models");
+  for (const auto& [name, reason] : refused()) {
+    SCOPED_TRACE(name);
+    const auto made = convert(tiny(name), work_ / "m.gguf");
+    ASSERT_FALSE(made.has_value());
+    EXPECT_EQ(made.error().code, ErrorCode::unsupported) << describe(made.error());
+    EXPECT_NE(describe(made.error()).find(reason), std::string::npos) << describe(made.error());
+    EXPECT_TRUE(fs::is_empty(work_.path()));
+  }
+}
+
+TEST_P(ConvertEach, HasTheLogitsOfTransformers) {
+  VB_NEED_SHARED("tiny_models");
+  for (const std::string& name : share(is_converted, 42)) {
+    SCOPED_TRACE(name);
+    VB_ASSERT_OK(convert(tiny(name), work_ / (name + ".gguf")));
+    const auto golden = open_safetensors(tiny(name) / "golden.safetensors");
+    VB_ASSERT_OK(golden);
+    const TensorView stored = (*golden)->find("short.ids")->view;
+    std::vector<std::int32_t> ids;
+    for (std::size_t id = 0; id < stored.bytes.size() / sizeof(std::int64_t); ++id) {
+      std::int64_t value = 0;
+      std::memcpy(&value, stored.bytes.data() + id * sizeof value, sizeof value);
+      ids.push_back(static_cast<std::int32_t>(value));
+    }
+    auto session = test::ModelSession::open(work_ / (name + ".gguf"), "cpu");
+    VB_ASSERT_OK(session);
+    const auto logits = (*session)->logits(ids);
+    VB_ASSERT_OK(logits);
+    const std::vector<float> expected = *decode_f32((*golden)->find("short.logits")->view);
+    ASSERT_EQ(logits->size(), expected.size());
+    const double gap = read_json_file(tiny(name) / "golden.json")->find("max_abs_f32_minus_f64")->as_double();
+    for (std::size_t at = 0; at < expected.size(); ++at) ASSERT_NEAR((*logits)[at], expected[at], std::max(2e-4, 20.0 * gap)) << at;
+  }
+}
+
+/// Folders of experts give what their GGUF gives: routers and biases stay f32.
+TEST_F(ConvertArchs, ExpertsOfFoldersAreQuantizedAsThoseOfAGguf) {
+  VB_NEED_SHARED("tiny_models/mixtral/model.f32.gguf");
+  for (const char* name : {"mixtral", "gptoss_truncate", "deepseek_v3"}) {
+    SCOPED_TRACE(name);
+    const auto folder = ModelSource::open(tiny(name)), gguf = ModelSource::open(tiny(name) / "model.f32.gguf");
+    VB_ASSERT_OK(quantize_model(*folder, work_ / "a.gguf", {.recipe = "F16", .overrides = {}, .tokenizer = {}, .tool = {}}, context_));
+    VB_ASSERT_OK(quantize_model(*gguf, work_ / "b.gguf", {.recipe = "F16", .overrides = {}, .tokenizer = {}, .tool = {}}, context_));
+    expect_tensors(name, *weights(work_ / "b.gguf"), *weights(work_ / "a.gguf"));
+  }
+}
+
+TEST_F(ConvertArchs, MatricesTakeTheTypeAndRoutersAndBiasesStayF32) {
+  VB_NEED_SHARED("tiny_models/gptoss_truncate");
+  const auto source = ModelSource::open(tiny("gptoss_truncate"));
+  VB_ASSERT_OK(convert_model(*source, work_ / "m.gguf", {.dtype = DType::f16, .tool = {}}, context_));
+  const auto made = weights(work_ / "m.gguf");
+  EXPECT_EQ(made->find("blk.0.ffn_gate_exps.weight")->view.dtype, DType::f16);
+  EXPECT_EQ(made->find("blk.0.ffn_gate_exps.bias")->view.dtype, DType::f32);
+  EXPECT_EQ(made->find("blk.0.ffn_gate_inp.weight")->view.dtype, DType::f32);
+}
+
+/// A Llama whose q, k and v are fused as InternLM2 does it: its GGUF holds the tensors that llama.cpp made of the Llama.
+TEST_F(ConvertArchs, InternLm2IsTakenApart) {
+  VB_NEED_SHARED("tiny_models/llama/model.f32.gguf");
+  const std::shared_ptr<const ModelFile> llama = weights(tiny("llama"));
+  constexpr std::size_t kKvHeads = 2, kPerGroup = 2;  // 4 query heads
+  HfFolder folder;
+  const auto add = [&](std::string name, Shape shape, std::vector<std::byte> bytes) {
+    folder.tensors.push_back({.name = std::move(name), .dtype = DType::f32, .shape = std::move(shape),
+                              .make = [bytes]() -> Result<TensorBytes> { return TensorBytes::own(std::vector<std::byte>(bytes)); }});
+  };
+  const std::vector<std::pair<std::string, std::string>> names = {
+      {"input_layernorm", "attention_norm"}, {"post_attention_layernorm", "ffn_norm"}, {"self_attn.o_proj", "attention.wo"},
+      {"mlp.gate_proj", "feed_forward.w1"}, {"mlp.up_proj", "feed_forward.w3"}, {"mlp.down_proj", "feed_forward.w2"},
+      {"model.embed_tokens", "model.tok_embeddings"}, {"lm_head", "output"}};
+  for (const TensorEntry& tensor : llama->tensors()) {
+    std::string name = tensor.name;
+    for (const auto& [from, to] : names)
+      if (const std::size_t at = name.find(from); at != std::string::npos) name.replace(at, from.size(), to);
+    if (name.find("self_attn") == std::string::npos) add(name, tensor.view.shape, {tensor.view.bytes.begin(), tensor.view.bytes.end()});
+    const std::size_t at = name.find("self_attn.q_proj");
+    if (at == std::string::npos) continue;
+    const std::string layer = name.substr(0, at);
+    const auto head = [&](const char* kind, std::size_t count, std::size_t index) {
+      const auto bytes = llama->find(layer + "self_attn." + kind + "_proj.weight")->view.bytes;
+      return bytes.subspan(bytes.size() / count * index, bytes.size() / count);
+    };
+    std::vector<std::byte> fused;
+    const auto append = [&](std::span<const std::byte> bytes) { fused.insert(fused.end(), bytes.begin(), bytes.end()); };
+    for (std::size_t group = 0; group < kKvHeads; ++group) {
+      for (std::size_t i = 0; i < kPerGroup; ++i) append(head("q", kKvHeads * kPerGroup, group * kPerGroup + i));
+      append(head("k", kKvHeads, group));
+      append(head("v", kKvHeads, group));
+    }
+    add(layer + "attention.wqkv.weight", {2 * tensor.view.shape[0], tensor.view.shape[1]}, fused);
+  }
+  Json config = *read_json_file(tiny("llama") / "config.json");
+  config["architectures"] = Json::array({"InternLM2ForCausalLM"});
+  config["model_type"] = "internlm2";
+  folder.json_files["config.json"] = config;
+  VB_ASSERT_OK(write_hf_folder(work_ / "internlm2", folder));
+
+  VB_ASSERT_OK(convert(work_ / "internlm2", work_ / "m.gguf"));
+  EXPECT_EQ(*weights(work_ / "m.gguf")->metadata().find("general.architecture"), Json("internlm2"));
+  expect_tensors("internlm2", *weights(tiny("llama") / "model.f32.gguf"), *weights(work_ / "m.gguf"));
+  VB_ASSERT_OK(convert(work_ / "m.gguf", work_ / "back"));
+  expect_tensors("internlm2", *weights(work_ / "internlm2"), *weights(work_ / "back"));
+}
+
+TEST_F(ConvertArchs, WhatLlamaCppReadsOtherwiseIsNoted) {
+  VB_NEED_SHARED("tiny_models/mistral_sliding");
+  for (const auto& [name, note] : {std::pair("cohere", "norms of q and k"), std::pair("deepseek_v2_group", "sum of two")}) {
+    const auto noted = convert(tiny(name), work_ / (std::string(name) + ".gguf"));
+    VB_ASSERT_OK(noted);
+    EXPECT_THAT(noted->notes, testing::Contains(testing::HasSubstr(note))) << name;
+  }
+  const auto report = convert(tiny("mistral_sliding"), work_ / "m.gguf");
+  VB_ASSERT_OK(report);
+  EXPECT_THAT(report->notes, testing::Contains(testing::HasSubstr("sliding window of 12")));
+  EXPECT_EQ(weights(work_ / "m.gguf")->metadata().find("llama.attention.sliding_window")->as_int(), 12);
+}
+
+TEST(ConvertibleArchitectures, AreThoseThatBothFormatsKnow) {
+  const std::vector<std::string> ids = convertible_architectures();
+  for (const Architecture& architecture : all_architectures()) {
+    const bool listed = std::ranges::find(ids, architecture.id) != ids.end();
+    EXPECT_EQ(convertible(architecture).has_value(), listed) << architecture.id;
+    EXPECT_EQ(listed, architecture.config_from_gguf != nullptr || !architecture.gguf_id.empty()) << architecture.id;
+  }
+}
+
+}  // namespace
+}  // namespace vauban
