@@ -60,6 +60,14 @@ Json adapters_of(const ModelSource& source) {
   return list;
 }
 
+/// Null for a folder that is not quantised; a scheme that is not known here is named as the reason.
+Json quantization_of(const ModelSource& source) {
+  if (const auto known = source.check_quantization(); !known) return Json::object({{"error", describe(known.error())}});
+  if (!source.compressed) return {};
+  return Json::object({{"scheme", source.compressed->summary()}, {"matrices", source.compressed->size()},
+                       {"notes", Json(source.compressed->notes())}});
+}
+
 Json tokenizer_of(const ModelSource& source) {
   const auto tokenizer = load_tokenizer(source);
   if (!tokenizer) return Json::object({{"error", describe(tokenizer.error())}});
@@ -81,6 +89,7 @@ Result<Json> describe_model(const InspectConfig& config) {
                               {"digest", config.digests ? Json(source.file->digest()) : Json()},
                               {"tokenizer", tokenizer_of(source)}, {"adapters", adapters_of(source)}, {"architecture", Json()}, {"layers", Json()},
                               {"config", Json()}, {"metadata", source.is_gguf() ? Json() : source.file->metadata()}});
+  answer["quantization"] = quantization_of(source);
   Json files = Json::array();
   for (std::size_t i = 0; i < source.file->files().size(); ++i)
     files.push_back(Json::object({{"path", source.file->files()[i]->path().string()},
@@ -111,7 +120,7 @@ std::string plain(const Json& answer) {
   };
   std::string out;
   for (const char* key : {"name", "container", "architecture", "architecture_error", "layers", "parameters", "bytes",
-                          "bits_per_weight", "types", "digest", "tokenizer", "config"})
+                          "bits_per_weight", "types", "quantization", "digest", "tokenizer", "config"})
     if (answer.find(key)) out += format("{:<20}{}\n", key, text(key));
   out += "tensors\n";
   for (const Json& tensor : answer.find("tensors")->items())
