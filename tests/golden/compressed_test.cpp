@@ -69,8 +69,10 @@ TEST_P(Compressed, WeightsAreTheOutsideDecodersBitForBit) {
   EXPECT_GE(decoded, 5U);  // of 7 matrices, two folders leave some as they are
 }
 
-TEST_P(Compressed, LogitsAreTheOutsideOnes) {
-  const auto golden = open_safetensors(shared_data() / name_ / "golden.safetensors");
+/// The data's own bound is 1e-4. The reference stays within 4e-6 of its float64 for every folder, and for the model that was
+/// never quantised (the control below): that part is not the decoding.
+void expect_outside_logits(const std::string& name) {
+  const auto golden = open_safetensors(shared_data() / name / "golden.safetensors");
   VB_ASSERT_OK(golden);
   const TensorEntry *prompt = (*golden)->find("prompt_ids"), *expected = (*golden)->find("logits_f64");
   std::vector<std::int32_t> ids;
@@ -79,15 +81,22 @@ TEST_P(Compressed, LogitsAreTheOutsideOnes) {
   VB_ASSERT_OK(wanted);
   for (const char* backend : {"reference", "cpu"}) {
     SCOPED_TRACE(backend);
-    const auto session = ModelSession::open(shared_data() / name_, backend);
+    const auto session = ModelSession::open(shared_data() / name, backend);
     VB_ASSERT_OK(session);
     const auto logits = (*session)->logits(ids);
     VB_ASSERT_OK(logits);
-    EXPECT_LE(max_difference(*logits, *wanted), std::string_view(backend) == "cpu" ? 1e-4 : 1e-9);
+    EXPECT_LE(max_difference(*logits, *wanted), std::string_view(backend) == "cpu" ? 1e-4 : 1e-5);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, Compressed, ::testing::ValuesIn(kFolders), [](const auto& info) { return info.param; });
+TEST_P(Compressed, LogitsAreTheOutsideOnes) { expect_outside_logits(name_); }
+
+TEST(CompressedControl, TheUnquantisedBaseIsAsNear) {
+  VB_NEED_SHARED("compress/base_m1");
+  expect_outside_logits("compress/base_m1");
+}
+
+INSTANTIATE_TEST_SUITE_P(Folders, Compressed, ::testing::ValuesIn(kFolders), [](const auto& folder) { return folder.param; });
 
 /// Entries under other names, to be read as a compressed module.
 Result<std::vector<float>> decode_renamed(const ModelFile& file, const std::vector<std::pair<std::string, std::string>>& names,
@@ -240,7 +249,7 @@ TEST(DamagedCompressed, UnknownOptionsAreRefusedByName) {
   }
 }
 
-/// The bits that the unpackers read are the file's: seven other groups, or the other order of nibbles, change the logits.
+/// The comparison above can fail: one zero point off, and the weights are others.
 TEST(DamagedCompressed, AnotherZeroConventionGivesOtherWeights) {
   VB_NEED_SHARED("compress");
   const auto right = ModelSource::open(shared_data() / "compress/gptq_b4_g64_asym_v2");
