@@ -1,5 +1,7 @@
 /// vauban inspect MODEL: what is in a model file, without running it.
 
+#include <algorithm>
+
 #include "app/command.h"
 #include "app/open.h"
 #include "format/model_source.h"
@@ -107,6 +109,12 @@ Result<Json> describe_model(const InspectConfig& config) {
   if (!parsed) {
     answer["architecture_error"] = describe(parsed.error());
     return answer;
+  }
+  if (source.compressed) {  // words and scales were counted above
+    parameters = 0;
+    for (const TensorSpec& spec : (*architecture)->tensors(*parsed)) parameters += spec.shape.elements();
+    answer["parameters"] = parameters;
+    answer["bits_per_weight"] = 8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<std::int64_t>(parameters, 1));
   }
   answer["layers"] = parsed->layers;
   answer["config"] = config_of(*parsed);
