@@ -38,6 +38,7 @@ Result<std::unique_ptr<Runtime>> open_runtime(const std::string& model, Session&
   VB_TRY(std::unique_ptr<Ops> ops, make_backend(options.backend.empty() ? common.backend : options.backend, session.context(),
                                                 {.device = device, .numerics = common.numerics, .primitive = common.primitive}));
   VB_TRY(std::unique_ptr<Model> loaded, Model::load(source, *ops, session.context()));
+  for (const std::string& line : loaded->notes) session.out().note("note: " + line);
   LocalOptions local{.numerics = numerics, .requested_device = device};
   if (common.memory > 0) local.kv_memory_bytes = common.memory;
   if (options.max_batch > 0) local.engine.max_batch = options.max_batch;

@@ -74,10 +74,25 @@ Result<std::shared_ptr<const ModelFile>> open_weights(const fs::path& folder) {
   return with_hint(not_found("{} holds neither {} nor {}", folder.string(), kSingleFile, kIndexFile), hint_for(folder));
 }
 
+std::string place_of_quantization(const ModelSource& source) { return format("quantization_config of {}", source.path.string()); }
+
+/// An unknown scheme leaves the source without compressed weights: it can still be looked into.
+Result<void> open_compressed(ModelSource& source, const fs::path& folder) {
+  for (const char* key : {"compression_config", "quantization_config"})
+    if (const Json* value = source.config.find(key); value && !value->is_null()) source.quantization = *value;
+  if (source.quantization.is_null()) {
+    VB_TRY(source.quantization, read_object(folder / "quantize_config.json"));
+  }
+  auto compressed = CompressedWeights::open(source.file, source.quantization, place_of_quantization(source));
+  if (!compressed && compressed.error().code != ErrorCode::unsupported) return std::move(compressed).error();
+  if (compressed) source.compressed = *std::move(compressed);
+  return ok();
+}
+
 Result<void> open_folder(ModelSource& source, const fs::path& folder) {
   VB_CHECK(read_folder(source, folder));
   VB_TRY(source.file, open_weights(folder));
-  return ok();
+  return open_compressed(source, folder);
 }
 
 /// A single file; a shard alone would be a model with most of its tensors missing.
@@ -93,7 +108,7 @@ Result<void> open_safetensors_file(ModelSource& source, const fs::path& path) {
                          format("name the folder: {}", folder.string()));
   }
   VB_TRY(source.file, open_safetensors(path));
-  return ok();
+  return open_compressed(source, folder);
 }
 
 /// Takes from `rest` the longest piece, up to one of its '+' or its end, that exists; the first piece where none does.
@@ -121,6 +136,21 @@ std::string last_component(const fs::path& path) {
 }
 
 }  // namespace
+
+Result<void> ModelSource::check_quantization() const {
+  const Json* stated = config.find("quantization_config");
+  const bool quantised = !quantization.is_null() || (stated && !stated->is_null());
+  if (compressed || !quantised) return ok();
+  VB_CHECK(CompressedWeights::open(file, quantization.is_null() ? *stated : quantization, place_of_quantization(*this)));
+  return unsupported("{}: a model without weights cannot be a quantised one", place_of_quantization(*this));
+}
+
+Result<void> ModelSource::refuse_compressed(std::string_view purpose) const {
+  VB_CHECK(check_quantization());
+  if (!compressed || compressed->size() == 0) return ok();
+  return with_hint(unsupported("{}: {} is not built for compressed weights ({})", path.string(), purpose, compressed->summary()),
+                   "use the model that was quantised");
+}
 
 Result<ModelSource> ModelSource::open(const fs::path& path) {
   std::error_code failed;

@@ -49,6 +49,10 @@ Result<std::vector<float>> base_values(const ModelSource& base, const TensorSpec
     for (const TensorSpec& other : map)
       if (other.role == TensorRole::embedding && other.shape == spec.shape) names.push_back(gguf ? other.gguf : other.hf);
   for (const std::string& name : names) {
+    if (base.compressed && base.compressed->holds(name)) {
+      VB_TRY(const DecodedTensor decoded, base.compressed->decode(name));
+      return decode_f32(decoded.view);
+    }
     const TensorEntry* entry = name.empty() ? nullptr : base.file->find(name);
     if (!entry) continue;
     VB_TRY(std::vector<float> values, decode_f32(entry->view), "in tensor '{}'", name);

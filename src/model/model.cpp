@@ -107,6 +107,7 @@ Result<std::unique_ptr<Model>> Model::load(const ModelSource& source, Ops& ops, 
   VB_CHECK(load_parts(*model, source, ops), "while loading model {}", source.path.string());
   add_tokenizer_ids(model->tokenizer.get(), model->config);
   model->file = source.file;
+  if (source.compressed) model->notes = source.compressed->notes();
   model->identity.name = source.name;
   model->identity.path = source.path.string();
   model->identity.digest = model_digest(*model, source);

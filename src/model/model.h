@@ -55,12 +55,15 @@ class WeightLoader final : public WeightSource {
     bool in_place() const { return tensor && tensor->parsed.in_adapted; }
     bool is_copy() const { return tensor && !tensor->parsed.in_adapted; }
   };
-  bool has(std::string_view name) const { return source_.file->find(name) != nullptr; }
+  bool is_compressed(std::string_view name) const { return source_.compressed && source_.compressed->holds(name); }
+  bool has(std::string_view name) const { return source_.file->find(name) || is_compressed(name); }
   Replacement replacement(std::string_view hf) const;
   Result<Weight> get_stored(const TensorSpec& request);
-  Result<TensorView> find_view(const std::string& name, const Shape& expected, const InStack& stack);
+  Result<OwnedView> find_view(const std::string& name, const Shape& expected, const InStack& stack);
+  Result<OwnedView> find_compressed(const std::string& name, const Shape& expected, const InStack& stack);
   Result<OwnedView> gather_rows(const TensorSpec& request);
   Result<Weight> get_replacement(const TensorSpec& request, const Replacement& from);
+  void note_used(const std::string& name);
   Result<Weight> load(const std::string& name, const TensorView& view, std::shared_ptr<const void> keep_alive);
   Result<Ends> tied_ends(const TensorSpec& table, const TensorSpec& head);
   Result<Weight> shared_table(const TensorSpec& table, const TensorSpec& head);
@@ -122,6 +125,7 @@ struct Model {
   std::vector<std::shared_ptr<const Adapter>> adapters;  ///< attached, in order
   std::int64_t weight_bytes = 0;  ///< of the stored tensors that were loaded, adapters included
   std::vector<std::string> unused_tensors;
+  std::vector<std::string> notes;  ///< what is computed otherwise than the checkpoint's own format asks
   double load_seconds = 0;
 
   /// `adapters` are attached behind those of the source; the identity covers both.

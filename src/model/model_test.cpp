@@ -168,7 +168,7 @@ TEST_F(ModelLoad, UnknownPartsAreRefusedByName) {
   };
   for (const Case& c :
        {Case{"architectures", R"(["BertModel"])", "'BertModel'"}, Case{"hidden_act", R"("gelu_cubed")", "'gelu_cubed'"},
-        Case{"quantization_config", R"({"quant_method": "gptq"})", "\"gptq\""},
+        Case{"quantization_config", R"({"quant_method": "hqq"})", "\"hqq\""},
         Case{"rope_scaling", R"({"type": "spiral"})", "'spiral'"}, Case{"sliding_window", "4096", "sliding_window"},
         Case{"partial_rotary_factor", "0.25", "partial_rotary_factor"}}) {
     model_.config = known;

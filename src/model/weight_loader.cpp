@@ -27,7 +27,7 @@ Result<Weight> WeightLoader::get(const TensorSpec& request) {
   const Replacement other = replacement(request.hf);
   if (!other.tensor) return get_stored(request);
   for (const std::string& name : {request.hf, request.gguf, request.hf_alias})
-    if (!name.empty() && source_.file->find(name)) used_.insert(name);
+    if (!name.empty() && has(name)) note_used(name);
   return get_replacement(request, other);
 }
 
@@ -39,7 +39,9 @@ Result<Weight> WeightLoader::get_stored(const TensorSpec& request) {
   if (!gguf && request.hf_rows_apart) {
     VB_TRY(stored, gather_rows(request));
   } else {
-    VB_TRY(stored.view, find_view(stored_name, stored_shape(request, gguf), gguf ? request.gguf_stack : request.hf_stack));
+    if (is_compressed(stored_name) && request.hf_transposed && !source_.compressed->stacked())
+      return unsupported("tensor '{}': compressed, and stored as (in, out)", stored_name);
+    VB_TRY(stored, find_view(stored_name, stored_shape(request, gguf), gguf ? request.gguf_stack : request.hf_stack));
   }
   VB_TRY(OwnedView owned, to_canonical(stored.view, request, gguf), "in tensor '{}'", stored_name);
   if (!owned.bytes) owned.bytes = stored.bytes;
@@ -51,17 +53,38 @@ Result<Weight> WeightLoader::get_stored(const TensorSpec& request) {
 }
 
 /// What a file holds under this name, or one tensor of a stack. Errors: not_found; corrupt for another shape.
-Result<TensorView> WeightLoader::find_view(const std::string& name, const Shape& expected, const InStack& stack) {
+Result<OwnedView> WeightLoader::find_view(const std::string& name, const Shape& expected, const InStack& stack) {
+  if (is_compressed(name)) return find_compressed(name, expected, stack);
   const TensorEntry* entry = source_.file->find(name);
   if (!entry) return not_found("tensor '{}' is missing in {}", name, source_.path.string());
   VB_TRY(const Shape whole, stacked(expected, stack.count));
   if (entry->view.shape != whole)
     return corrupt("tensor '{}' in {}: expected shape {}, file has {} {}", printable(name), source_.path.string(),
                    whole.to_string(), to_string(entry->view.dtype), entry->view.shape.to_string());
+  if (source_.compressed) VB_CHECK(source_.compressed->check_plain(*entry));
   used_.insert(name);
-  if (stack.count == 0) return entry->view;
+  if (stack.count == 0) return OwnedView{.view = entry->view, .bytes = nullptr};
   const std::size_t bytes = entry->view.bytes.size() / static_cast<std::size_t>(stack.count);
-  return TensorView{entry->view.dtype, expected, entry->view.bytes.subspan(static_cast<std::size_t>(stack.index) * bytes, bytes)};
+  return OwnedView{.view = {entry->view.dtype, expected, entry->view.bytes.subspan(static_cast<std::size_t>(stack.index) * bytes, bytes)}, .bytes = nullptr};
+}
+
+Result<OwnedView> WeightLoader::find_compressed(const std::string& name, const Shape& expected, const InStack& stack) {
+  if (stack.count > 0 && !source_.compressed->stacked())
+    return unsupported("tensor '{}': a stack that is compressed as one ({})", name, source_.compressed->summary());
+  VB_TRY(DecodedTensor decoded, source_.compressed->decode(name, stack.index));
+  if (decoded.view.shape != expected)
+    return corrupt("tensor '{}' in {}: expected shape {}, its compressed parts make {}", printable(name), source_.path.string(),
+                   expected.to_string(), decoded.view.shape.to_string());
+  note_used(name);
+  return OwnedView{.view = decoded.view, .bytes = std::move(decoded.bytes)};
+}
+
+void WeightLoader::note_used(const std::string& name) {
+  if (!is_compressed(name)) {
+    used_.insert(name);
+    return;
+  }
+  for (std::string& part : source_.compressed->parts_of(name)) used_.insert(std::move(part));
 }
 
 Result<OwnedView> WeightLoader::gather_rows(const TensorSpec& request) {
@@ -71,7 +94,8 @@ Result<OwnedView> WeightLoader::gather_rows(const TensorSpec& request) {
   for (std::int64_t row = 0; row < request.shape[0]; ++row) {
     std::string name = request.hf;
     name.replace(name.find("{}"), 2, std::to_string(row));
-    VB_TRY(const TensorView view, find_view(name, row_shape, {}));
+    VB_TRY(const OwnedView found, find_view(name, row_shape, {}));
+    const TensorView& view = found.view;
     if (row > 0 && view.dtype != dtype)
       return corrupt("tensor '{}' in {}: expected {} as in its row 0, file has {}", name, source_.path.string(),
                      to_string(dtype), to_string(view.dtype));
@@ -199,7 +223,7 @@ Result<Weight> WeightLoader::shared_table(const TensorSpec& table, const TensorS
 std::vector<std::string> WeightLoader::unused() const {
   std::vector<std::string> names;
   for (const TensorEntry& tensor : source_.file->tensors())
-    if (!used_.contains(tensor.name)) names.push_back(tensor.name);
+    if (!used_.contains(tensor.name) && !(source_.compressed && source_.compressed->is_harmless(tensor))) names.push_back(tensor.name);
   std::sort(names.begin(), names.end());
   return names;
 }

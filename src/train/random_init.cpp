@@ -84,6 +84,7 @@ Result<void> write_random_model(const InitConfig& init, std::uint64_t seed, cons
   VB_TRY(const Json config, read_json_file(init.config));
   VB_TRY(const ModelSource source, source_of(config, init.config));
   VB_TRY(const Architecture* architecture, find_architecture(source));
+  VB_CHECK(source.check_quantization());
   VB_TRY(const ModelConfig parsed, architecture->config_from_hf(source), "in {}", init.config);
   HfFolder folder;
   folder.json_files["config.json"] = config;

@@ -90,6 +90,8 @@ Result<std::unique_ptr<TrainedModel>> TrainedModel::open(const TrainingConfig& c
   } else if (trained->source_.is_gguf()) {
     return with_hint(unsupported("full training writes a Hugging Face folder, and {} is a GGUF file", trained->source_.path.string()),
                      "`vauban convert` it first, or use method = \"lora\"");
+  } else {
+    VB_CHECK(trained->source_.refuse_compressed("a full fine-tune"));
   }
   VB_TRY(trained->tape_, Tape::create(ops, std::move(options)));
   VB_TRY(trained->model_, Model::load(trained->source_, *trained->tape_, context, adapters));

@@ -172,25 +172,5 @@ TEST(UnknownModels, OtherFamiliesAreRefusedByName) {
   }
 }
 
-TEST(UnknownModels, QuantisationMethodsAreRefusedByName) {
-  VB_NEED_SHARED("compress");
-  int refused = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(shared_data() / "compress")) {
-    if (entry.path().filename() != "config.json") continue;
-    const auto config = read_golden(std::filesystem::relative(entry.path(), shared_data()).string());
-    if (!config) continue;
-    const Json* quantised = config->find("quantization_config");
-    const Json* names = config->find("architectures");
-    if (!quantised || !names || names->items().front() != Json("LlamaForCausalLM")) continue;
-    const Error error = refusal(entry.path().parent_path());
-    EXPECT_EQ(error.code, ErrorCode::unsupported) << describe(error);
-    const Json* method = quantised->find("quant_method");
-    ASSERT_NE(method, nullptr) << entry.path();
-    EXPECT_NE(error.message.find(method->as_string()), std::string::npos) << describe(error);
-    ++refused;
-  }
-  EXPECT_GT(refused, 0);
-}
-
 }  // namespace
 }  // namespace vauban::test

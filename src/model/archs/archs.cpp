@@ -47,6 +47,7 @@ Result<const Architecture*> find_in_hf(const ModelSource& source) {
 }  // namespace
 
 Result<ModelConfig> Architecture::read_config(const ModelSource& model) const {
+  VB_CHECK(model.check_quantization());
   VB_TRY(ModelConfig c, model.is_gguf() ? config_from_gguf(model) : config_from_hf(model));
   // Shapes are products of three of these: they must stay far from 63 bits.
   constexpr std::int64_t kMaxWidth = std::int64_t{1} << 24;

@@ -1,7 +1,7 @@
 /// GPT-OSS: attention sinks, every other layer windowed, experts with biases and a clamped SwiGLU, YaRN.
 ///
-/// Source: OpenAI 2025 (arXiv 2508.10925); transformers GptOssForCausalLM. Folders hold the experts as floats here; the hub's
-/// MXFP4 blocks are not read yet.
+/// Source: OpenAI 2025 (arXiv 2508.10925); transformers GptOssForCausalLM. Folders hold the experts as
+/// floats, or as the hub's MXFP4 blocks (format/compressed/mxfp4.cpp).
 #include "model/archs/archs.h"
 #include "model/archs/writing.h"
 

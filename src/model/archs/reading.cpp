@@ -8,14 +8,6 @@
 namespace vauban {
 namespace {
 
-Result<void> refuse_quantised(const ConfigKeys& keys) {
-  const Json* quantised = keys.find("quantization_config");
-  if (!quantised) return ok();
-  const Json* method = quantised->find("quant_method");
-  return unsupported("{}: method {} is not supported; known: none, and the block types of GGUF",
-                     keys.name("quantization_config"), method ? shown(*method) : "(unnamed)");
-}
-
 Result<void> check_heads(const ModelConfig& c, const std::string& where) {
   if (c.heads % c.kv_heads != 0)
     return corrupt("{}: {} query heads do not divide into {} key/value heads", where, c.heads, c.kv_heads);
@@ -72,7 +64,6 @@ GgufKeys::GgufKeys(const ModelSource& source, std::string_view arch)
 
 Result<ModelConfig> read_hf_sizes(const HfKeys& hf, std::string_view architecture, const SizeNames& names) {
   const ConfigKeys& keys = hf.config;
-  VB_CHECK(refuse_quantised(keys));
   ModelConfig c;
   c.architecture = std::string(architecture);
   VB_TRY(c.vocab_size, keys.count(names.vocab));

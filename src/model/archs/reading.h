@@ -42,7 +42,7 @@ struct SizeNames {
   bool tied = false;  ///< where config.json does not say
 };
 /// Sizes, ids and the tied head. An absent MLP width is 4 D, absent key/value heads are the query heads, an absent head
-/// width is D / H. Errors: corrupt for what does not divide; unsupported for a quantised folder.
+/// width is D / H. Errors: corrupt for what does not divide.
 Result<ModelConfig> read_hf_sizes(const HfKeys& keys, std::string_view architecture, const SizeNames& names = {});
 
 /// The same from a GGUF. Tied where there is no output.weight. `own_heads`: head widths are the family's own business.

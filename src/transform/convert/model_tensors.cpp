@@ -136,6 +136,7 @@ Result<ModelTensors> map_tensors(const ModelSource& source, Container to) {
     return with_hint(unsupported("{} comes with {} adapter(s), which no other format holds beside the weights",
                                  source.path.string(), source.adapters.size()),
                      "merge them first: `vauban merge-adapter BASE ADAPTER OUT`");
+  VB_CHECK(source.refuse_compressed("converting or quantising"));
   VB_TRY(out.architecture, find_architecture(source));
   VB_TRY(out.config, out.architecture->read_config(source));
   VB_CHECK(check_layers(out.config, source));

@@ -127,6 +127,7 @@ Result<MergeReport> merge_adapter(const ModelSource& base, std::shared_ptr<const
   VB_CHECK(refuse_containers(base, out));
   if (options.dtype && !is_float(*options.dtype))
     return invalid_input("a merged model is f32, f16 or bf16, not {}", to_string(*options.dtype));
+  VB_CHECK(base.refuse_compressed("merging an adapter"));
   VB_TRY(const Architecture* architecture, find_architecture(base));
   VB_TRY(const ModelConfig config, architecture->config_from_hf(base));
   VB_TRY(const AdapterPlan plan, plan_adapter(adapter, *architecture, config));

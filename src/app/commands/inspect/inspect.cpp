@@ -1,5 +1,7 @@
 /// vauban inspect MODEL: what is in a model file, without running it.
 
+#include <algorithm>
+
 #include "app/command.h"
 #include "app/open.h"
 #include "format/model_source.h"
@@ -60,6 +62,14 @@ Json adapters_of(const ModelSource& source) {
   return list;
 }
 
+/// Null for a folder that is not quantised; a scheme that is not known here is named as the reason.
+Json quantization_of(const ModelSource& source) {
+  if (const auto known = source.check_quantization(); !known) return Json::object({{"error", describe(known.error())}});
+  if (!source.compressed) return {};
+  return Json::object({{"scheme", source.compressed->summary()}, {"matrices", source.compressed->size()},
+                       {"notes", Json(source.compressed->notes())}});
+}
+
 Json tokenizer_of(const ModelSource& source) {
   const auto tokenizer = load_tokenizer(source);
   if (!tokenizer) return Json::object({{"error", describe(tokenizer.error())}});
@@ -81,6 +91,7 @@ Result<Json> describe_model(const InspectConfig& config) {
                               {"digest", config.digests ? Json(source.file->digest()) : Json()},
                               {"tokenizer", tokenizer_of(source)}, {"adapters", adapters_of(source)}, {"architecture", Json()}, {"layers", Json()},
                               {"config", Json()}, {"metadata", source.is_gguf() ? Json() : source.file->metadata()}});
+  answer["quantization"] = quantization_of(source);
   Json files = Json::array();
   for (std::size_t i = 0; i < source.file->files().size(); ++i)
     files.push_back(Json::object({{"path", source.file->files()[i]->path().string()},
@@ -99,6 +110,12 @@ Result<Json> describe_model(const InspectConfig& config) {
     answer["architecture_error"] = describe(parsed.error());
     return answer;
   }
+  if (source.compressed) {  // words and scales were counted above
+    parameters = 0;
+    for (const TensorSpec& spec : (*architecture)->tensors(*parsed)) parameters += spec.shape.elements();
+    answer["parameters"] = parameters;
+    answer["bits_per_weight"] = 8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<std::int64_t>(parameters, 1));
+  }
   answer["layers"] = parsed->layers;
   answer["config"] = config_of(*parsed);
   return answer;
@@ -111,7 +128,7 @@ std::string plain(const Json& answer) {
   };
   std::string out;
   for (const char* key : {"name", "container", "architecture", "architecture_error", "layers", "parameters", "bytes",
-                          "bits_per_weight", "types", "digest", "tokenizer", "config"})
+                          "bits_per_weight", "types", "quantization", "digest", "tokenizer", "config"})
     if (answer.find(key)) out += format("{:<20}{}\n", key, text(key));
   out += "tensors\n";
   for (const Json& tensor : answer.find("tensors")->items())
