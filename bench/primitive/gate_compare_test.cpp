@@ -8,7 +8,7 @@
 
 #include "backends/cpu/cpu_ops.h"
 #include "base/context.h"
-#include "support/forwarding_ops.h"
+#include "ops/forwarding_ops.h"
 #include "support/test_data.h"
 #include "tensor/quant/format.h"
 
@@ -16,7 +16,7 @@ namespace vauban::bench {
 namespace {
 
 /// The vector kernels with something wrong about what they answer.
-class Faulty final : public test::ForwardingOps {
+class Faulty final : public ForwardingOps {
  public:
   using Fault = std::function<void(const Tensor& x, const Primitive& p, PrimitiveResult& result)>;
   Faulty(std::unique_ptr<Ops> inner, Fault fault) : ForwardingOps(std::move(inner)), fault_(std::move(fault)) {}

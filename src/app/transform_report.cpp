@@ -16,21 +16,6 @@ Json tensors_json(const std::vector<TensorPlan>& plan) {
   return list;
 }
 
-Json report_json(const TransformReport& report, const std::string& in, const std::string& out, bool planned) {
-  return Json::object({{"in", in},
-                       {"out", out},
-                       {"plan", planned},
-                       {"bytes", planned ? report.totals.bytes : report.file_bytes},
-                       {"tensor_bytes", report.totals.bytes},
-                       {"parameters", report.totals.parameters},
-                       {"bits_per_weight", report.totals.bits_per_weight},
-                       {"memory_bytes", report.peak_bytes},
-                       {"digest", planned ? Json() : Json(report.digest)},
-                       {"lineage", to_json(report.lineage)},
-                       {"notes", Json(report.notes)},
-                       {"tensors", tensors_json(report.plan)}});
-}
-
 std::string types_text(const std::vector<TensorPlan>& plan) {
   std::map<std::string, int> counts;
   for (const TensorPlan& tensor : plan) ++counts[std::string(to_string(tensor.to))];
@@ -53,6 +38,21 @@ std::string report_text(const TransformReport& report, const std::string& out, b
 }
 
 }  // namespace
+
+Json report_json(const TransformReport& report, const std::string& in, const std::string& out, bool planned) {
+  return Json::object({{"in", in},
+                       {"out", out},
+                       {"plan", planned},
+                       {"bytes", planned ? report.totals.bytes : report.file_bytes},
+                       {"tensor_bytes", report.totals.bytes},
+                       {"parameters", report.totals.parameters},
+                       {"bits_per_weight", report.totals.bits_per_weight},
+                       {"memory_bytes", report.peak_bytes},
+                       {"digest", planned ? Json() : Json(report.digest)},
+                       {"lineage", to_json(report.lineage)},
+                       {"notes", Json(report.notes)},
+                       {"tensors", tensors_json(report.plan)}});
+}
 
 Result<void> print_report(Session& session, const TransformReport& report, const std::string& in, const std::string& out,
                           bool planned) {

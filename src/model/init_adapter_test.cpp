@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "base/result.h"
-#include "support/forwarding_ops.h"
+#include "ops/forwarding_ops.h"
 #include "support/model_session.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"

@@ -56,7 +56,7 @@ TEST(BuildRules, CatchPlantedViolations) {
 /// A default that a forwarding object does not hand on is the wrong object's: what a test sees would not be the backend.
 TEST(ForwardingOps, HandsOnEveryOperation) {
   const std::string ops = read_text(source_dir() / "src/ops/ops.h"),
-                    forwarding = read_text(source_dir() / "tests/support/forwarding_ops.h");
+                    forwarding = read_text(source_dir() / "src/ops/forwarding_ops.h");
   const std::string interface = ops.substr(ops.find("class Ops {"));
   static const std::regex pattern(R"(virtual [^;{]*?(\w+)\()");
   std::size_t found = 0;

@@ -43,6 +43,33 @@ TEST(ConvertCommand, PlansWriteNothingAndStateTheSizeThatFollows) {
   EXPECT_EQ(at(made, {"lineage"}), at(plan.json(), {"lineage"}));
 }
 
+TEST(QuantizeCommand, AuditsWhatItWroteAndExitsWithTheVerdict) {
+  const Workspace work;
+  work.write("strict.toml", small_suite(gate("near", "mean_kld", "max", 1e-6, "interval")));
+  const auto quantized = [&](const char* out, const char* type) {
+    return work.run({"quantize", "base", out, type, "--audit", "strict.toml", "--json"});
+  };
+  const Outcome far = quantized("q4.gguf", "Q4_0"), same = quantized("f32.gguf", "F32");
+  EXPECT_EQ(far.exit_code, 1) << far.err;
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  const Json answer = far.json();
+  EXPECT_EQ(at(answer, {"out"}).as_string(), "q4.gguf");
+  EXPECT_EQ(at(answer, {"audit"}), read_json(work / "q4.gguf.audit/report.json"));
+  EXPECT_EQ(work.run({"verify", "q4.gguf.audit"}).exit_code, 0);
+  EXPECT_TRUE(fs::exists(work / "q4.gguf")) << "the verdict does not take the file away";
+}
+
+TEST(QuantizeCommand, RefusesAnAuditThatCannotBeBeforeItWrites) {
+  const Workspace work;
+  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
+           {"--audit", "none.toml"}, {"--audit", "suite.toml", "--plan"}, {"--audit-out", "there"}}) {
+    std::vector<std::string> line{"quantize", "base", "m.gguf", "Q4_0"};
+    line.insert(line.end(), more.begin(), more.end());
+    EXPECT_EQ(work.run(line).exit_code, 2) << more[0] << " " << more.back();
+    EXPECT_FALSE(fs::exists(work / "m.gguf"));
+  }
+}
+
 TEST(QuantizeCommand, WritesWhatItsFlagsSay) {
   const Workspace work;
   const Outcome done = work.run({"quantize", "base", "m.gguf", "q4_0", "--tensor-type", "attn_v=Q8_0", "--json"});

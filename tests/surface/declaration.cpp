@@ -5,7 +5,7 @@
 #include "backends/backends.h"
 #include "base/strings.h"
 #include "model/model.h"
-#include "support/forwarding_ops.h"
+#include "ops/forwarding_ops.h"
 
 namespace vauban::test {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "support/backends_here.h"
-#include "support/forwarding_ops.h"
+#include "ops/forwarding_ops.h"
 #include "surface/page.h"
 #include "surface/result_file.h"
 #include "trace/capability.h"

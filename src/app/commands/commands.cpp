@@ -14,6 +14,7 @@
   X(diff)                  \
   X(doctor)                \
   X(generate)              \
+  X(imatrix)               \
   X(init)                  \
   X(inspect)               \
   X(list)                  \

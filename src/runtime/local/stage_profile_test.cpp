@@ -8,7 +8,7 @@
 #include "base/process_memory.h"
 #include "runtime/local/local_runtime.h"
 #include "runtime/replay/replay_runtime.h"
-#include "support/forwarding_ops.h"
+#include "ops/forwarding_ops.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 #include "trace/observe_spec.h"
@@ -25,7 +25,7 @@ constexpr std::int64_t kSyncsOfProfile = 2;  // more, where the device is profil
 constexpr double kDeviceSeconds = 0.25;
 
 /// Stands for a device: every step costs the same, but a step's memory is 1000 bytes a row.
-class FakeDeviceOps final : public test::ForwardingOps {
+class FakeDeviceOps final : public ForwardingOps {
  public:
   using ForwardingOps::ForwardingOps;
   std::string_view device_kind() const override { return "cuda"; }

@@ -3,7 +3,7 @@
 
 #include "backends/backends.h"
 #include "evidence/sweep.h"
-#include "support/forwarding_ops.h"
+#include "ops/forwarding_ops.h"
 #include "surface/rows/rows.h"
 
 namespace vauban::test {

@@ -1,4 +1,4 @@
-/// ForwardingOps: hands every call to another backend. Tests derive from it and change what they are about.
+/// ForwardingOps: hands every call to another backend. What watches or changes one operation derives from it.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 #include "ops/ops.h"
 
-namespace vauban::test {
+namespace vauban {
 
 class ForwardingOps : public Ops {
  public:
@@ -102,4 +102,4 @@ class ForwardingOps : public Ops {
   Ops* inner_;
 };
 
-}  // namespace vauban::test
+}  // namespace vauban
