@@ -265,6 +265,18 @@ TEST(DamagedCompressed, AnotherZeroConventionGivesOtherWeights) {
   EXPECT_NE(*a->bytes, *b->bytes);
 }
 
+TEST(CompressedFolders, AreRefusedByWhatReadsTensorsAsTheyAreStored) {
+  VB_NEED_SHARED("compress");
+  const auto compressed = ModelSource::open(shared_data() / "compress/awq_g32"), plain = ModelSource::open(shared_data() / "compress/base_m1");
+  VB_ASSERT_OK(compressed);
+  VB_ASSERT_OK(plain);
+  const Result<void> refused = compressed->refuse_compressed("a full fine-tune");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
+  EXPECT_NE(refused.error().message.find("awq"), std::string::npos);
+  VB_EXPECT_OK(plain->refuse_compressed("a full fine-tune"));
+}
+
 TEST(CompressedNotes, SaySoWhereActivationsAreNotRounded) {
   VB_NEED_SHARED("compress");
   for (const char* folder : {"ct_w8a8_dynamic", "ct_w8a8_static", "ct_fp8_dynamic", "ct_nvfp4", "bnb_llm_int8"}) {
