@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "model/model.h"
 #include "model/stored_form.h"
+#include "model/unstored.h"
 
 namespace vauban {
 namespace {
@@ -148,7 +149,7 @@ Result<std::vector<LoraPair>> WeightLoader::pairs_of(std::string_view module) {
 
 Result<Weight> WeightLoader::ones(std::int64_t width) {
   const auto values = std::make_shared<const std::vector<float>>(static_cast<std::size_t>(width), 1.0F);
-  return ops_.load_weight("ones", {DType::f32, {width}, std::as_bytes(std::span(*values))}, values);
+  return ops_.load_weight(std::string(kOnes), {DType::f32, {width}, std::as_bytes(std::span(*values))}, values);
 }
 
 // ---- layers

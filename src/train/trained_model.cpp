@@ -9,6 +9,7 @@
 #include "format/hf_writer.h"
 #include "format/model_files.h"
 #include "model/stored_form.h"
+#include "model/unstored.h"
 #include "tensor/quant/format.h"
 #include "train/fresh_adapter.h"
 
@@ -29,6 +30,8 @@ Result<void> check_gradients(const ModelConfig& config, const Ops& ops) {
     if (!ops.supports(op, Direction::backward))
       return unsupported("architecture '{}' needs the gradient of '{}', which backend '{}' does not have",
                          config.architecture, to_string(op), ops.backend());
+  if (config.decoder.head_bias)  // the tape fuses the head with the loss, without a bias
+    return unsupported("architecture '{}' has a head with a bias, which does not train", config.architecture);
   return ok();
 }
 
@@ -82,7 +85,7 @@ Result<std::unique_ptr<TrainedModel>> TrainedModel::open(const TrainingConfig& c
   std::unique_ptr<TrainedModel> trained(new TrainedModel());
   trained->source_ = std::move(source);
   std::vector<std::shared_ptr<const Adapter>> adapters;
-  TapeOptions options{.trainable = [](std::string_view) { return true; }, .checkpointing = config.checkpointing};
+  TapeOptions options{.trainable = [](std::string_view name) { return name != kOnes; }, .checkpointing = config.checkpointing};
   if (config.method == "lora") {
     VB_TRY(trained->adapter_, fresh_adapter(config, trained->source_));
     adapters.push_back(trained->adapter_);

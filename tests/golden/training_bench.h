@@ -12,6 +12,7 @@
 #include "backends/cpu/training/training_ops.h"
 #include "base/context.h"
 #include "model/model.h"
+#include "model/unstored.h"
 #include "train/tape/tape.h"
 
 namespace vauban::test {
@@ -29,7 +30,7 @@ class TrainingBench {
  public:
   struct Options {
     TrainingBackend backend;
-    std::function<bool(std::string_view)> trainable = [](std::string_view) { return true; };
+    std::function<bool(std::string_view)> trainable = [](std::string_view name) { return name != kOnes; };
     bool checkpointing = false;
     int threads = 1;
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 namespace vauban {
@@ -66,16 +67,24 @@ void show_attention(const Step& step, const Tensor& q, const AttentionArgs& args
 Tensor rotate(const Step& step, const Tensor& x, const RopeSpec& rope) {
   const Batch& batch = step.batch;
   if (!rope.by_length()) return step.ops.rope(x, batch.positions, rope.table);
+  const auto positions_of = [&](const SequenceRows& rows) {
+    return std::span(batch.positions).subspan(static_cast<std::size_t>(rows.first_row), static_cast<std::size_t>(rows.rows));
+  };
+  const auto table_of = [&](const SequenceRows& rows) {
+    return rope.at(std::max(rows.length, rows.past + rows.rows));
+  };
+  if (batch.sequences.size() == 1)
+    return step.ops.rope(x, positions_of(batch.sequences.front()), table_of(batch.sequences.front()));
   const std::int64_t width = x.shape()[1] * x.shape()[2];
+  const Tensor flat = x.reshaped({x.shape()[0], width});
   std::vector<Tensor> parts;
   for (const SequenceRows& rows : batch.sequences) {
-    const std::int64_t length = std::max(rows.length, rows.past + rows.rows);
-    const auto positions = std::span(batch.positions).subspan(static_cast<std::size_t>(rows.first_row),
-                                                              static_cast<std::size_t>(rows.rows));
-    const Tensor part = x.rows(rows.first_row, rows.first_row + rows.rows);
-    parts.push_back(step.ops.rope(part, positions, rope.at(length)).reshaped({rows.rows, width}));
+    std::vector<std::int32_t> own(static_cast<std::size_t>(rows.rows));
+    std::iota(own.begin(), own.end(), rows.first_row);
+    const Tensor part = step.ops.select_rows(flat, own).reshaped({rows.rows, x.shape()[1], x.shape()[2]});
+    parts.push_back(step.ops.rope(part, positions_of(rows), table_of(rows)).reshaped({rows.rows, width}));
   }
-  return (parts.size() == 1 ? parts.front() : step.ops.join_rows(parts)).reshaped(x.shape());
+  return step.ops.join_rows(parts).reshaped(x.shape());
 }
 
 namespace {

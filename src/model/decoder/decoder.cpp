@@ -233,7 +233,7 @@ std::vector<Op> ops_of(const DecoderSpec& decoder) {
                       decoder.head_bias ? Op::linear : Op::lm_head};
   if (decoder.embedding_scale != 1.0 || decoder.logit_scale != 1.0) ops.push_back(Op::scale);
   for (const RopeSpec& rope : decoder.ropes)
-    if (rope.by_length()) ops.push_back(Op::join_rows);
+    if (rope.by_length()) ops.insert(ops.end(), {Op::select_rows, Op::join_rows});
   for (const LayerSpec& layer : decoder.layers) {
     layer.mixer->add_ops(ops);
     if (layer.feed) layer.feed->add_ops(ops);
