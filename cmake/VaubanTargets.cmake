@@ -34,7 +34,7 @@ set(VAUBAN_COMMON_HEADERS <algorithm> <cmath> <cstdint> <filesystem> <functional
 if(VAUBAN_PRECOMPILE)
   # gcc forgets which lines of a precompiled header are the system's, and guesses about lengths there.
   target_compile_options(vauban_settings INTERFACE -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
-  file(WRITE "${CMAKE_BINARY_DIR}/precompiled.cpp" "")
+  file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/precompiled.cpp" CONTENT "")  # written once
   add_library(vauban_precompiled OBJECT "${CMAKE_BINARY_DIR}/precompiled.cpp")
   target_link_libraries(vauban_precompiled PRIVATE vauban_settings Threads::Threads fmt::fmt)
   target_precompile_headers(vauban_precompiled PRIVATE ${VAUBAN_COMMON_HEADERS})
@@ -96,7 +96,9 @@ function(vauban_test name)
   cmake_parse_arguments(ARG "" "SHARDS" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} vauban_test_support GTest::gtest GTest::gmock GTest::gtest_main)
-  vauban_precompile(${name} vauban_precompiled_tests)
+  if(NOT vauban_torch_objects IN_LIST ARG_LIBRARIES)  # whose fmt is header-only
+    vauban_precompile(${name} vauban_precompiled_tests)
+  endif()
   set(label full)
   if(name IN_LIST VAUBAN_SANITIZED_TESTS)
     add_dependencies(sanitized_tests ${name})
