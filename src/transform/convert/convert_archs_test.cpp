@@ -11,6 +11,7 @@
 #include "format/safetensors.h"
 #include "model/config_differences.h"
 #include "support/model_session.h"
+#include "support/test_context.h"
 #include "support/test_data.h"
 #include "transform/convert/config_forms.h"
 #include "transform/convert/convert.h"
@@ -57,7 +58,7 @@ std::vector<std::string> tiny_names(const std::function<bool(const std::string&)
 bool is_converted(const std::string& name) { return !refused().contains(name); }
 bool has_gguf(const std::string& name) { return fs::exists(tiny(name) / "model.f32.gguf"); }
 
-class ConvertArchs : public testing::Test {
+class ConvertArchs : public testing::Test, protected test::TestContext {
  protected:
   Result<TransformReport> convert(const fs::path& in, const fs::path& out) {
     ConvertOptions options;
@@ -67,11 +68,6 @@ class ConvertArchs : public testing::Test {
   }
 
   TempDir work_;
-  ThreadPool pool_{2};
-  SystemClock clock_;
-  SilentProgress progress_;
-  CancelToken cancel_;
-  Context context_{pool_, clock_, progress_, cancel_};
 };
 
 /// Norms of 1 + w lose the last bits of w on their way through a GGUF, and rope factors are f32 ratios; the rest is exact.

@@ -4,6 +4,7 @@
 #include "base/json_file.h"
 #include "base/result.h"
 #include "support/model_session.h"
+#include "support/test_context.h"
 #include "support/test_data.h"
 #include "transform/quantize/quantize.h"
 
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 using test::shared_data;
 using test::TempDir;
 
-class ConvertFamilies : public testing::Test {
+class ConvertFamilies : public testing::Test, protected test::TestContext {
  protected:
   Result<TransformReport> convert(const fs::path& in, const fs::path& out, ConvertOptions options = {}) {
     options.to = out.extension() == ".gguf" ? Container::gguf : Container::safetensors;
@@ -38,11 +39,6 @@ class ConvertFamilies : public testing::Test {
   static fs::path tiny(const std::string& name) { return shared_data() / "tiny_models" / name; }
 
   TempDir work_;
-  ThreadPool pool_{2};
-  SystemClock clock_;
-  SilentProgress progress_;
-  CancelToken cancel_;
-  Context context_{pool_, clock_, progress_, cancel_};
 };
 
 /// GGUFs that keep the experts of a layer, or the heads of latent attention, as one tensor.

@@ -10,6 +10,7 @@
 #include "base/json_file.h"
 #include "base/result.h"
 #include "support/model_session.h"
+#include "support/test_context.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 #include "transform/convert/tokenizer_probe.h"
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 using test::shared_data;
 using test::TempDir;
 
-class Convert : public testing::Test {
+class Convert : public testing::Test, protected test::TestContext {
  protected:
   Result<TransformReport> convert(const fs::path& in, const fs::path& out, ConvertOptions options = {}, FileOps& ops = real_file_ops()) {
     options.to = out.extension() == ".gguf" ? Container::gguf : Container::safetensors;
@@ -32,11 +33,6 @@ class Convert : public testing::Test {
   static ConvertOptions inexact() { return {.dtype = {}, .tokenizer = {.allow_inexact = true}, .tool = {}}; }
 
   TempDir work_;
-  ThreadPool pool_{2};
-  SystemClock clock_;
-  SilentProgress progress_;
-  CancelToken cancel_;
-  Context context_{pool_, clock_, progress_, cancel_};
 };
 
 void expect_equal_tensors(const ModelFile& a, const ModelFile& b) {

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/sha256.h"
 #include "support/model_session.h"
+#include "support/test_context.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 using test::shared_data;
 using test::TempDir;
 
-class Quantize : public testing::Test {
+class Quantize : public testing::Test, protected test::TestContext {
  protected:
   Result<TransformReport> quantize(const fs::path& in, const fs::path& out, QuantizeOptions options, FileOps& ops = real_file_ops()) {
     options.tool = "vauban test";
@@ -33,11 +34,6 @@ class Quantize : public testing::Test {
   }
 
   TempDir work_;
-  ThreadPool pool_{2};
-  SystemClock clock_;
-  SilentProgress progress_;
-  CancelToken cancel_;
-  Context context_{pool_, clock_, progress_, cancel_};
 };
 
 std::shared_ptr<const ModelFile> weights(const fs::path& path) { return ModelSource::open(path)->file; }
