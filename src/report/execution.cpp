@@ -16,14 +16,18 @@ Execution execution_of(const Trace& trace) {
                       .device = parts.device.label,
                       .requested_device = parts.metadata.get_string("requested_device").value_or(""),
                       .numerics = std::string(to_string(parts.numerics)),
-                      .invariant_bits = {}};
+                      .invariant_bits = {},
+                      .model_notes = {}};
   const Json* bits = parts.metadata.find("invariant_bits");
   if (bits && bits->is_bool()) execution.invariant_bits = bits->as_bool();
+  if (const Json* notes = parts.metadata.find("model_notes"); notes && notes->is_array())
+    for (const Json& note : notes->items())
+      if (note.is_string()) execution.model_notes.push_back(note.as_string());
   return execution;
 }
 
 auto key_of(const Execution& e) {
-  return std::tie(e.side, e.backend, e.device, e.requested_device, e.numerics, e.invariant_bits);
+  return std::tie(e.side, e.backend, e.device, e.requested_device, e.numerics, e.invariant_bits, e.model_notes);
 }
 
 template <class T>
@@ -54,6 +58,7 @@ Json to_json(const std::vector<Execution>& executions) {
                                  {"requested_device", e.requested_device.empty() ? Json() : Json(e.requested_device)},
                                  {"numerics", e.numerics},
                                  {"invariant_bits", or_null(e.invariant_bits)},
+                                 {"model_notes", Json(e.model_notes)},
                                  {"answers", e.answers}}));
   return list;
 }
@@ -62,7 +67,10 @@ std::vector<std::string> execution_limits(const std::vector<Execution>& executio
   std::set<std::string> places;
   for (const Execution& e : executions)
     if (e.invariant_bits == false) places.insert(format("backend '{}' on {}", e.backend, e.device));
-  std::vector<std::string> limits;
+  std::set<std::string> notes;
+  for (const Execution& e : executions)
+    for (const std::string& note : e.model_notes) notes.insert(format("the {}: {}", e.side, note));
+  std::vector<std::string> limits(notes.begin(), notes.end());
   for (const std::string& place : places)
     limits.push_back(
         format("{} does not promise the same bits in another batch or with other threads: {}", place,

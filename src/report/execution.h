@@ -20,6 +20,8 @@ struct Execution {
   std::string numerics;          ///< "exact", "native", "fast"
   /// Whether the bits of a logit are independent of batch and threads there; nullopt: the trace does not say.
   std::optional<bool> invariant_bits;
+  /// What is computed otherwise than the checkpoint's own format asks.
+  std::vector<std::string> model_notes;
   std::int64_t answers = 0;
 };
 
@@ -31,7 +33,7 @@ bool bits_are_invariant(const std::vector<Execution>& executions);
 /// Array of objects with the names above; null where unknown.
 Json to_json(const std::vector<Execution>& executions);
 
-/// What follows for small effects, in words; none where all bits are invariant. `has_floor`: the baseline was measured
+/// What follows for small effects and for what the format of a checkpoint asks, in words. `has_floor`: the baseline was measured
 /// against itself.
 std::vector<std::string> execution_limits(const std::vector<Execution>& executions, bool has_floor);
 

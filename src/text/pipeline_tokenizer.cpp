@@ -80,11 +80,19 @@ Result<Encoding> PipelineTokenizer::encode(std::string_view text, const EncodeOp
   VB_TRY(const Segments segments, segment(text, options.parse_special));
   Encoding out;
   VB_CHECK(tokenize(segments, out));
-  if (pipeline_.post_processor) pipeline_.post_processor->trim(out, text);
-  for (std::size_t i = 0; i < out.ids.size() && !pipeline_.added.tokens().empty(); ++i)
-    if (const AddedToken* token = pipeline_.added.by_id(out.ids[i])) out.pieces[i] = token->content;
+  if (options.finished) finish(out, text);
   if (options.add_special) add_around(out, pipeline_.specials);
   return out;
+}
+
+InputRules PipelineTokenizer::input_rules() const {
+  return pipeline_.inputs.value_or(rules_around(pipeline_.specials.before, pipeline_.specials.after));
+}
+
+void PipelineTokenizer::finish(Encoding& encoding, std::string_view text) const {
+  if (pipeline_.post_processor) pipeline_.post_processor->trim(encoding, text);
+  for (std::size_t i = 0; i < encoding.ids.size() && !pipeline_.added.tokens().empty(); ++i)
+    if (const AddedToken* token = pipeline_.added.by_id(encoding.ids[i])) encoding.pieces[i] = token->content;
 }
 
 Result<std::string> PipelineTokenizer::join(std::vector<std::string> tokens) const {

@@ -24,6 +24,7 @@ struct Pipeline {
   std::unique_ptr<Decoder> decoder;
   AddedTokens added;
   SpecialTokens specials;
+  std::optional<InputRules> inputs;  ///< nothing: by `specials`
   std::string digest;
 };
 
@@ -34,6 +35,8 @@ class PipelineTokenizer final : public Tokenizer {
         in_bytes_(pipeline_.model->takes_bytes() && pipeline_.pre_tokenizer && pipeline_.pre_tokenizer->ends_in_letters()) {}
 
   Result<Encoding> encode(std::string_view text, const EncodeOptions& options) const override;
+  InputRules input_rules() const override;
+  void finish(Encoding& encoding, std::string_view text) const override;
   Result<std::string> decode(std::span<const std::int32_t> ids, bool skip_special) const override;
   Result<std::string> token_bytes(std::int32_t id) const override;
   bool settles(std::int32_t id) const override;

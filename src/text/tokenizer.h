@@ -3,7 +3,8 @@
 /// Immutable after loading and safe to share between threads. Loaders: tokenizer_json.cpp (Hugging Face),
 /// sentencepiece.cpp and tiktoken.cpp (tokenizer.model), gguf_vocab.cpp (keys of a GGUF). Untrusted input: errors are `corrupt` or
 /// `unsupported`, never a crash. The BOS rule and the order of its sources stand in special_tokens.h. `truncation` and
-/// `padding` of a tokenizer.json are requests of a caller, not rules of the vocabulary: encode() gives all tokens.
+/// `padding` of a tokenizer.json are requests of a caller, not rules of the vocabulary: encode() gives all tokens, and
+/// encode_inputs() (inputs/encode_inputs.h) does what they ask, for pairs of texts too.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "text/inputs/input_rules.h"
 
 namespace vauban {
 
@@ -35,6 +37,8 @@ struct EncodeOptions {
   bool add_special = true;
   /// Text of special tokens in the input becomes those tokens (as HF does); off for user content.
   bool parse_special = true;
+  /// Off: finish() is left to the caller, who cuts windows first.
+  bool finished = true;
 };
 
 class Tokenizer {
@@ -42,6 +46,11 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
   /// Errors: invalid_input for text that is not UTF-8 (with the byte offset).
   virtual Result<Encoding> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+  /// How inputs of one text or two are framed, cut and padded.
+  virtual InputRules input_rules() const = 0;
+  /// The end of encode(), for tokens of `text`: white space leaves the offsets where the tokenizer's files say so, and added
+  /// tokens show their own text instead of what they matched.
+  virtual void finish(Encoding&, std::string_view /*text*/) const {}
   /// Invalid UTF-8 made by byte tokens becomes U+FFFD. Errors: invalid_input for an id outside the vocabulary.
   virtual Result<std::string> decode(std::span<const std::int32_t> ids, bool skip_special = false) const = 0;
   /// Bytes of one token as decoding in the middle of a text would give them: what a streaming decoder appends.

@@ -72,12 +72,38 @@ Result<std::string> digest_of(const Json& document, const Pipeline& pipeline) {
   return hash.finish_hex();
 }
 
-Result<void> check_ids(const SpecialTokens& specials, const TokenLookup& lookup) {
-  for (const auto* side : {&specials.before, &specials.after})
-    for (const AddedAround& token : *side)
-      if (!lookup.text_of(token.id))
-        return corrupt("post_processor: '{}' has id {}, which the vocabulary does not have", token.text, token.id);
+Result<void> check_ids(const InputRules& rules, const TokenLookup& lookup) {
+  for (const Frame* frame : {&rules.single, &rules.pair})
+    for (const FramePart& part : *frame)
+      if (part.kind == FramePart::Kind::token && !lookup.text_of(part.token.id))
+        return corrupt("post_processor: '{}' has id {}, which the vocabulary does not have", part.token.text, part.token.id);
   return ok();
+}
+
+InputRules rules_of(const PostProcessor* processor) {
+  InputRules out = rules_around({}, {});
+  if (processor && processor->single()) out.single = *processor->single();
+  if (processor && processor->pair()) out.pair = *processor->pair();
+  return out;
+}
+
+/// The tokens on either side of the text.
+SpecialTokens specials_of(const Frame& single) {
+  SpecialTokens out;
+  bool behind = false;
+  for (const FramePart& part : single) {
+    if (part.kind == FramePart::Kind::token) (behind ? out.after : out.before).push_back(part.token);
+    behind = behind || part.kind == FramePart::Kind::first;
+  }
+  return out;
+}
+
+/// Frames hold until a configuration puts other tokens around a text.
+Result<InputRules> resolve_inputs(const Json& document, InputRules own, const SpecialTokens& before, const SpecialTokens& now) {
+  if (now.before != before.before || now.after != before.after) own = rules_around(now.before, now.after);
+  VB_TRY(own.truncation, read_truncation(document));
+  VB_TRY(own.padding, read_padding(document));
+  return own;
 }
 
 Result<Pipeline> read_pipeline(const Json& document, const TokenizerHints& hints) {
@@ -94,14 +120,12 @@ Result<Pipeline> read_pipeline(const Json& document, const TokenizerHints& hints
   VB_TRY(out.decoder, optional_section(document, "decoder", make_decoder), "in section 'decoder'");
   VB_TRY(auto added, read_added_tokens(document, hints.tokenizer_config, out.model->vocabulary()));
   VB_TRY(out.added, AddedTokens::make(std::move(added), out.model->vocabulary(), out.normalizer.get()));
-  SpecialTokens own;
-  if (out.post_processor) {
-    own.before = out.post_processor->before();
-    own.after = out.post_processor->after();
-  }
+  InputRules rules = rules_of(out.post_processor.get());
   const TokenLookup lookup = lookup_in(out.added, *out.model);
-  VB_CHECK(check_ids(own, lookup));
-  VB_TRY(out.specials, resolve_special_tokens(std::move(own), hints, lookup));
+  VB_CHECK(check_ids(rules, lookup));
+  const SpecialTokens own = specials_of(rules.single);
+  VB_TRY(out.specials, resolve_special_tokens(own, hints, lookup));
+  VB_TRY(out.inputs, resolve_inputs(document, std::move(rules), own, out.specials));
   VB_TRY(out.digest, digest_of(document, out));
   return out;
 }

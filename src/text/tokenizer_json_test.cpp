@@ -169,7 +169,8 @@ TEST(TokenizerJson, HasADigestThatFollowsTheRules) {
   VB_ASSERT_OK(extended);
   EXPECT_NE((*extended)->digest(), digest) << "a token that only the config has";
   Json truncating = small_document();
-  truncating["truncation"] = Json::object({{"max_length", 3}});
+  truncating["truncation"] =
+      Json::object({{"max_length", 3}, {"stride", 0}, {"strategy", "LongestFirst"}, {"direction", "Right"}});
   EXPECT_EQ((*load(truncating))->digest(), digest) << "a request, not a rule";
 }
 
@@ -239,6 +240,34 @@ const Broken kBroken[] = {
      [](Json& d) { d["post_processor"]["special_tokens"]["<s>"]["tokens"] = Json::array(); }, ErrorCode::corrupt},
     {"a template that is empty", [](Json& d) { d["post_processor"]["single"] = Json::array(); },
      ErrorCode::unsupported},
+    {"truncation without a strategy", [](Json& d) { d["truncation"] = Json::object({{"max_length", 3}, {"stride", 0}}); },
+     ErrorCode::corrupt},
+    {"truncation with a stride that stands still",
+     [](Json& d) {
+       d["truncation"] = Json::object({{"max_length", 3}, {"stride", 3}, {"strategy", "LongestFirst"}});
+     },
+     ErrorCode::corrupt},
+    {"truncation to a negative length",
+     [](Json& d) {
+       d["truncation"] = Json::object({{"max_length", -1}, {"stride", 0}, {"strategy", "LongestFirst"}});
+     },
+     ErrorCode::corrupt},
+    {"padding of a strategy nobody knows",
+     [](Json& d) {
+       d["padding"] = Json::object({{"strategy", "Longest"}, {"pad_id", 0}, {"pad_type_id", 0}, {"pad_token", "?"}});
+     },
+     ErrorCode::corrupt},
+    {"padding that would fill the memory",
+     [](Json& d) {
+       d["padding"] = Json::object(
+           {{"strategy", Json::object({{"Fixed", INT64_MAX}})}, {"pad_id", 0}, {"pad_type_id", 0}, {"pad_token", "?"}});
+     },
+     ErrorCode::corrupt},
+    {"a template for pairs that names a third text",
+     [](Json& d) {
+       d["post_processor"]["pair"] = Json::array({Json::object({{"Sequence", Json::object({{"id", "C"}, {"type_id", 0}})}})});
+     },
+     ErrorCode::corrupt},
     {"a template of numbers", [](Json& d) { d["post_processor"]["single"] = Json::array({1}); }, ErrorCode::corrupt},
 };
 
@@ -281,7 +310,7 @@ TEST(TokenizerJson, SurvivesRandomChangesToEveryTrainedDocument) {
                           "added_matrix_metaspace", "bl_deepseek_v3", "bpe_fuse_unk"}) {
     const auto whole = Json::parse(read_text(shared_data() / "tokenizers/trained" / set / "tokenizer.json"));
     VB_ASSERT_OK(whole);
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 100; ++round) {
       Json document = *whole;
       for (unsigned i = 0; i <= rng() % 2; ++i) mutate(document, rng);
       const auto got = load(document);

@@ -1,8 +1,10 @@
-// Every tokenizer.json of the shared data: ids, offsets and decodes of all rows that hold one text; what is left out is counted.
+// Every tokenizer.json of the shared data: all rows, single texts, pairs and batches, with the windows of truncated ones, padding,
+// type ids and masks, and the decodes.
 #include <algorithm>
 #include <gtest/gtest.h>
 
 #include "text/expected_rows_test.h"
+#include "text/inputs/encode_inputs.h"
 
 namespace vauban::test {
 namespace {
@@ -38,79 +40,135 @@ bool decodes_as(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids
   return true;
 }
 
+/// What the reference and vauban are compared by, of one window.
+struct Window {
+  std::vector<std::int32_t> ids, type_ids;
+  std::vector<TokenSpan> offsets;  ///< code points
+  std::vector<bool> attended, beside;
+};
+
+std::vector<bool> flags_of(const Json& list) {
+  std::vector<bool> out;
+  for (const Json& value : list.items()) out.push_back(value.as_int() != 0);
+  return out;
+}
+
+/// `form` of a row, a member of a batch, or an overflowing window. Masks and types that are not given are the usual ones.
+Window window_of(const Json& row) {
+  Window out{.ids = ids_of(*row.find("ids")), .type_ids = {}, .offsets = spans_of(*row.find("offsets")), .attended = {}, .beside = {}};
+  const Json *const types = row.find("type_ids"), *const attention = row.find("attention_mask"),
+                    *const special = row.find("special_tokens_mask");
+  out.type_ids = types ? ids_of(*types) : std::vector<std::int32_t>(out.ids.size(), 0);
+  out.attended = attention ? flags_of(*attention) : std::vector<bool>(out.ids.size(), true);
+  if (special) out.beside = flags_of(*special);
+  return out;
+}
+
+Window window_of(const ModelInput& input, const TextInput& of) {
+  Window out{.ids = input.tokens.ids, .type_ids = input.type_ids, .offsets = {}, .attended = input.attended, .beside = {}};
+  const auto in_first = in_code_points(input.tokens.offsets, of.text);
+  const auto in_second = in_code_points(input.tokens.offsets, of.pair.value_or(of.text));
+  for (std::size_t i = 0; i < out.ids.size(); ++i) {
+    out.offsets.push_back(input.sequences[i] == 1 ? in_second[i] : in_first[i]);
+    out.beside.push_back(input.sequences[i] < 0);
+  }
+  return out;
+}
+
 /// The reference puts a second BOS before a text that begins with one; vauban never does.
-void drop_second_bos(const Tokenizer& tokenizer, std::vector<std::int32_t>& ids, std::vector<TokenSpan>& offsets) {
-  if (!tokenizer.bos() || ids.size() < 2 || ids[0] != *tokenizer.bos() || ids[1] != ids[0]) return;
-  ids.erase(ids.begin());
-  offsets.erase(offsets.begin());
+void drop_second_bos(const Tokenizer& tokenizer, Window& window) {
+  for (std::size_t i = 0; tokenizer.bos() && i + 1 < window.ids.size(); ++i) {
+    if (window.ids[i] != *tokenizer.bos() || window.ids[i + 1] != window.ids[i]) continue;
+    const bool tail_is_special = window.beside.empty() ? i > 0 : !window.beside[i] || window.beside[i + 1];
+    if (tail_is_special) continue;
+    const auto at = static_cast<std::ptrdiff_t>(i);
+    window.ids.erase(window.ids.begin() + at);
+    window.type_ids.erase(window.type_ids.begin() + at);
+    window.offsets.erase(window.offsets.begin() + at);
+    window.attended.erase(window.attended.begin() + at);
+    if (!window.beside.empty()) window.beside.erase(window.beside.begin() + at);
+  }
 }
 
-/// Truncation and padding are left to vauban's caller (tokenizer.h): of a row that has them, what is inside the padding
-/// must be a window of our tokens, with the same tokens around it.
-bool is_window(const Encoding& all, std::size_t around_begin, std::size_t around_end, const std::vector<std::int32_t>& ids,
-               const std::vector<TokenSpan>& wanted, const std::vector<TokenSpan>& offsets) {
-  if (ids.size() > all.ids.size() || ids.size() < around_begin + around_end) return false;
-  const std::size_t inner = ids.size() - around_begin - around_end;
-  for (std::size_t shift = 0; shift + ids.size() <= all.ids.size(); ++shift) {
-    bool same = true;
-    for (std::size_t i = 0; i < ids.size() && same; ++i) {
-      const bool before = i < around_begin, behind = i >= around_begin + inner;
-      const std::size_t at = before ? i : behind ? all.ids.size() - (ids.size() - i) : i + shift;
-      same = all.ids[at] == ids[i] && wanted[i] == offsets[at];
+bool same_but_offsets(const Window& got, const Window& want) {
+  return got.ids == want.ids && got.type_ids == want.type_ids && got.attended == want.attended &&
+         (want.beside.empty() || got.beside == want.beside);
+}
+
+/// An input as the reference encoded it.
+void check_encoding(const Tokenizer& tokenizer, const EncodedInput& got, const TextInput& of, const Json& row, std::int64_t number,
+                    Score& score) {
+  const Json* const overflowing = row.find("overflowing");
+  std::vector<Window> want = {window_of(row)}, have = {window_of(got.input, of)};
+  for (std::size_t i = 0; overflowing && i < overflowing->size(); ++i) {
+    const Json& window = overflowing->items()[i];
+    if (window.is_object()) {
+      want.push_back(window_of(window));
+      continue;
     }
-    if (same) return true;
+    want.push_back({});  // in a batch, ids alone
+    if (i < got.overflowing.size()) want.back() = window_of(got.overflowing[i], of);
+    want.back().ids = ids_of(window);
   }
-  return false;
-}
-
-/// Without the padding, which has no attention.
-void drop_padding(const Json& row, std::vector<std::int32_t>& ids, std::vector<TokenSpan>& offsets) {
-  const Json* const mask = row.find("attention_mask");
-  if (!mask) return;
-  std::vector<std::int32_t> kept;
-  std::vector<TokenSpan> spans;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (mask->items()[i].as_int() == 0) continue;
-    kept.push_back(ids[i]);
-    spans.push_back(offsets[i]);
-  }
-  ids = std::move(kept);
-  offsets = std::move(spans);
-}
-
-/// `text` as the reference encoded it; `row` has ids and offsets, and decodes unless it is a member of a batch.
-void check_row(const Tokenizer& tokenizer, const std::string& text, const Json& row, const std::vector<Json>& older,
-               std::int64_t number, Score& score) {
-  std::vector<std::int32_t> ids = ids_of(*row.find("ids"));
-  std::vector<TokenSpan> offsets = spans_of(*row.find("offsets"));
-  const std::vector<std::int32_t> all_ids = ids;
-  drop_padding(row, ids, offsets);
-  drop_second_bos(tokenizer, ids, offsets);
-  const auto got = tokenizer.encode(text);
-  ASSERT_TRUE(got.has_value()) << describe(got.error());
-  const auto spans = in_code_points(got->offsets, text);
-  const std::string where = format("row {} '{}'", number, text);
-  const auto bare = tokenizer.encode("");
-  ASSERT_TRUE(bare.has_value());
-  const Json* const overflow = row.find("overflowing");
-  const bool cut = overflow && overflow->size() > 0;
-  const bool window = cut && is_window(*got, tokenizer.bos() && !bare->ids.empty() ? 1 : 0,
-                                       bare->ids.size() > 1 ? bare->ids.size() - 1 : 0, ids, offsets, spans);
+  for (const ModelInput& window : got.overflowing) have.push_back(window_of(window, of));
   ++score.rows;
-  score.count(score.ids, cut ? window : got->ids == ids, where + "\n  ids" + show(got->ids) + "\n want" + show(ids));
-  score.count(score.offsets, cut ? window : spans == offsets,
-              where + "\n  offsets" + show(spans) + "\n     want" + show(offsets));
-  score.count(score.decodes, !row.find("decode_all") || decodes_as(tokenizer, all_ids, row, older, number),
-              where + "\n  decodes '" + tokenizer.decode(all_ids).value_or("error") + "'\n     want '" +
-                  text_of(row, "decode_all") + "'");
+  bool ids = want.size() == have.size(), offsets = ids;
+  for (std::size_t i = 0; i < want.size() && i < have.size(); ++i) {
+    drop_second_bos(tokenizer, want[i]);
+    ids = ids && same_but_offsets(have[i], want[i]);
+    offsets = offsets && have[i].offsets == want[i].offsets;
+  }
+  const std::string where = format("row {} '{}' '{}': {} windows of {}", number, of.text, of.pair.value_or(""), have.size(), want.size());
+  score.count(score.ids, ids, where + "\n  ids" + show(have[0].ids) + "\n want" + show(want[0].ids));
+  score.count(score.offsets, offsets, where + "\n  offsets" + show(have[0].offsets) + "\n     want" + show(want[0].offsets));
+}
+
+TextInput input_of(const Json& text) {
+  if (text.is_string()) return {text.as_string(), std::nullopt};
+  return {text.items()[0].as_string(), text.items()[1].as_string()};
+}
+
+/// The row's text or texts without what the tokenizer adds.
+void check_plain(const Tokenizer& tokenizer, const TextInput& input, const Json& row, std::int64_t number) {
+  const Json *const ids = row.find("plain_ids"), *const offsets = row.find("plain_offsets");
+  if (!ids) return;
+  const auto got = encode_inputs(tokenizer, std::span(&input, 1), tokenizer.input_rules(), {.add_special = false});
+  ASSERT_TRUE(got.has_value()) << describe(got.error());
+  EXPECT_EQ(got->front().input.tokens.ids, ids_of(*ids)) << "row " << number;
+  if (offsets) {
+    EXPECT_TRUE(window_of(got->front().input, input).offsets == spans_of(*offsets)) << "row " << number;
+  }
+}
+
+void check_row(const Tokenizer& tokenizer, const TextInput& input, const Json& row, const std::vector<Json>& older, std::int64_t number,
+               Score& score) {
+  const auto got = encode_inputs(tokenizer, std::span(&input, 1), tokenizer.input_rules());
+  ASSERT_TRUE(got.has_value()) << describe(got.error());
+  check_encoding(tokenizer, got->front(), input, row, number, score);
+  check_plain(tokenizer, input, row, number);
+  if (!input.pair && !tokenizer.input_rules().truncation && !tokenizer.input_rules().padding) {
+    EXPECT_EQ(tokenizer.encode(input.text)->ids, got->front().input.tokens.ids) << "row " << number;
+  }
+  score.count(score.decodes, decodes_as(tokenizer, ids_of(*row.find("ids")), row, older, number), format("row {} decodes otherwise", number));
+}
+
+void check_batch(const Tokenizer& tokenizer, const std::vector<TextInput>& inputs, const Json& row, std::int64_t number, Score& score) {
+  const auto got = encode_inputs(tokenizer, inputs, tokenizer.input_rules());
+  if (row.find("error")) {
+    EXPECT_FALSE(got.has_value()) << "row " << number;
+    return;
+  }
+  ASSERT_TRUE(got.has_value()) << describe(got.error());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    check_encoding(tokenizer, (*got)[i], inputs[i], row.find("encodings")->items()[i], number, score);
+    ++score.decodes;  // the rows of a batch have none
+  }
 }
 
 /// What became of all rows of a set.
 struct Tally {
   Score texts;
-  int refused = 0;  ///< texts that the reference refuses, and so do we
-  int pairs = 0;    ///< two texts in one input, which Tokenizer does not encode
-  int caller = 0;   ///< refused by the reference's truncation
+  int refused = 0;  ///< inputs that the reference refuses, and so do we
 };
 
 void check_rows(const Tokenizer& tokenizer, const std::vector<Json>& rows, const std::vector<Json>& older, Tally& tally) {
@@ -118,27 +176,20 @@ void check_rows(const Tokenizer& tokenizer, const std::vector<Json>& rows, const
   for (const Json& row : rows) {
     ++number;
     if (row.find("file")) continue;  // names the tokenizer
-    const std::string error = text_of(row, "error");
+    std::vector<TextInput> inputs;
     if (const Json* batch = row.find("batch")) {
-      for (std::size_t i = 0; i < batch->size(); ++i) {
-        const Json& text = batch->items()[i];
-        if (!text.is_string())
-          ++tally.pairs;
-        else if (!error.empty())
-          ++tally.caller;
-        else
-          check_row(tokenizer, text.as_string(), row.find("encodings")->items()[i], older, number, tally.texts);
-      }
-    } else if (row.find("pair")) {
-      ++tally.pairs;
-    } else if (error.starts_with("Truncation")) {
-      ++tally.caller;
-    } else if (!error.empty()) {
-      EXPECT_FALSE(tokenizer.encode(text_of(row, "text")).has_value()) << text_of(row, "text");
+      for (const Json& text : batch->items()) inputs.push_back(input_of(text));
+      check_batch(tokenizer, inputs, row, number, tally.texts);
+      tally.refused += row.find("error") != nullptr;
+      continue;
+    }
+    ASSERT_TRUE(row.find("text")) << "row " << number;
+    inputs.push_back({text_of(row, "text"), row.find("pair") ? std::optional(text_of(row, "pair")) : std::nullopt});
+    if (row.find("error")) {
+      EXPECT_FALSE(encode_inputs(tokenizer, inputs, tokenizer.input_rules()).has_value()) << inputs.front().text;
       ++tally.refused;
     } else {
-      ASSERT_TRUE(row.find("text")) << "row " << number;
-      check_row(tokenizer, text_of(row, "text"), row, older, number, tally.texts);
+      check_row(tokenizer, inputs.front(), row, older, number, tally.texts);
     }
   }
 }
@@ -176,8 +227,7 @@ TEST_P(TrainedJson, GivesTheIdsOffsetsAndTextsOfTheReference) {
   EXPECT_EQ(score.offsets, score.rows) << score.misses;
   EXPECT_EQ(score.decodes, score.rows) << score.misses;
   std::cout << name << ": ids " << score.ids << ", offsets " << score.offsets << ", decodes " << score.decodes << " of "
-            << score.rows << "; refused " << tally.refused << "; pairs left out " << tally.pairs
-            << "; truncation errors left out " << tally.caller << "\n";
+            << score.rows << "; refused " << tally.refused << "\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(Sets, TrainedJson, testing::ValuesIn(json_sets()),

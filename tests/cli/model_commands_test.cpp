@@ -198,6 +198,32 @@ TEST(Tokenize, LinesInLinesOut) {
   EXPECT_EQ(at(texts[2], {"text"}).as_string(), "a dog");
 }
 
+TEST(Tokenize, PairsAreFramedAsTheTokenizerSays) {
+  const Workspace work;
+  const Json one = work.run({"tokenize", "base", "--text", "a cat", "--json"}).json();
+  const Json two = work.run({"tokenize", "base", "--text", "a cat", "--pair", "a dog", "--json"}).json();
+  const Json other = work.run({"tokenize", "base", "--text", "a dog", "--json"}).json();
+  EXPECT_EQ(at(two, {"ids"}).size(), at(one, {"ids"}).size() + at(other, {"ids"}).size()) << "each text has what it has alone";
+  EXPECT_EQ(at(two, {"sequence_ids"}).items().back().as_int(), 1);
+  EXPECT_TRUE(at(two, {"sequence_ids"}).items().front().is_null()) << "BOS";
+  work.write("pairs.jsonl", "{\"text\":\"a cat\",\"pair\":\"a dog\"}\n");
+  EXPECT_EQ(work.run({"tokenize", "base", "--jsonl", "pairs.jsonl", "--json"}).json_lines().at(0), two);
+  EXPECT_EQ(work.run({"tokenize", "base", "--jsonl", "pairs.jsonl", "--pair", "x"}).exit_code, 2);
+}
+
+TEST(Tokenize, CutsAndPadsAsTheTokenizerSays) {
+  const std::string folder = "tokenizers/trained/trunc_second";
+  VB_NEED_SHARED(folder);
+  const std::string file = (shared_data() / folder / "tokenizer.json").string();
+  const Json answer = vauban({"tokenize", file, "--text", "a", "--pair", "b", "--truncation", "--padding", "--json"}).json();
+  EXPECT_EQ(at(answer, {"ids"}).size(), 20u) << "padding to 20";
+  EXPECT_EQ(at(answer, {"attention_mask"}).items().back().as_int(), 0);
+  const std::string text = "the end of the question is not in the world the end of the question is not in the world";
+  EXPECT_EQ(vauban({"tokenize", file, "--text", text, "--truncation", "--json"}).exit_code, 2) << "only a second text may be cut";
+  EXPECT_GT(at(vauban({"tokenize", file, "--text", "a", "--pair", text, "--truncation", "--json"}).json(), {"overflowing"}).size(), 0u);
+  EXPECT_EQ(vauban({"tokenize", "garrison", "--text", "a", "--padding"}).exit_code, 2) << "it has no rule for it";
+}
+
 TEST(Inspect, SaysWhatTheModelHolds) {
   const Workspace work;
   const Json folder = work.run({"inspect", "base", "--json"}).json();

@@ -42,6 +42,19 @@ TEST(TraceCommand, PayloadFilesHoldOneTensorNamedAfterSiteAndLayer) {
   EXPECT_EQ(at(answer, {"missing"}).size(), 0u);
 }
 
+TEST(TraceCommand, WhatIsComputedOtherwiseThanACheckpointAsksIsInTheTrace) {
+  VB_NEED_SHARED("compress/ct_w8a8_dynamic");
+  const Workspace work;
+  const auto metadata = [&](const char* folder) {
+    const Json answer = work.run({"trace", (shared_data() / "compress" / folder).string(), "--ids", "1,2,3", "--out", folder, "--json"}).json();
+    return at(read_json(at(answer, {"trace"}).as_string()), {"metadata"});
+  };
+  const Json quantised = metadata("ct_w8a8_dynamic");
+  ASSERT_NE(quantised.find("model_notes"), nullptr);
+  EXPECT_NE(at(quantised, {"model_notes"}).items().at(0).as_string().find("activations"), std::string::npos);
+  EXPECT_EQ(metadata("base_m1").find("model_notes"), nullptr);
+}
+
 TEST(TraceCommand, TheStoredTraceIsReadBackAndAnswersTheSameRequest) {
   const Workspace work;
   const Json answer = work.run(command({"--observe", "resid_post:all:summary,logprobs:top5", "--max-tokens", "5", "--out", "t"})).json();

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 
+#include "support/compressed_layouts.h"
 #include "support/gguf_cases.h"
 #include "support/safetensors_bytes.h"
 
@@ -87,6 +88,18 @@ Files safetensors_files() {
   return files;
 }
 
+/// A line of configuration and a safetensors file (fuzz_compressed.cpp).
+Files compressed_files() {
+  Files files;
+  for (const vauban::test::Layout& layout : vauban::test::compressed_layouts()) {
+    const std::string number = std::to_string(files.size());
+    files["layout_" + number] = std::string(layout.config) + "\n" + vauban::test::safetensors_of(layout.parts);
+  }
+  files["no_tensors"] = "{\"quant_method\": \"gptq\", \"bits\": 4}\n" + vauban::test::safetensors_bytes("{}", 0);
+  files["unknown_method"] = "{\"quant_method\": \"magic\"}\n" + vauban::test::safetensors_bytes("{}", 0);
+  return files;
+}
+
 bool write_all(const fs::path& folder, const Files& files) {
   fs::create_directories(folder);
   for (const auto& [name, bytes] : files)
@@ -99,5 +112,7 @@ bool write_all(const fs::path& folder, const Files& files) {
 int main(int argc, char** argv) {
   if (argc != 2) return std::fprintf(stderr, "usage: %s FOLDER\n", argv[0]), 2;
   const fs::path folder = argv[1];
-  return write_all(folder / "gguf", gguf_files()) && write_all(folder / "safetensors", safetensors_files()) ? 0 : 1;
+  const bool written = write_all(folder / "gguf", gguf_files()) && write_all(folder / "safetensors", safetensors_files()) &&
+                       write_all(folder / "compressed", compressed_files());
+  return written ? 0 : 1;
 }

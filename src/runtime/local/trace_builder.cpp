@@ -268,6 +268,7 @@ Result<void> TraceBuilder::finish_metadata() {
   metadata["left_out_stages"] = Json(run_.request.leave_out);
   metadata["request"] = run_.request.metadata;
   metadata["invariant_bits"] = setting_.ops.invariant_bits();
+  if (!setting_.model.notes.empty()) metadata["model_notes"] = Json(setting_.model.notes);
   if (!setting_.requested_device.empty()) metadata["requested_device"] = setting_.requested_device;
   if (!setting_.sink) metadata["payload_store"] = "none: wanted payloads were kept as summaries";
   return ok();

@@ -55,16 +55,29 @@ struct RobertaOptions {
 
 class Around final : public PostProcessor {
  public:
-  explicit Around(RobertaOptions options) : options_(std::move(options)) {}
-  std::vector<AddedAround> before() const override { return {options_.before}; }
-  std::vector<AddedAround> after() const override { return {options_.after}; }
+  Around(RobertaOptions options, Frame single, Frame pair)
+      : options_(std::move(options)), single_(std::move(single)), pair_(std::move(pair)) {}
+  const Frame* single() const override { return &single_; }
+  const Frame* pair() const override { return &pair_; }
   void trim(Encoding& encoding, std::string_view text) const override {
     if (options_.trim_offsets) trim_byte_level(encoding, text, options_.add_prefix_space);
   }
 
  private:
   RobertaOptions options_;
+  Frame single_, pair_;
 };
+
+/// cls A sep, and cls A sep... B sep: with that many separators between the texts, the second of that type.
+std::unique_ptr<PostProcessor> around(RobertaOptions options, std::size_t separators, std::int32_t second_type) {
+  using Kind = FramePart::Kind;
+  const FramePart cls{Kind::token, options.before, 0}, sep{Kind::token, options.after, 0}, first{Kind::first, {}, 0};
+  Frame pair = {cls, first};
+  pair.insert(pair.end(), separators, sep);
+  pair.push_back({Kind::second, {}, second_type});
+  pair.push_back({Kind::token, options.after, second_type});
+  return std::make_unique<Around>(std::move(options), Frame{cls, first, sep}, std::move(pair));
+}
 
 class ByteLevel final : public PostProcessor {
  public:
@@ -116,7 +129,7 @@ Result<std::unique_ptr<PostProcessor>> make_byte_level_post_processor(const Json
 
 Result<std::unique_ptr<PostProcessor>> make_bert_processing(const Json& section) {
   VB_TRY(RobertaOptions options, read_ends(section));
-  return std::make_unique<Around>(std::move(options));
+  return around(std::move(options), 1, 1);
 }
 
 Result<std::unique_ptr<PostProcessor>> make_roberta_processing(const Json& section) {
@@ -125,7 +138,7 @@ Result<std::unique_ptr<PostProcessor>> make_roberta_processing(const Json& secti
   VB_TRY(RobertaOptions options, read_ends(section));
   VB_TRY(options.trim_offsets, fields::boolean(section, "trim_offsets"));
   VB_TRY(options.add_prefix_space, fields::boolean(section, "add_prefix_space"));
-  return std::make_unique<Around>(std::move(options));
+  return around(std::move(options), 2, 0);
 }
 
 }  // namespace vauban

@@ -10,22 +10,17 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "text/inputs/input_rules.h"
 #include "text/tokenizer.h"
 
 namespace vauban {
 
-/// A token that is put before or behind the text.
-struct AddedAround {
-  std::int32_t id = 0;
-  std::string text;
-};
-
 class PostProcessor {
  public:
   virtual ~PostProcessor() = default;
-  /// Special tokens for one text, outermost first on the left, innermost first on the right.
-  virtual std::vector<AddedAround> before() const { return {}; }
-  virtual std::vector<AddedAround> after() const { return {}; }
+  /// What stands around one text, or around two; null: nothing, and the tokens of a second text have type 1.
+  virtual const Frame* single() const { return nullptr; }
+  virtual const Frame* pair() const { return nullptr; }
   /// Narrows offsets so that they leave out the white space of a token. `text` is the input.
   virtual void trim(Encoding&, std::string_view /*text*/) const {}
 };

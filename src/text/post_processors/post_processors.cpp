@@ -17,30 +17,36 @@ constexpr std::array kPostProcessors = {
 
 class Sequence final : public PostProcessor {
  public:
-  explicit Sequence(std::vector<std::unique_ptr<PostProcessor>> members) : members_(std::move(members)) {}
+  explicit Sequence(std::vector<std::unique_ptr<PostProcessor>> members) : members_(std::move(members)) {
+    for (const auto& member : members_) {
+      if (member->single()) single_ = around(single_, *member->single());
+      if (member->pair()) pair_ = member->pair();
+    }
+  }
 
-  std::vector<AddedAround> before() const override {
-    std::vector<AddedAround> all;
-    for (const auto& member : members_) {
-      const auto outer = member->before();
-      all.insert(all.begin(), outer.begin(), outer.end());
-    }
-    return all;
-  }
-  std::vector<AddedAround> after() const override {
-    std::vector<AddedAround> all;
-    for (const auto& member : members_) {
-      const auto outer = member->after();
-      all.insert(all.end(), outer.begin(), outer.end());
-    }
-    return all;
-  }
+  const Frame* single() const override { return single_.empty() ? nullptr : &single_; }
+  const Frame* pair() const override { return pair_; }
   void trim(Encoding& encoding, std::string_view text) const override {
     for (const auto& member : members_) member->trim(encoding, text);
   }
 
  private:
+  /// `outer` with `inner`, if any, in the place of its text.
+  static Frame around(const Frame& inner, const Frame& outer) {
+    if (inner.empty()) return outer;
+    Frame out;
+    for (const FramePart& part : outer) {
+      if (part.kind == FramePart::Kind::first)
+        out.insert(out.end(), inner.begin(), inner.end());
+      else
+        out.push_back(part);
+    }
+    return out;
+  }
+
   std::vector<std::unique_ptr<PostProcessor>> members_;
+  Frame single_;                 ///< empty: nothing stands around a text
+  const Frame* pair_ = nullptr;  ///< the last member's that has one
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// TemplateProcessing: "[CLS] $A [SEP]" and the like. Templates for pairs are checked, but vauban encodes single texts.
+// TemplateProcessing: "[CLS] $A [SEP]" and the like.
 #include <limits>
 
 #include "text/fields.h"
@@ -9,13 +9,12 @@ namespace {
 
 class Template final : public PostProcessor {
  public:
-  Template(std::vector<AddedAround> before, std::vector<AddedAround> after)
-      : before_(std::move(before)), after_(std::move(after)) {}
-  std::vector<AddedAround> before() const override { return before_; }
-  std::vector<AddedAround> after() const override { return after_; }
+  Template(Frame single, Frame pair) : single_(std::move(single)), pair_(std::move(pair)) {}
+  const Frame* single() const override { return &single_; }
+  const Frame* pair() const override { return &pair_; }
 
  private:
-  std::vector<AddedAround> before_, after_;
+  Frame single_, pair_;
 };
 
 /// The tokens that the special token `name` of a template stands for.
@@ -37,36 +36,59 @@ Result<std::vector<AddedAround>> read_special(const Json& specials, const std::s
   return out;
 }
 
-Result<void> check_sequence(const Json& item) {
-  const Json* const id = item.find("id");
-  if (id && *id == Json("A")) return ok();
-  return corrupt("the template for a single text names a sequence other than A");
+Result<std::int32_t> read_type_id(const Json& item) {
+  VB_TRY(const std::int64_t type, fields::integer(item, "type_id", 0, std::numeric_limits<std::int32_t>::max()));
+  return static_cast<std::int32_t>(type);
 }
 
-}  // namespace
+Result<FramePart> read_sequence(const Json& item) {
+  VB_TRY(const std::string id, fields::string(item, "id"));
+  VB_TRY(const std::int32_t type_id, read_type_id(item));
+  if (id == "A") return FramePart{FramePart::Kind::first, {}, type_id};
+  if (id == "B") return FramePart{FramePart::Kind::second, {}, type_id};
+  return corrupt("template: expected sequence A or B, found '{}'", id);
+}
 
-Result<std::unique_ptr<PostProcessor>> make_template_processing(const Json& section) {
-  VB_TRY(const Json::Array* const single, fields::array(section, "single"));
-  VB_CHECK(fields::array(section, "pair"));
-  VB_CHECK(fields::object(section, "special_tokens"));
-  std::vector<AddedAround> before, after;
-  bool seen = false;
-  for (const Json& item : *single) {
-    if (const Json* sequence = item.find("Sequence")) {
-      if (seen) return unsupported("a template that repeats the text");
-      VB_CHECK(check_sequence(*sequence));
-      seen = true;
+Result<Frame> read_frame(const Json& section, std::string_view key) {
+  VB_TRY(const Json::Array* const items, fields::array(section, key));
+  Frame out;
+  for (const Json& item : *items) {
+    if (const Json* const sequence = item.find("Sequence")) {
+      VB_TRY(const FramePart part, read_sequence(*sequence));
+      for (const FramePart& seen : out)
+        if (seen.kind == part.kind) return unsupported("a template that repeats the text");
+      out.push_back(part);
       continue;
     }
     const Json* const special = item.find("SpecialToken");
     if (!special) return corrupt("template: expected 'Sequence' or 'SpecialToken', found {}", item.type_name());
     VB_TRY(const std::string name, fields::string(*special, "id"));
+    VB_TRY(const std::int32_t type_id, read_type_id(*special));
     VB_TRY(const auto tokens, read_special(*section.find("special_tokens"), name));
-    auto& side = seen ? after : before;
-    side.insert(side.end(), tokens.begin(), tokens.end());
+    for (const AddedAround& token : tokens) out.push_back({FramePart::Kind::token, token, type_id});
+  }
+  return out;
+}
+
+/// A template for one text holds that text and no other.
+Result<void> check_single(const Frame& frame) {
+  bool seen = false;
+  for (const FramePart& part : frame) {
+    if (part.kind == FramePart::Kind::second) return corrupt("the template for a single text names a sequence other than A");
+    seen = seen || part.kind == FramePart::Kind::first;
   }
   if (!seen) return unsupported("a template without the text: it would encode every text alike");
-  return std::make_unique<Template>(std::move(before), std::move(after));
+  return ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PostProcessor>> make_template_processing(const Json& section) {
+  VB_CHECK(fields::object(section, "special_tokens"));
+  VB_TRY(Frame single, read_frame(section, "single"), "in 'single'");
+  VB_TRY(Frame pair, read_frame(section, "pair"), "in 'pair'");
+  VB_CHECK(check_single(single));
+  return std::make_unique<Template>(std::move(single), std::move(pair));
 }
 
 }  // namespace vauban

@@ -22,6 +22,7 @@ class PieceTokenizer final : public Tokenizer {
                                                        SpecialTokens specials, const TokenizerHints& hints);
 
   Result<Encoding> encode(std::string_view text, const EncodeOptions& options) const override;
+  InputRules input_rules() const override { return rules_around(specials_.before, specials_.after); }
   Result<std::string> decode(std::span<const std::int32_t> ids, bool skip_special) const override;
   Result<std::string> token_bytes(std::int32_t id) const override;
   bool settles(std::int32_t) const override { return true; }
