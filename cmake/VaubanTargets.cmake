@@ -28,6 +28,7 @@ endif()
 
 # A third of compiling here is reading the same headers of the standard library again. ccache spares more than that and
 # cannot share precompiled headers, so these are for builds from nothing, such as CI's.
+set(VAUBAN_TEST_FLAGS "" CACHE STRING "Further compiler flags of the tests' own sources: they are compiled once and run once")
 option(VAUBAN_PRECOMPILE "Precompile the headers that nearly every file includes; not together with ccache" OFF)
 set(VAUBAN_COMMON_HEADERS <algorithm> <cmath> <cstdint> <filesystem> <functional> <map> <memory> <optional> <set> <span>
     <sstream> <string> <string_view> <unordered_map> <utility> <variant> <vector> <fmt/format.h> <tl/expected.hpp>)
@@ -41,6 +42,7 @@ if(VAUBAN_PRECOMPILE)
   if(VAUBAN_TESTS)
     add_library(vauban_precompiled_tests OBJECT "${CMAKE_BINARY_DIR}/precompiled.cpp")
     target_link_libraries(vauban_precompiled_tests PRIVATE vauban_settings Threads::Threads fmt::fmt GTest::gtest GTest::gmock)
+    target_compile_options(vauban_precompiled_tests PRIVATE ${VAUBAN_TEST_FLAGS})
     target_precompile_headers(vauban_precompiled_tests PRIVATE ${VAUBAN_COMMON_HEADERS} <gtest/gtest.h>)
   endif()
 endif()
@@ -96,6 +98,7 @@ function(vauban_test name)
   cmake_parse_arguments(ARG "" "SHARDS" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} vauban_test_support GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_options(${name} PRIVATE ${VAUBAN_TEST_FLAGS})
   if(NOT vauban_torch_objects IN_LIST ARG_LIBRARIES)  # whose fmt is header-only
     vauban_precompile(${name} vauban_precompiled_tests)
   endif()
