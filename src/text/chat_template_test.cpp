@@ -107,6 +107,9 @@ TEST(ChatTemplate, EndlessTemplatesAreStopped) {
            "{{ 'x' * 9999999999 }}",
            "{{ '%99999999d' % 1 }}",
            "{% for t in [[1]] recursive %}{{ loop([t]) }}{% endfor %}",
+           "{{ ('a' * 400000 + 'b') in ('a' * 800000) }}",
+           "{{ ('a' * 800000).find('a' * 400000 + 'b') }}",
+           "{{ ('a' * 800000).replace('a' * 400000 + 'b', '') }}",
        }) {
     const Error error = error_of(source);
     EXPECT_TRUE(error.code == ErrorCode::resource || error.code == ErrorCode::invalid_input) << source << describe(error);

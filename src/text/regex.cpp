@@ -11,9 +11,11 @@ namespace vauban {
 namespace {
 
 constexpr std::size_t kMaxPatternBytes = 64 * 1024;
-// Backtracking steps that one search may take: a fixed allowance, and some for each byte that is left to read.
-constexpr unsigned long kStepsPerSearch = 1'000'000;
-constexpr unsigned long kStepsPerByte = 64;
+// Backtracking steps: what every search may take, and what all searches of a text may take beyond that. Oniguruma does not tell
+// how many it took, so a search that gives up is repeated with twice as many, which are then counted as taken.
+constexpr unsigned long kFreeSteps = 512;
+constexpr unsigned long kSpareSteps = 1 << 16;
+constexpr unsigned long kSpareStepsPerByte = 512;
 // Entries of the match stack (about 40 bytes each): a greedy run keeps one for each character.
 constexpr unsigned int kMaxStack = 16'000'000;
 
@@ -43,15 +45,45 @@ struct FreeParams {
 using Region = std::unique_ptr<OnigRegion, FreeRegion>;
 using Params = std::unique_ptr<OnigMatchParam, FreeParams>;
 
-Params limits_for(std::size_t text_bytes) {
-  Params params(onig_new_match_param());
-  onig_initialize_match_param(params.get());
-  const unsigned long steps = kStepsPerSearch + kStepsPerByte * static_cast<unsigned long>(text_bytes);
-  onig_set_retry_limit_in_match_of_match_param(params.get(), steps);
-  onig_set_retry_limit_in_search_of_match_param(params.get(), steps);
-  onig_set_match_stack_limit_size_of_match_param(params.get(), kMaxStack);
-  return params;
-}
+/// Searches one text.
+class Searcher {
+ public:
+  Searcher(regex_t* regex, std::string_view text)
+      : regex_(regex), text_(text), spare_(kSpareSteps + kSpareStepsPerByte * static_cast<unsigned long>(text.size())) {
+    onig_initialize_match_param(params_.get());
+    onig_set_match_stack_limit_size_of_match_param(params_.get(), kMaxStack);
+  }
+
+  /// What onig_search says.
+  int search(std::size_t from) {
+    unsigned long steps = kFreeSteps;
+    int at = search(from, steps);
+    while (gave_up(at) && 2 * steps <= spare_) {
+      steps *= 2;
+      spare_ -= steps;
+      at = search(from, steps);
+    }
+    return at;
+  }
+  ByteRange match() const { return {static_cast<std::size_t>(region_->beg[0]), static_cast<std::size_t>(region_->end[0])}; }
+
+ private:
+  static bool gave_up(int code) {
+    return code == ONIGERR_RETRY_LIMIT_IN_MATCH_OVER || code == ONIGERR_RETRY_LIMIT_IN_SEARCH_OVER;
+  }
+  int search(std::size_t from, unsigned long steps) {
+    onig_set_retry_limit_in_match_of_match_param(params_.get(), steps);
+    onig_set_retry_limit_in_search_of_match_param(params_.get(), steps);
+    const OnigUChar *const begin = bytes_of(text_), *const end = begin + text_.size();
+    return onig_search_with_param(regex_, begin, end, begin + from, end, region_.get(), ONIG_OPTION_NONE, params_.get());
+  }
+
+  regex_t* regex_;
+  std::string_view text_;
+  unsigned long spare_;
+  const Region region_{onig_region_new()};
+  const Params params_{onig_new_match_param()};
+};
 
 /// Where the next search starts after an empty match that was left out.
 std::size_t step_over(std::string_view text, std::size_t at) {
@@ -94,19 +126,15 @@ Result<std::vector<ByteRange>> Regex::find_all(std::string_view text) const {
     cut_(text, matches);
     return matches;
   }
-  const Region region(onig_region_new());
-  const Params params = limits_for(text.size());
-  const OnigUChar* const begin = bytes_of(text);
-  const OnigUChar* const end = begin + text.size();
+  Searcher searcher(program_->handle, text);
   std::size_t from = 0;
   while (from <= text.size()) {
-    const int at = onig_search_with_param(program_->handle, begin, end, begin + from, end, region.get(),
-                                          ONIG_OPTION_NONE, params.get());
+    const int at = searcher.search(from);
     if (at == ONIG_MISMATCH) break;
     if (at < 0)
       return resource("regular expression '{}' gave up at byte {} of {}: {}", pattern_, from, text.size(),
                       message_of(at, nullptr));
-    const ByteRange match{static_cast<std::size_t>(region->beg[0]), static_cast<std::size_t>(region->end[0])};
+    const ByteRange match = searcher.match();
     if (match.begin == match.end && !matches.empty() && matches.back().end == match.end) {
       from = step_over(text, from);
       continue;

@@ -1,8 +1,8 @@
 /// Regex: the rules of Oniguruma (Ruby syntax, UTF-8), which is what tokenizer.json means by "Regex".
 ///
-/// Immutable, shared between threads. The only file that includes oniguruma.h is regex.cpp. Each search is bounded:
-/// the number of backtracking steps grows at most with the length of the text, and a pattern that needs more is an
-/// error.
+/// Immutable, shared between threads. The only file that includes oniguruma.h is regex.cpp. Each text is bounded:
+/// the number of backtracking steps of all its searches grows at most with its length, and a pattern that needs more is
+/// an error.
 #pragma once
 
 #include <cstddef>

@@ -57,5 +57,17 @@ TEST(Regex, GivesUpOnExplosivePatterns) {
   EXPECT_EQ(found.error().code, ErrorCode::resource);
 }
 
+TEST(Regex, GivesUpOnATextWhoseEverySearchIsDear) {
+  const auto regex = Regex::compile("a(?=(?:.{0,300}.{0,300}c)?)");
+  VB_ASSERT_OK(regex);
+  const auto found = regex->find_all(std::string(3000, 'a'));
+  ASSERT_FALSE(found.has_value()) << "a bound for each search alone would let this take minutes on a page of text";
+  EXPECT_EQ(found.error().code, ErrorCode::resource);
+  const auto run = Regex::compile("\\s+(?!\\S)|\\s+|[^\\s]+");
+  VB_ASSERT_OK(run);
+  EXPECT_EQ(run->find_all(std::string(100'000, ' ') + "a" + std::string(100'000, ' ')).value_or(Ranges{}).size(), 4u)
+      << "long runs are read";
+}
+
 }  // namespace
 }  // namespace vauban

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <random>
 
+#include "text/inputs/encode_inputs.h"
 #include "text/expected_rows_test.h"
 
 namespace vauban::test {
@@ -325,6 +326,19 @@ TEST(TokenizerJson, SurvivesRandomChangesToEveryTrainedDocument) {
   }
   EXPECT_GT(loaded, 50);
   EXPECT_GT(refused, 50);
+}
+
+TEST(TokenizerJson, WindowsThatRepeatATextWithoutEndAreRefused) {
+  Json document = small_document();
+  document["truncation"] = Json::object({{"max_length", 1000}, {"stride", 990}, {"strategy", "LongestFirst"}});
+  const auto tokenizer = load(document);
+  VB_ASSERT_OK(tokenizer);
+  const TextInput input[] = {{std::string(100'000, 'a'), std::nullopt}};
+  const auto got = encode_inputs(**tokenizer, input, (*tokenizer)->input_rules());
+  ASSERT_FALSE(got.has_value());
+  EXPECT_EQ(got.error().code, ErrorCode::invalid_input);
+  const TextInput shorter[] = {{std::string(2000, 'a'), std::nullopt}};
+  VB_EXPECT_OK(encode_inputs(**tokenizer, shorter, (*tokenizer)->input_rules()));
 }
 
 TEST(TokenizerJson, RefusesTextThatIsNotJson) {

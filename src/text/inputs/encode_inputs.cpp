@@ -7,6 +7,9 @@
 namespace vauban {
 namespace {
 
+/// Bounds on what overlapping windows may repeat.
+constexpr std::size_t kMostWindowTokens = std::size_t{1} << 22, kMostWindows = std::size_t{1} << 16;
+
 std::size_t tokens_in(const Frame& frame) {
   return static_cast<std::size_t>(
       std::count_if(frame.begin(), frame.end(), [](const FramePart& part) { return part.kind == FramePart::Kind::token; }));
@@ -87,6 +90,10 @@ Result<Windows> cut(Encoding first, std::optional<Encoding> second, const InputR
   const auto windows = [&](const Encoding& text, std::size_t most) -> Result<std::vector<Encoding>> {
     if (most > 0 && most < text.ids.size() && rule.stride >= most)
       return invalid_input("truncation: a stride of {} leaves windows of {} tokens nothing new", rule.stride, most);
+    if (text.ids.size() > most && most > 0 && (text.ids.size() - most) / (most - rule.stride) > kMostWindowTokens / most)
+      return with_hint(invalid_input("truncation: windows of {} tokens with a stride of {} repeat a text of {} tokens too often", most,
+                                     rule.stride, text.ids.size()),
+                       "a smaller stride");
     return windows_of(text, most, rule.stride, rule.side);
   };
   VB_TRY(out.first, windows(first, kept.first));
@@ -114,6 +121,10 @@ Result<EncodedInput> encode_input(const Tokenizer& tokenizer, const TextInput& i
   Writer writer(tokenizer, options.add_special);
   EncodedInput out;
   const std::size_t across = std::max<std::size_t>(windows.second.size(), 1);
+  if (windows.first.size() * across > kMostWindows)
+    return with_hint(invalid_input("truncation: {} windows of the first text and {} of the second make too many together",
+                                   windows.first.size(), windows.second.size()),
+                     "a smaller stride, or a greater max_length");
   const auto window = [&](std::size_t a, std::size_t b) {
     return writer.write(frame, windows.first[a], windows.second.empty() ? nullptr : &windows.second[b]);
   };

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -32,6 +33,10 @@ class Budget {
     bytes_ += static_cast<std::int64_t>(count);
     if (bytes_ > limits_.bytes) return too_many_bytes();
     return steps(count / 64);
+  }
+  /// For looking for `wanted` in `text`, however often they nearly agree.
+  Result<void> search(std::string_view text, std::string_view wanted) {
+    return steps((text.size() / 64 + 1) * (wanted.size() / 64 + 1));
   }
   int max_depth() const { return limits_.depth; }
 

@@ -1,5 +1,7 @@
 #include "text/template/code_points.h"
 
+#include <algorithm>
+
 #include "text/unicode.h"
 
 namespace vauban::jinja {
@@ -54,8 +56,9 @@ std::string capitalized(std::string_view text) {
 
 std::string stripped(std::string_view text, const std::string* unwanted, bool left, bool right) {
   const std::u32string points = to_code_points(text);
-  const std::u32string set = unwanted ? to_code_points(*unwanted) : std::u32string();
-  const auto goes = [&](char32_t c) { return unwanted ? set.find(c) != std::u32string::npos : is_python_space(c); };
+  std::u32string set = unwanted ? to_code_points(*unwanted) : std::u32string();
+  std::sort(set.begin(), set.end());
+  const auto goes = [&](char32_t c) { return unwanted ? std::binary_search(set.begin(), set.end(), c) : is_python_space(c); };
   std::size_t begin = 0, end = points.size();
   while (left && begin < end && goes(points[begin])) ++begin;
   while (right && end > begin && goes(points[end - 1])) --end;

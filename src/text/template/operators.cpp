@@ -185,7 +185,7 @@ Result<int> compare(const Value& left, const Value& right, Budget& budget) {
 Result<bool> contains(const Value& container, const Value& item, Budget& budget) {
   if (container.is_string()) {
     if (!item.is_string()) return invalid_input("TypeError: 'in' of a text needs a text, found {}", item.type_name());
-    VB_CHECK(budget.steps(container.text().size() / 64));
+    VB_CHECK(budget.search(container.text(), item.text()));
     return container.text().find(item.text()) != std::string::npos;
   }
   if (container.is_dict()) return container.dict().find(item) != nullptr;

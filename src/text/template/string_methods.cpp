@@ -88,6 +88,7 @@ Result<Value> split_method(Evaluator& evaluator, const Value& self, const Argume
   VB_TRY(const std::string separator, bound.text(0, ""));
   VB_TRY(const std::int64_t most, bound.whole(1, -1));
   VB_CHECK(evaluator.budget().steps(self.text().size() / 16));
+  VB_CHECK(evaluator.budget().search(self.text(), separator));
   if (!bound.get(0) || bound[0].is_none())
     return text_list(evaluator, from_right ? rsplit_on_space(self.text(), most) : split_on_space(self.text(), most), self.is_safe());
   if (separator.empty()) return invalid_input("ValueError: the separator is empty");
@@ -106,6 +107,7 @@ Result<Value> partition_method(Evaluator& evaluator, const Value& self, const Ar
   VB_TRY(const std::string separator, bound.text(0, ""));
   if (separator.empty()) return invalid_input("ValueError: the separator is empty");
   const std::string& text = self.text();
+  VB_CHECK(evaluator.budget().search(text, separator));
   const std::size_t found = from_right ? text.rfind(separator) : text.find(separator);
   std::vector<Value> parts{Value(text), Value(""), Value("")};
   if (found == std::string::npos && from_right) std::swap(parts[0], parts[2]);
@@ -138,6 +140,7 @@ Result<Value> find_method(Evaluator& evaluator, const Value& self, const Argumen
   VB_TRY(const Bound bound, Bound::positional(arguments, 1, 3));
   VB_TRY(const std::string wanted, bound.text(0, ""));
   VB_CHECK(evaluator.budget().steps(self.text().size() / 16));
+  VB_CHECK(evaluator.budget().search(self.text(), wanted));
   VB_TRY(const Window window, window_of(self, bound));
   const std::size_t found = !window.valid ? std::string::npos : from_right ? window.text.rfind(wanted) : window.text.find(wanted);
   if (found != std::string::npos)
@@ -150,6 +153,7 @@ Result<Value> count_method(Evaluator& evaluator, const Value& self, const Argume
   VB_TRY(const Bound bound, Bound::positional(arguments, 1, 3));
   VB_TRY(const std::string wanted, bound.text(0, ""));
   VB_CHECK(evaluator.budget().steps(self.text().size() / 16));
+  VB_CHECK(evaluator.budget().search(self.text(), wanted));
   VB_TRY(const Window window, window_of(self, bound));
   if (!window.valid) return Value(0);
   if (wanted.empty()) return Value(static_cast<Integer>(count_code_points(window.text) + 1));

@@ -132,20 +132,20 @@ std::vector<std::string> wrapped(std::string_view paragraph, std::size_t width, 
   std::vector<std::string> lines(1);
   std::size_t used = 0;
   for (const std::string_view word : split(paragraph, ' ')) {
-    std::u32string points = to_code_points(word);
+    const std::u32string points = to_code_points(word);
     const std::size_t gap = used > 0 ? 1 : 0;
     if (used > 0 && used + gap + points.size() > width) {
       lines.emplace_back();
       used = 0;
     }
     if (used > 0) lines.back() += ' ', ++used;
-    while (cut_words && points.size() > width) {
-      lines.back() += from_code_points(points.substr(0, width));
-      points.erase(0, width);
+    std::size_t at = 0;
+    for (; cut_words && points.size() - at > width; at += width) {
+      lines.back() += from_code_points(points.substr(at, width));
       lines.emplace_back();
     }
-    lines.back() += from_code_points(points);
-    used += points.size();
+    lines.back() += from_code_points(points.substr(at));
+    used += points.size() - at;
   }
   return lines;
 }
@@ -164,23 +164,37 @@ Result<Value> wordwrap_filter(Evaluator& evaluator, const Value& self, const Arg
   return new_text(evaluator.budget(), join(lines, separator));
 }
 
-std::string without_tags(std::string_view text) {
+/// The text with the entities of escaped() as characters again, once.
+std::string unescaped(std::string_view text) {
+  static constexpr std::pair<std::string_view, char> kEntities[] = {
+      {"&lt;", '<'}, {"&gt;", '>'}, {"&#34;", '"'}, {"&quot;", '"'}, {"&#39;", '\''}, {"&amp;", '&'}};
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
+    const auto* const entity = std::find_if(std::begin(kEntities), std::end(kEntities),
+                                            [&](const auto& known) { return text.substr(at).starts_with(known.first); });
+    const bool known = entity != std::end(kEntities);
+    out += known ? entity->second : text[at];
+    at += known ? entity->first.size() : 1;
+  }
+  return out;
+}
+
+std::string without_tags(std::string_view text) {
+  std::string out;
+  // Behind the last of each, the search need not be made again.
+  const std::size_t last_close = text.rfind('>'), last_comment_close = text.rfind("-->");
+  for (std::size_t at = 0; at < text.size();) {
     const bool comment = text.substr(at).starts_with("<!--");
-    const std::size_t end = text[at] != '<' ? std::string_view::npos : text.find(comment ? "-->" : ">", at);
+    const std::size_t last = comment ? last_comment_close : last_close;
+    const bool tag = text[at] == '<' && last != std::string_view::npos && last >= at;
+    const std::size_t end = tag ? text.find(comment ? "-->" : ">", at) : std::string_view::npos;
     if (end == std::string_view::npos) {
       out += text[at++];
     } else {
       at = end + (comment ? 3 : 1);
     }
   }
-  static constexpr std::pair<std::string_view, std::string_view> kEntities[] = {
-      {"&lt;", "<"}, {"&gt;", ">"}, {"&#34;", "\""}, {"&quot;", "\""}, {"&#39;", "'"}, {"&amp;", "&"}};
-  for (const auto& [entity, character] : kEntities)
-    for (std::size_t at = out.find(entity); at != std::string::npos; at = out.find(entity, at + 1))
-      out.replace(at, entity.size(), character);
-  return join(split_on_space(out, -1), " ");
+  return join(split_on_space(unescaped(out), -1), " ");
 }
 
 Result<Value> escape_filter(Evaluator& evaluator, const Value& self, const Arguments&) {

@@ -57,6 +57,7 @@ std::vector<std::string> split_on_space(std::string_view text, std::int64_t most
 
 Result<Value> replaced(std::string_view text, std::string_view from, std::string_view to, std::int64_t count,
                        Budget& budget, bool safe) {
+  VB_CHECK(budget.search(text, from));
   std::string out;
   std::size_t at = 0;
   while (count != 0 && at <= text.size()) {
