@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json_file.h"
 #include "support/rank_file.h"
 #include "text/expected_rows_test.h"
 #include "text/pre_tokenizers/pre_tokenizer.h"
@@ -81,6 +82,38 @@ TEST(GgufPre, CutsAsTheTokenizersThatTheNamesStandFor) {
   check_cuts("bl_deepseek_v3", "deepseek-v3");
   check_cuts("bl_bloom", "bloom");
   check_cuts("bl_qwen2", "qwen2");
+}
+
+/// The vocabulary of the frozen file, whose merges were trained on its texts uncut: wherever a cut falls, the tokens change.
+std::shared_ptr<const Tokenizer> frozen_vocabulary(const Json& frozen, const std::string& pre) {
+  const auto tokenizer = load_gguf_vocab(Json::object({{"tokenizer.ggml.model", "gpt2"},
+                                                       {"tokenizer.ggml.pre", pre},
+                                                       {"tokenizer.ggml.tokens", *frozen.find("tokens")},
+                                                       {"tokenizer.ggml.merges", *frozen.find("merges")},
+                                                       {"tokenizer.ggml.add_bos_token", false}}));
+  EXPECT_TRUE(tokenizer.has_value()) << pre << ": " << describe(tokenizer.error());
+  return tokenizer ? *tokenizer : nullptr;
+}
+
+TEST(GgufPre, EveryTypeGivesTheIdsOfLlamaCpp) {
+  const auto frozen = read_json_file(source_dir() / "tests/peers/llama_cpp/pre_types.json");
+  VB_ASSERT_OK(frozen);
+  const auto &texts = frozen->find("texts")->items(), &plain = frozen->find("gpt-2")->items();
+  std::size_t proved = 0;
+  for (const Json& group : frozen->find("groups")->items()) {
+    for (const Json& name : group.find("names")->items()) {
+      const auto tokenizer = frozen_vocabulary(*frozen, name.as_string());
+      ASSERT_TRUE(tokenizer);
+      ++proved;
+      for (std::size_t i = 0; i < texts.size(); ++i) {
+        const Json* const own = group.find("ids")->find(std::to_string(i));
+        const auto got = tokenizer->encode(texts[i].as_string(), {.add_special = false, .parse_special = false});
+        VB_ASSERT_OK(got);
+        EXPECT_EQ(got->ids, ids_of(own ? *own : plain[i])) << name.as_string() << " on '" << texts[i].as_string() << "'";
+      }
+    }
+  }
+  EXPECT_EQ(proved, all_gguf_pre_types().size()) << "a name that llama.cpp was not asked for (tests/peers/llama_cpp/pre_types.py)";
 }
 
 TEST(GgufPre, HasAPatternThatCompilesForEveryType) {
