@@ -15,7 +15,8 @@ import tempfile
 KEPT = 40  # logits of the last position that are frozen: all follow from the same hidden state
 OVERRIDES = {"phi3_longrope": "phi3.rope.scaling.original_context_length=4096"}  # short factors apply
 CHANGED = {"qwen3_next": {"rms_norm_eps": 1e-6}}
-RECIPES = ["Q4_0", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_XS"]
+RECIPES = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ3_S", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
+           "F16", "BF16"]
 
 
 def read_tensors(path):
