@@ -76,7 +76,7 @@ TEST_P(LlamaCpp, DecodesAndRunsTheQuantisedFileAsWeDo) {
 
 INSTANTIATE_TEST_SUITE_P(Recipes, LlamaCpp, testing::Values("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K",
                                                              "IQ3_S", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "F16", "BF16"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& recipe) { return std::string(recipe.param); });
 
 }  // namespace
 }  // namespace vauban
