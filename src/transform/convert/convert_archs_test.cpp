@@ -113,12 +113,29 @@ const Json& llama_cpps_answers() {
   return *frozen.find("families");
 }
 
+/// That it is the same file: tensors, and keys where no file of llama.cpp's converter lies in the shared data.
+void expect_frozen_file(const Json& answer, const ModelFile& made) {
+  EXPECT_EQ(Json(made.digest()), *answer.find("digest"));
+  const Json* keys = answer.find("keys");
+  if (!keys) return;
+  for (const auto& [name, value] : keys->entries()) {
+    const Json* own = made.metadata().find(name);
+    ASSERT_NE(own, nullptr) << name;
+    if (value.is_number()) {
+      EXPECT_NEAR(own->as_double(), value.as_double(), 1e-6 * std::abs(value.as_double())) << name;
+    } else {
+      EXPECT_EQ(*own, value) << name;
+    }
+  }
+}
+
 /// Frozen logits of the last position of the same file in llama.cpp, whose CPU backend has a table of 16 bits for GELU. What it
 /// refuses, or computes otherwise on purpose, is noted while converting.
 void expect_llama_cpps_logits(const std::string& name, test::ModelSession& session, std::span<const double> logits,
                               const std::vector<std::string>& notes) {
   const Json* answer = llama_cpps_answers().find(name);
   ASSERT_NE(answer, nullptr) << "see tests/peers/llama_cpp/README.md";
+  if (answer->find("digest") && name != "llama_bf16") expect_frozen_file(*answer, *session.model().file);
   const Json* last = answer->find("last");
   if (!last || name == "deepseek_v2_group" || name == "qwen3_next") {
     EXPECT_THAT(notes, testing::Contains(testing::HasSubstr("llama.cpp")));
@@ -293,6 +310,50 @@ TEST_F(ConvertArchs, DeltaNetsOfOlderFilesAreRead) {
   EXPECT_EQ(*(*older)->logits(ids), *(*newer)->logits(ids));
   VB_ASSERT_OK(convert(work_ / "old.gguf", work_ / "back"));
   expect_tensors("qwen3_next", *folder, *weights(work_ / "back"));
+}
+
+/// Keys of recurrences that say what no model of the family is.
+TEST_F(ConvertArchs, KeysOfRecurrencesAreCheckedByName) {
+  VB_NEED_SHARED("tiny_models/qwen3_next");
+  struct Case {
+    const char* model;
+    GgufKey key;
+    const char* reason;
+  };
+  const auto zeros = [](std::size_t count) { return Json::Array(count, Json(0)); };
+  const std::vector<Case> cases = {
+      {"lfm2", GgufKey::list("lfm2.attention.head_count_kv", GgufType::i32, zeros(3)), "expected a list of 4 counts"},
+      {"lfm2", GgufKey::list("lfm2.attention.head_count_kv", GgufType::i32, {Json(0), Json(2), Json(0), Json(1)}), "differs between layers"},
+      {"lfm2", GgufKey::list("lfm2.attention.head_count_kv", GgufType::i32, {Json(0), Json(-2), Json(0), Json(-2)}), "expected a count"},
+      {"lfm2", GgufKey::u32("lfm2.shortconv.l_cache", 1), "a convolution over 1 position"},
+      {"lfm2", GgufKey::u32("lfm2.attention.sliding_window", 8), "sliding_window"},
+      {"mamba", GgufKey::flag("mamba.ssm.dt_b_c_rms", true), "ssm.dt_b_c_rms"},
+      {"mamba", GgufKey::u32("mamba.ssm.conv_kernel", 1), "a convolution over 1 position"},
+      {"mamba", GgufKey::u32("mamba.ssm.inner_size", 95), "expected shape"},
+      {"qwen3_next", GgufKey::u32("qwen3next.ssm.inner_size", 33), "ssm.inner_size"},
+      {"qwen3_next", GgufKey::u32("qwen3next.ssm.group_count", 3), "ssm.inner_size"},
+      {"qwen3_next", GgufKey::list("qwen3next.attention.recurrent_layers", GgufType::boolean, {Json(true)}), "expected a list of 4 flags"},
+  };
+  for (const auto& [model, key, reason] : cases) {
+    SCOPED_TRACE(std::string(model) + " " + key.name);
+    const fs::path whole = work_ / (std::string(model) + ".gguf");
+    if (!fs::exists(whole)) {
+      VB_ASSERT_OK(convert(tiny(model), whole));
+    }
+    const auto file = weights(whole);
+    const auto contents = parse_gguf(file->files().front()->bytes());
+    VB_ASSERT_OK(contents);
+    std::vector<GgufKey> keys = gguf_keys(*contents);
+    set_key(keys, key);
+    std::vector<TensorOut> tensors;
+    for (const TensorEntry& tensor : file->tensors())
+      tensors.push_back({.name = tensor.name, .dtype = tensor.view.dtype, .shape = tensor.view.shape,
+                         .make = [view = tensor.view]() -> Result<TensorBytes> { return TensorBytes{view.bytes, {}}; }});
+    VB_ASSERT_OK(write_gguf(work_ / "changed.gguf", keys, tensors));
+    const auto session = test::ModelSession::open(work_ / "changed.gguf", "cpu");
+    ASSERT_FALSE(session.has_value());
+    EXPECT_THAT(describe(session.error()), testing::HasSubstr(reason));
+  }
 }
 
 /// Folders of experts give what their GGUF gives: routers and biases stay f32.

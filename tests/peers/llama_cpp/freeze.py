@@ -14,6 +14,7 @@ import tempfile
 
 KEPT = 40  # logits of the last position that are frozen: all follow from the same hidden state
 OVERRIDES = {"phi3_longrope": "phi3.rope.scaling.original_context_length=4096"}  # short factors apply
+WITH_KEYS = ("lfm2", "mamba", "qwen3_next")  # the shared data has no file of llama.cpp's converter for these
 CHANGED = {"qwen3_next": {"rms_norm_eps": 1e-6}}
 RECIPES = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ3_S", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
            "F16", "BF16"]
@@ -34,6 +35,35 @@ def numbers(tensor):
     return list(values)
 
 
+def gguf_keys(path):
+    """The architecture's own keys, as the file that llama.cpp opened holds them."""
+    data, at = path.read_bytes(), 24
+    formats = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+
+    def number(letter):
+        nonlocal at
+        value = struct.unpack_from("<" + letter, data, at)[0]
+        at += struct.calcsize(letter)
+        return value
+
+    def value_of(kind):
+        nonlocal at
+        if kind == 8:
+            size = number("Q")
+            at += size
+            return data[at - size : at].decode()
+        if kind == 9:
+            kind, count = number("I"), number("Q")
+            return [value_of(kind) for _ in range(count)]
+        return number(formats[kind])
+
+    keys = {}
+    for _ in range(struct.unpack_from("<Q", data, 16)[0]):
+        name = value_of(8)
+        keys[name] = value_of(number("I"))
+    return {name: value for name, value in keys.items() if name.startswith(keys["general.architecture"] + ".")}
+
+
 class Peer:
     def __init__(self, vauban, logits, work):
         self.vauban, self.tool, self.work = vauban, logits, work
@@ -41,6 +71,7 @@ class Peer:
     def make(self, command, source, name, *words):
         out = self.work / name
         done = subprocess.run([self.vauban, command, str(source), str(out), "--quiet", *words], capture_output=True, text=True)
+        self.digest = next((line.split()[1] for line in done.stdout.splitlines() if line.startswith("digest")), "")
         return out if done.returncode == 0 else None, done.stderr.strip()
 
     def decode(self, path):
@@ -83,6 +114,7 @@ def family(peer, folder):
     path, reason = peer.make("convert", folder, folder.name + ".gguf", *words)
     if not path:
         return {"convert_refuses": reason.splitlines()[0]}
+    digest, keys = peer.digest, gguf_keys(path) if folder.name in WITH_KEYS else None
     golden = read_tensors(folder / "golden.safetensors")
     ids = numbers(golden["short.ids"])
     logits, reason = peer.logits(path, ids, OVERRIDES.get(folder.name))
@@ -90,10 +122,10 @@ def family(peer, folder):
         return {"llama_cpp_refuses": reason.splitlines()[0]}
     medium, _ = peer.logits(path, numbers(golden["medium.ids"]), OVERRIDES.get(folder.name))
     vocab = len(logits) // len(ids)
-    other = {}
+    other = {"digest": digest} | ({"keys": keys} if keys else {})
     if folder.name in CHANGED:
         path, reason = peer.make("convert", changed(folder, peer.work), "changed.gguf")
-        other = {"changed": CHANGED[folder.name], "changed_last": [short(x) for x in peer.logits(path, ids)[0][-vocab:][:KEPT]]}
+        other |= {"changed": CHANGED[folder.name], "changed_last": [short(x) for x in peer.logits(path, ids)[0][-vocab:][:KEPT]]}
     return other | {
         "max_abs_short": short(worst(logits, numbers(golden["short.logits"]))),
         "max_abs_medium": short(worst(medium, numbers(golden["medium.logits"]))),
@@ -136,36 +168,48 @@ def wide_model(folder):
 
 
 def recipe(peer, folder, name, ids):
-    path, reason = peer.make("quantize", folder, f"{folder.name}.{name}.gguf", name)
+    peer.work.joinpath("m.gguf").unlink(missing_ok=True)
+    path, reason = peer.make("quantize", folder, "m.gguf", name)
     if not path:
         raise SystemExit(f"{name}: {reason}")
+    digest = peer.digest
     direct, reason = peer.logits(path, ids)
     if direct is None:
         return {"llama_cpp_refuses": reason.splitlines()[0]}
     decoded, _ = peer.logits(peer.decode(path), ids)
     vocab = len(direct) // len(ids)
     return {
+        "digest": digest,
         "max_abs_direct_minus_decoded": short(worst(direct, decoded)),
         "spread": short(max(decoded) - min(decoded)),
-        "last": [short(x) for x in decoded[-vocab:]],
+        "last": [short(x) for x in decoded[-vocab:][: 2 * KEPT]],
     }
 
 
 def main():
     vauban, tool, shared, out = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), pathlib.Path(sys.argv[4])
+    repository = pathlib.Path(__file__).resolve().parents[3]
     with tempfile.TemporaryDirectory() as work:
         peer = Peer(vauban, tool, pathlib.Path(work))
         families = {}
         for folder in sorted(path for path in (shared / "tiny_models").iterdir() if (path / "config.json").exists()):
             families[folder.name] = family(peer, folder)
-            print(folder.name, {k: v for k, v in families[folder.name].items() if not k.endswith("last")}, flush=True)
+            print(folder.name, {k: v for k, v in families[folder.name].items() if k.startswith("max") or k.endswith("refuses")}, flush=True)
         ids = [1, 5, 17, 33, 2, 60, 41, 9, 28, 50, 3, 14]
         wide = {"ids": ids, "recipes": {}}
         folder = wide_model(pathlib.Path(work) / "wide")
         for name in RECIPES:
             wide["recipes"][name] = recipe(peer, folder, name, ids)
-            print(name, {k: v for k, v in wide["recipes"][name].items() if not k.endswith("last")}, flush=True)
-    document = {"llama_cpp": "v0.5.0", "kept": KEPT, "families": families, "wide": wide}
+            print(name, {k: v for k, v in wide["recipes"][name].items() if k.startswith("max") or k.endswith("refuses")}, flush=True)
+        trained = {"ids": ids, "recipes": {}}
+        folders = [repository / "models/garrison/base", repository / "models/garrison/finetuned", shared / "models/TinyStories-656K"]
+        for folder in folders:
+            for name in ("Q4_0", "Q8_0", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_XS"):
+                entry = recipe(peer, folder, name, ids)
+                print(folder.name, name, {k: v for k, v in entry.items() if k.startswith("max") or k.endswith("refuses")}, flush=True)
+                if folder == folders[0]:
+                    trained["recipes"][name] = entry
+    document = {"llama_cpp": "v0.5.0", "kept": KEPT, "families": families, "wide": wide, "garrison_base": trained}
     lines = json.dumps(document, indent=1).splitlines()
     text, joined = "", False
     for line in lines:  # lists of numbers on one line
@@ -173,7 +217,7 @@ def main():
         joined = joined or line.endswith("[")
         text += stripped + (" " if stripped.endswith(",") else "") if joined and not line.endswith("[") else line
         joined = joined and not stripped.startswith("]")
-        text += "" if joined else "\n"
+        text = text if joined else text.rstrip(" ") + "\n"
     out.write_text(text)
 
 
