@@ -5,9 +5,12 @@
 
 #include "base/strings.h"
 #include "model/decoder/attention.h"
+#include "model/decoder/gated_delta.h"
+#include "model/decoder/mamba.h"
 #include "model/decoder/mla.h"
 #include "model/decoder/mlp.h"
 #include "model/decoder/moe.h"
+#include "model/decoder/short_conv.h"
 
 namespace vauban {
 namespace {
@@ -83,6 +86,20 @@ class Differences {
     unless(a.router_bias == b.router_bias && a.expert_bias == b.expert_bias, "biases of experts");
     unless(a.stacked_in_hf == b.stacked_in_hf && a.joined_in_hf == b.joined_in_hf, "how experts are stored");
   }
+  void block(const ShortConvSpec& a, const ShortConvSpec& b) {
+    unless(a.width == b.width && a.kernel == b.kernel, "sizes of convolutions");
+    unless(a.bias == b.bias, "biases of convolutions");
+  }
+  void block(const MambaSpec& a, const MambaSpec& b) {
+    unless(a.inner == b.inner && a.states == b.states && a.rank == b.rank && a.kernel == b.kernel, "sizes of state spaces");
+    unless(a.bias == b.bias && a.conv_bias == b.conv_bias, "biases of state spaces");
+  }
+  void block(const GatedDeltaSpec& a, const GatedDeltaSpec& b) {
+    unless(a.key_heads == b.key_heads && a.value_heads == b.value_heads && a.key_dim == b.key_dim && a.value_dim == b.value_dim &&
+               a.kernel == b.kernel,
+           "sizes of delta nets");  // a GGUF stores them in either of two ways
+    unless(same(a.norm, b.norm), "norms of delta nets");
+  }
   template <class Spec>
   bool both(const BlockSpec* a, const BlockSpec* b) {
     const auto* x = dynamic_cast<const Spec*>(a);
@@ -92,7 +109,8 @@ class Differences {
   }
   void blocks(const BlockSpec* a, const BlockSpec* b) {
     if (!a && !b) return;
-    const bool known = both<AttentionSpec>(a, b) || both<MlaSpec>(a, b) || both<MlpSpec>(a, b) || both<MoeSpec>(a, b);
+    const bool known = both<AttentionSpec>(a, b) || both<MlaSpec>(a, b) || both<MlpSpec>(a, b) || both<MoeSpec>(a, b) ||
+                       both<ShortConvSpec>(a, b) || both<MambaSpec>(a, b) || both<GatedDeltaSpec>(a, b);
     unless(known, "kinds of layers");
   }
   std::vector<std::string> take() { return std::move(names_); }

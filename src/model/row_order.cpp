@@ -22,18 +22,24 @@ struct Places {
         const std::int64_t to = member < queries ? group * queries + member : heads + (member - queries) * kv_heads + group;
         return to * head_rows + within;
       }
+      case RowOrder::grouped_qkvz: {
+        const std::int64_t each = heads / kv_heads, group = head / (2 + 2 * each), member = head % (2 + 2 * each);
+        if (member < 2) return (member * kv_heads + group) * head_rows + within;
+        const std::int64_t gate = (member - 2) / each, index = (member - 2) % each;
+        return (2 * kv_heads + gate * heads + group * each + index) * head_rows + within;
+      }
     }
     return row;
   }
 };
 
 Result<Places> places_of(std::int64_t rows, RowOrder order, int heads, int kv_heads) {
-  const bool fused = order == RowOrder::grouped_qkv;
-  const std::int64_t parts = fused ? std::int64_t{heads} + 2 * std::int64_t{kv_heads} : heads;
+  const bool gated = order == RowOrder::grouped_qkvz, fused = order == RowOrder::grouped_qkv || gated;
+  const std::int64_t parts = fused ? (gated ? 2 : 1) * std::int64_t{heads} + 2 * std::int64_t{kv_heads} : heads;
   if (heads <= 0 || rows <= 0 || rows % parts != 0 || (!fused && (rows / parts) % 2 != 0))
     return corrupt("{} rows do not divide into {} heads{}", rows, parts, fused ? "" : " of even width");
   if (fused && (kv_heads <= 0 || heads % kv_heads != 0))
-    return corrupt("{} query heads do not divide into {} groups", heads, kv_heads);
+    return corrupt("{} heads do not divide into {} groups", heads, kv_heads);
   return Places{.order = order, .head_rows = rows / parts, .heads = heads, .kv_heads = kv_heads};
 }
 

@@ -24,7 +24,7 @@ struct OwnedView {
 /// The rows of `view`, stored in `order`, in the canonical order; a vector (a bias) counts as rows of one element.
 /// interleaved_heads: row h*d + 2j becomes row h*d + j, and row h*d + 2j + 1 becomes row h*d + d/2 + j, for each of `heads`
 /// heads of d = rows / heads. grouped_qkv: rows of [key/value head][its query heads, its key, its value] become all query
-/// heads, all key heads, all value heads.
+/// heads, all key heads, all value heads. grouped_qkvz: the same of [key head][its query, its key, its value heads, their gates].
 /// Errors: corrupt when the rows do not divide into such heads, or the bytes into rows.
 Result<OwnedView> rows_to_canonical(const TensorView& view, RowOrder order, int heads, int kv_heads = 0);
 /// The way back. Errors: the same.

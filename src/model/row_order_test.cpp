@@ -60,5 +60,18 @@ TEST(GroupedQkv, GathersQueriesThenKeysThenValuesAndGoesBack) {
   EXPECT_FALSE(rows_to_canonical(view_of(stored, {8, 1}), RowOrder::grouped_qkv, 2, 0).has_value());
 }
 
+TEST(GroupedQkvz, GathersEachKindAndGoesBack) {
+  // Two key heads with two value heads each: [query, key, two values, two gates].
+  const std::vector<float> stored = {0, 10, 20, 21, 30, 31, 1, 11, 22, 23, 32, 33};
+  const auto canonical = rows_to_canonical(view_of(stored, {12, 1}), RowOrder::grouped_qkvz, 4, 2);
+  VB_ASSERT_OK(canonical);
+  EXPECT_EQ(floats(*canonical), (std::vector<float>{0, 1, 10, 11, 20, 21, 22, 23, 30, 31, 32, 33}));
+  const auto back = rows_from_canonical(canonical->view, RowOrder::grouped_qkvz, 4, 2);
+  VB_ASSERT_OK(back);
+  EXPECT_EQ(floats(*back), stored);
+  EXPECT_FALSE(rows_to_canonical(view_of(stored, {12, 1}), RowOrder::grouped_qkvz, 3, 2).has_value());
+  EXPECT_FALSE(rows_to_canonical(view_of(stored, {12, 1}), RowOrder::grouped_qkvz, 4, 0).has_value());
+}
+
 }  // namespace
 }  // namespace vauban

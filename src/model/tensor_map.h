@@ -17,6 +17,7 @@ enum class RowOrder {
   as_stored,
   interleaved_heads,  ///< GGUF llama q and k: rows of each head are RoPE pairs; becomes rotate-half order
   grouped_qkv,        ///< fused q/k/v by key/value head: its q heads, its k, its v; becomes all of q, then k, then v
+  grouped_qkvz,       ///< a delta net's by key head: its q, its k, its value heads, their gates; becomes all of each in turn
 };
 
 /// One of `count` tensors that a file stores as one, stacked along a new leading dimension; count 0: stored alone.
@@ -32,8 +33,8 @@ struct TensorSpec {
   std::string gguf;  ///< "blk.0.attn_q.weight"
   Shape shape;
   RowOrder gguf_rows = RowOrder::as_stored, hf_rows = RowOrder::as_stored;
-  int heads = 0;     ///< for interleaved_heads and grouped_qkv
-  int kv_heads = 0;  ///< for grouped_qkv
+  int heads = 0;     ///< for interleaved_heads, grouped_qkv, and grouped_qkvz (value heads)
+  int kv_heads = 0;  ///< for grouped_qkv and grouped_qkvz (key heads)
   TensorRole role = TensorRole::other;
   bool gguf_transposed = false;  ///< a GGUF stores a matrix as (in, out)
   bool hf_transposed = false;  ///< Hugging Face stores a matrix as (in, out): GPT-2's Conv1D; `shape` is (out, in)

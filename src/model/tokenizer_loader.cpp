@@ -48,7 +48,8 @@ Result<TokenizerHints> hints_beside(const std::filesystem::path& path) {
 
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelSource& source) {
   if (source.is_gguf()) {
-    if (!source.file->metadata().find("tokenizer.ggml.model")) return std::shared_ptr<const Tokenizer>();
+    const Json* kind = source.file->metadata().find("tokenizer.ggml.model");
+    if (!kind || *kind == Json("none") || *kind == Json("no_vocab")) return std::shared_ptr<const Tokenizer>();
     return from_gguf(*source.file, source.path);
   }
   const TokenizerHints hints{.tokenizer_config = source.tokenizer_config,

@@ -117,7 +117,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
 Result<ModelConfig> from_gguf(const ModelSource& source) {
   const GgufKeys gguf(source, "deepseek2");
   const ConfigKeys& keys = gguf.config;
-  VB_TRY(ModelConfig c, read_gguf_sizes(gguf, "deepseek", true));
+  VB_TRY(ModelConfig c, read_gguf_sizes(gguf, "deepseek", GgufHeads::own_widths));
   VB_TRY(c.norm_epsilon, keys.positive("attention.layer_norm_rms_epsilon"));
   DeepSeek own;
   MlaSpec& attention = own.attention;

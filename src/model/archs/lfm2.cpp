@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "model/archs/archs.h"
-#include "model/archs/reading.h"
+#include "model/archs/writing.h"
 #include "model/decoder/short_conv.h"
 
 namespace vauban {
@@ -73,6 +73,53 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   return decoder_of(std::move(c), std::move(rope), conv, is_conv);
 }
 
+/// Layers without key/value heads: a list, or one number for all of them.
+Result<std::vector<bool>> layers_without_heads(const ConfigKeys& keys, const ModelConfig& c) {
+  std::vector<bool> without(static_cast<std::size_t>(c.layers), false);
+  const Json* heads = keys.find("attention.head_count_kv");
+  if (!heads || !heads->is_array()) return without;
+  if (heads->size() != without.size())
+    return corrupt("{}: expected a list of {} counts, found {}", keys.name("attention.head_count_kv"), c.layers, shown(*heads));
+  for (std::size_t i = 0; i < without.size(); ++i) without[i] = heads->items()[i] == Json(0);
+  return without;
+}
+
+Result<ModelConfig> from_gguf(const ModelSource& source) {
+  const GgufKeys keys(source, "lfm2");
+  VB_CHECK(refuse_keys(keys.config, {"attention.sliding_window"}));
+  VB_TRY(ModelConfig c, read_gguf_sizes(keys, "lfm2", GgufHeads::of_some_layers));
+  VB_TRY(c.norm_epsilon, keys.config.positive("attention.layer_norm_rms_epsilon"));
+  VB_TRY(const std::int64_t kernel, keys.config.count("shortconv.l_cache", ConfigKeys::kMaxHeads));
+  VB_TRY(const ShortConvSpec conv, conv_spec(c, kernel, keys.config.name("shortconv.l_cache")));
+  VB_TRY(const std::vector<bool> is_conv, layers_without_heads(keys.config, c));
+  VB_TRY(RopeConfig rope, rope_from_gguf(keys.config, keys.file, c.head_dim, c.context_length));
+  return decoder_of(std::move(c), std::move(rope), conv, is_conv);
+}
+
+const ShortConvSpec* conv_of(const LayerSpec& layer) { return dynamic_cast<const ShortConvSpec*>(layer.mixer.get()); }
+
+/// A file in which every layer attends still says how wide its convolutions are.
+std::int64_t kernel_of(const ModelConfig& c) {
+  for (const LayerSpec& layer : c.decoder.layers)
+    if (const ShortConvSpec* conv = conv_of(layer)) return conv->kernel;
+  return 3;
+}
+
+void gguf_keys(const ModelConfig& c, GgufKeyList& keys) {
+  Json::Array heads;
+  for (const LayerSpec& layer : c.decoder.layers) heads.emplace_back(conv_of(layer) ? std::int64_t{0} : c.kv_heads);
+  keys.list("attention.head_count_kv", GgufType::i32, std::move(heads));
+  keys.u32("shortconv.l_cache", kernel_of(c));
+}
+
+Json hf_config(const ModelConfig& c) {
+  Json out = write_hf_sizes(c, "Lfm2ForCausalLM", "lfm2", {.head_dim = nullptr});
+  add_fields(out, {{"block_ff_dim", c.mlp_width}, {"block_auto_adjust_ff_dim", false}, {"block_ffn_dim_multiplier", 1.0}, {"block_multiple_of", 256},
+                   {"norm_eps", c.norm_epsilon}, {"conv_L_cache", kernel_of(c)}, {"conv_bias", false}, {"layer_types", layer_types(c, "conv")}});
+  add_rope(out, c);
+  return out;
+}
+
 DecoderNames names(const ModelConfig&) {
   DecoderNames names;
   names.final_norm = {"model.embedding_norm", "token_embd_norm"};
@@ -94,11 +141,13 @@ Architecture lfm2_architecture() {
       .id = "lfm2",
       .summary = "short gated convolutions, with attention in some layers (LFM2); inference only",
       .hf_names = {"Lfm2ForCausalLM"},
-      .gguf_names = {},
+      .gguf_names = {"lfm2"},
       .source = "Liquid AI 2025; transformers Lfm2ForCausalLM",
       .config_from_hf = from_hf,
-      .config_from_gguf = nullptr,
+      .config_from_gguf = from_gguf,
       .names = names,
+      .hf_config = hf_config,
+      .gguf_keys = gguf_keys,
   };
 }
 

@@ -39,16 +39,40 @@ Result<void> read_gguf_ids(const ConfigKeys& tokenizer, ModelConfig& c) {
   return ok();
 }
 
-/// Per-layer values (a list of equal numbers) count as one.
-Result<std::int64_t> one_count(const ConfigKeys& keys, const char* key, std::int64_t fallback) {
+/// Per-layer values (a list of equal numbers, `zeros` apart) count as one.
+Result<std::int64_t> one_count(const ConfigKeys& keys, const char* key, std::int64_t fallback, bool zeros = false) {
   const Json* value = keys.find(key);
   if (!value || !value->is_array()) return keys.count_or(key, fallback, ConfigKeys::kMaxHeads);
-  for (const Json& item : value->items())
-    if (item != value->items().front())
-      return unsupported("{} differs between layers; that is not part of this architecture here", keys.name(key));
-  if (value->size() == 0 || !value->items().front().is_integer() || value->items().front().as_int() < 1)
+  const Json* one = nullptr;
+  for (const Json& item : value->items()) {
+    if (zeros && item == Json(0)) continue;
+    if (one && item != *one) return unsupported("{} differs between layers; that is not part of this architecture here", keys.name(key));
+    one = &item;
+  }
+  if (!one && zeros && value->size() > 0) return fallback;
+  if (!one || !one->is_integer() || one->as_int() < 1 || one->as_int() > ConfigKeys::kMaxHeads)
     return corrupt("{}: expected a count, found {}", keys.name(key), shown(*value));
-  return value->items().front().as_int();
+  return one->as_int();
+}
+
+Result<void> read_gguf_heads(const ConfigKeys& keys, GgufHeads kind, ModelConfig& c) {
+  VB_TRY(c.heads, one_count(keys, "attention.head_count", 0));
+  if (c.heads < 1) return not_found("{} is missing", keys.name("attention.head_count"));
+  VB_TRY(c.kv_heads, one_count(keys, "attention.head_count_kv", c.heads, kind == GgufHeads::of_some_layers));
+  VB_CHECK(check_heads(c, keys.name("attention.head_count")));
+  if (kind == GgufHeads::own_widths) {
+    c.head_dim = 1;
+    return ok();
+  }
+  if (keys.find("attention.key_length")) {
+    VB_TRY(c.head_dim, keys.count("attention.key_length", ConfigKeys::kMaxHeads));
+  } else {
+    VB_TRY(c.head_dim, default_head_dim(c, keys.name("embedding_length")));
+  }
+  VB_TRY(const std::int64_t values, keys.count_or("attention.value_length", c.head_dim, ConfigKeys::kMaxHeads));
+  if (values != c.head_dim)
+    return unsupported("{} is {}; expected the head width {}", keys.name("attention.value_length"), values, c.head_dim);
+  return ok();
 }
 
 }  // namespace
@@ -101,27 +125,19 @@ Result<ModelConfig> read_hf_sizes(const HfKeys& hf, std::string_view architectur
   return c;
 }
 
-Result<ModelConfig> read_gguf_sizes(const GgufKeys& gguf, std::string_view architecture, bool own_heads) {
+Result<ModelConfig> read_gguf_sizes(const GgufKeys& gguf, std::string_view architecture, GgufHeads heads) {
   const ConfigKeys& keys = gguf.config;
   ModelConfig c;
   c.architecture = std::string(architecture);
   VB_TRY(c.width, keys.count("embedding_length"));
   VB_TRY(c.layers, keys.count("block_count", ConfigKeys::kMaxHeads));
-  VB_TRY(c.mlp_width, one_count(keys, "feed_forward_length", 4 * c.width));
-  VB_TRY(c.heads, one_count(keys, "attention.head_count", 0));
-  VB_TRY(c.kv_heads, one_count(keys, "attention.head_count_kv", c.heads));
-  if (c.heads < 1) return not_found("{} is missing", keys.name("attention.head_count"));
   VB_TRY(c.context_length, keys.count("context_length"));
-  if (own_heads) {
-    c.head_dim = 1;
-  } else if (keys.find("attention.key_length")) {
-    VB_TRY(c.head_dim, keys.count("attention.key_length", ConfigKeys::kMaxHeads));
+  if (heads == GgufHeads::none) {
+    c.heads = c.kv_heads = c.head_dim = 1;
   } else {
-    VB_TRY(c.head_dim, default_head_dim(c, keys.name("embedding_length")));
+    VB_TRY(c.mlp_width, one_count(keys, "feed_forward_length", 4 * c.width));
+    VB_CHECK(read_gguf_heads(keys, heads, c));
   }
-  VB_TRY(const std::int64_t values, keys.count_or("attention.value_length", c.head_dim, ConfigKeys::kMaxHeads));
-  if (values != c.head_dim && !own_heads)
-    return unsupported("{} is {}; expected the head width {}", keys.name("attention.value_length"), values, c.head_dim);
   const TensorEntry* table = gguf.file.find("token_embd.weight");
   if (!table || table->view.shape.rank() != 2 || table->view.shape[0] < 1)
     return not_found("tensor 'token_embd.weight' with 2 dimensions and at least one row is missing in {}",
@@ -129,7 +145,6 @@ Result<ModelConfig> read_gguf_sizes(const GgufKeys& gguf, std::string_view archi
   VB_TRY(c.vocab_size, keys.count_or("vocab_size", table->view.shape[0]));
   c.tied_head = gguf.file.find("output.weight") == nullptr;
   VB_CHECK(read_gguf_ids(gguf.tokenizer, c));
-  VB_CHECK(check_heads(c, keys.name("attention.head_count")));
   return c;
 }
 

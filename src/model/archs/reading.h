@@ -45,8 +45,15 @@ struct SizeNames {
 /// width is D / H. Errors: corrupt for what does not divide.
 Result<ModelConfig> read_hf_sizes(const HfKeys& keys, std::string_view architecture, const SizeNames& names = {});
 
-/// The same from a GGUF. Tied where there is no output.weight. `own_heads`: head widths are the family's own business.
-Result<ModelConfig> read_gguf_sizes(const GgufKeys& keys, std::string_view architecture, bool own_heads = false);
+/// What the heads of a family's GGUF files are like.
+enum class GgufHeads {
+  alike,           ///< in every layer
+  of_some_layers,  ///< a list of key/value heads is 0 in the others
+  own_widths,      ///< head widths are the family's own business
+  none,            ///< no attention, and no MLP: `mlp_width` is the family's own business
+};
+/// The same from a GGUF. Tied where there is no output.weight.
+Result<ModelConfig> read_gguf_sizes(const GgufKeys& keys, std::string_view architecture, GgufHeads heads = GgufHeads::alike);
 
 /// The functions that config files name, but for gates of their own. Errors: unsupported, with the known names.
 Result<Activation> read_activation(const ConfigKeys& keys, const char* key, std::string_view fallback);

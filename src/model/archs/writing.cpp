@@ -116,11 +116,11 @@ std::string activation_name(Activation activation, std::string_view tanh_name) {
 Json or_null(std::int64_t value) { return value > 0 ? Json(value) : Json(); }
 Json or_null(double value) { return value > 0.0 ? Json(value) : Json(); }
 
-Json layer_types(const ModelConfig& c) {
+Json layer_types(const ModelConfig& c, std::string_view without_attention) {
   Json types = Json::array();
   for (const LayerSpec& layer : c.decoder.layers) {
     const AttentionSpec* attention = attention_of(layer);
-    types.push_back(attention && attention->args.window > 0 ? "sliding_attention" : "full_attention");
+    types.push_back(!attention ? without_attention : attention->args.window > 0 ? "sliding_attention" : "full_attention");
   }
   return types;
 }

@@ -15,18 +15,22 @@ namespace vauban {
 
 struct Architecture;
 
-/// Keys of one architecture: "gemma2." is put before every name.
+/// Keys of one architecture: "gemma2." is put before every name. A name that is given again replaces the first.
 class GgufKeyList {
  public:
   explicit GgufKeyList(std::string_view arch) : prefix_(std::string(arch) + ".") {}
-  void u32(std::string_view name, std::int64_t value) { keys.push_back(GgufKey::u32(prefix_ + std::string(name), value)); }
-  void f32(std::string_view name, double value) { keys.push_back(GgufKey::f32(prefix_ + std::string(name), value)); }
-  void flag(std::string_view name, bool value) { keys.push_back(GgufKey::flag(prefix_ + std::string(name), value)); }
-  void text(std::string_view name, std::string value) { keys.push_back(GgufKey::text(prefix_ + std::string(name), std::move(value))); }
+  void u32(std::string_view name, std::int64_t value) { set_key(keys, GgufKey::u32(named(name), value)); }
+  void f32(std::string_view name, double value) { set_key(keys, GgufKey::f32(named(name), value)); }
+  void flag(std::string_view name, bool value) { set_key(keys, GgufKey::flag(named(name), value)); }
+  void text(std::string_view name, std::string value) { set_key(keys, GgufKey::text(named(name), std::move(value))); }
+  /// Something of each layer.
+  void list(std::string_view name, GgufType element, Json::Array items) { set_key(keys, GgufKey::list(named(name), element, std::move(items))); }
 
   std::vector<GgufKey> keys;
 
  private:
+  std::string named(std::string_view name) const { return prefix_ + std::string(name); }
+
   std::string prefix_;
 };
 
@@ -52,7 +56,7 @@ std::string activation_name(Activation activation, std::string_view tanh_name = 
 /// `value`, or null for 0.
 Json or_null(std::int64_t value);
 Json or_null(double value);
-/// "sliding_attention" and "full_attention", layer by layer.
-Json layer_types(const ModelConfig& config);
+/// "sliding_attention" and "full_attention", layer by layer; `without_attention` where there is none.
+Json layer_types(const ModelConfig& config, std::string_view without_attention = "full_attention");
 
 }  // namespace vauban

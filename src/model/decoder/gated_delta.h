@@ -14,6 +14,8 @@ struct GatedDeltaSpec final : BlockSpec {
   std::int64_t key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0;
   int kernel = 0;
   NormSpec norm;
+  /// Read from a GGUF that keeps (all queries, keys, values) and gates apart, which folders fuse by key head; heads of one width.
+  bool split_in_gguf = false;
 
   std::int64_t keys() const { return key_heads * key_dim; }
   std::int64_t values() const { return value_heads * value_dim; }

@@ -61,6 +61,7 @@ struct DecoderNames {
   ModuleName scan_dt{"mixer.dt_proj", "ssm_dt"}, scan_out{"mixer.out_proj", "ssm_out"};
   ModuleName scan_log_a{"mixer.A_log", "ssm_a"}, scan_skip{"mixer.D", "ssm_d"};
   ModuleName delta_qkvz{"linear_attn.in_proj_qkvz", "ssm_in"}, delta_ba{"linear_attn.in_proj_ba", "ssm_ba"};
+  ModuleName delta_qkv{"linear_attn.in_proj_qkv", "attn_qkv"}, delta_z{"linear_attn.in_proj_z", "attn_gate"};
   ModuleName delta_conv{"linear_attn.conv1d", "ssm_conv1d"}, delta_norm{"linear_attn.norm", "ssm_norm"};
   ModuleName delta_out{"linear_attn.out_proj", "ssm_out"};
   ModuleName delta_log_a{"linear_attn.A_log", "ssm_a"}, delta_dt_bias{"linear_attn.dt_bias", "ssm_dt.bias"};

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "model/archs/writing.h"
 #include "model/config_differences.h"
+#include "model/decoder/mla.h"
 
 namespace vauban {
 namespace {
@@ -33,6 +34,13 @@ void add_notes(const Architecture& gguf, const ModelConfig& config, GgufConfig& 
   const AttentionSpec* attention = attention_of(config);
   if (gguf.id == "cohere" && attention && attention->qk_norm != QkNorm::none && config.layers < 64)
     out.notes.push_back("norms of q and k are kept, which llama.cpp reads only of a Command-R with 64 or more layers");
+  const MlaSpec* latent = config.decoder.layers.empty() ? nullptr : dynamic_cast<const MlaSpec*>(config.decoder.layers.front().mixer.get());
+  if (latent && latent->q_rank == 0 && config.layers != 26 && config.layers != 27)
+    out.notes.push_back("queries are projected in one step, which llama.cpp reads only of a DeepSeek with 26 or 27 layers (V2 Lite)");
+  if (gguf.id == "qwen3next" && config.norm_epsilon != 1e-6)
+    out.notes.push_back(format("queries and keys of delta nets become unit vectors with an epsilon of 1e-06; llama.cpp takes the norms' {}", config.norm_epsilon));
+  if (gguf.id == "mamba" && config.mlp_width != 2 * config.width)
+    out.notes.push_back(format("llama.cpp reads a Mamba only where its inner width ({}) is twice its width ({})", config.mlp_width, config.width));
 }
 
 const Architecture* by_class(const Json& config) {
@@ -57,7 +65,7 @@ Result<const Architecture*> convertible(const Architecture& architecture) {
   const Architecture* gguf = gguf_architecture(architecture);
   if (gguf && gguf->hf_config) return gguf;
   return unsupported("converting the architecture '{}' is not built: {}; known: {}", architecture.id,
-                     gguf ? "its configuration has no writer" : "no form of it in a GGUF is known here", join(convertible_architectures(), ", "));
+                     gguf ? "its configuration has no writer" : "llama.cpp has no GGUF form of it", join(convertible_architectures(), ", "));
 }
 
 ModelConfig in_gguf_form(const Architecture& architecture, ModelConfig config) {

@@ -26,6 +26,14 @@ Result<void> check_dtype(const ConvertOptions& options) {
   return with_hint(invalid_input("convert writes f32, f16 or bf16, not {}", to_string(*options.dtype)), "see `vauban quantize`");
 }
 
+/// A compressed matrix has no type to keep.
+Result<void> check_compressed(const ModelSource& source, const ConvertOptions& options) {
+  if (options.dtype || !source.compressed || source.compressed->size() == 0) return ok();
+  return with_hint(unsupported("{}: the weights are compressed ({}), which neither format written here has a type for", source.path.string(),
+                               source.compressed->summary()),
+                   "--dtype f32, f16 or bf16 decodes them");
+}
+
 /// Vectors are f32: ggml's element-wise operations take no other type beside f32 activations.
 Result<StoredForm> type_in_gguf(const MappedTensor& tensor, const ConvertOptions& options) {
   if (stays_f32(tensor.spec)) return StoredForm{DType::f32};
@@ -118,6 +126,7 @@ Result<void> add_result(TransformReport& report, const fs::path& out) {
 
 Result<TransformReport> plan_convert(const ModelSource& source, const ConvertOptions& options, const Context& context) {
   VB_CHECK(check_dtype(options));
+  VB_CHECK(check_compressed(source, options));
   const Lineage lineage = lineage_of(source, options);
   if (options.to == Container::gguf) {
     VB_TRY(GgufModel model, gguf_of(source, options, context));
@@ -130,6 +139,7 @@ Result<TransformReport> plan_convert(const ModelSource& source, const ConvertOpt
 Result<TransformReport> convert_model(const ModelSource& source, const fs::path& out, const ConvertOptions& options,
                                       const Context& context, FileOps& ops) {
   VB_CHECK(check_dtype(options));
+  VB_CHECK(check_compressed(source, options));
   VB_CHECK(check_out_path(source, out, options.to));
   TransformReport report;
   if (options.to == Container::gguf) {

@@ -38,11 +38,8 @@ const std::map<std::string, std::string, std::less<>>& refused() {
       {"falcon_alibi", "ALiBi"},
       {"gptoss", "rotary frequencies"},
       {"exaone4", "sliding window"},
-      {"gptj", "'gptj' is not built"},
-      {"opt", "'opt' is not built"},
-      {"lfm2", "'lfm2' is not built"},
-      {"mamba", "'mamba' is not built"},
-      {"qwen3_next", "is not built"},
+      {"gptj", "'gptj' is not built: llama.cpp has no GGUF form of it"},
+      {"opt", "'opt' is not built: llama.cpp has no GGUF form of it"},
   };
   return list;
 }
@@ -70,10 +67,12 @@ class ConvertArchs : public testing::Test, protected test::TestContext {
   TempDir work_;
 };
 
-/// Norms of 1 + w lose the last bits of w on their way through a GGUF, and rope factors are f32 ratios; the rest is exact.
+/// Norms of 1 + w and decay rates of -exp(w) lose the last bits of w on their way through a GGUF, and rope factors are f32
+/// ratios; the rest is exact.
 float tolerance_of(const std::string& model, const std::string& name) {
   if (name.starts_with("rope_")) return 1e-5F;
-  const bool plus_one = model.starts_with("gemma") || model == "nemotron";
+  if (name.ends_with(".A_log")) return 1.3e-7F;
+  const bool plus_one = model.starts_with("gemma") || model == "nemotron" || model == "qwen3_next";
   return plus_one && name.find("norm") != std::string::npos ? 1.3e-7F : 0.0F;
 }
 
@@ -96,6 +95,56 @@ void expect_tensors(const std::string& model, const ModelFile& expected, const M
 bool is_explained(const std::string& key) {
   // Names are the user's, that file's tokenizer is a filler, and its parameter count is a label.
   return key.starts_with("tokenizer.") || key == "general.name" || key == "general.size_label";
+}
+
+std::vector<std::int32_t> short_ids(const ModelFile& golden) {
+  const TensorView stored = golden.find("short.ids")->view;
+  std::vector<std::int32_t> ids;
+  for (std::size_t id = 0; id < stored.bytes.size() / sizeof(std::int64_t); ++id) {
+    std::int64_t value = 0;
+    std::memcpy(&value, stored.bytes.data() + id * sizeof value, sizeof value);
+    ids.push_back(static_cast<std::int32_t>(value));
+  }
+  return ids;
+}
+
+const Json& llama_cpps_answers() {
+  static const Json frozen = *read_json_file(test::source_dir() / "tests/peers/llama_cpp/frozen.json");
+  return *frozen.find("families");
+}
+
+/// That it is the same file: tensors, and keys where no file of llama.cpp's converter lies in the shared data.
+void expect_frozen_file(const Json& answer, const ModelFile& made) {
+  EXPECT_EQ(Json(made.digest()), *answer.find("digest"));
+  const Json* keys = answer.find("keys");
+  if (!keys) return;
+  for (const auto& [name, value] : keys->entries()) {
+    const Json* own = made.metadata().find(name);
+    ASSERT_NE(own, nullptr) << name;
+    if (value.is_number()) {
+      EXPECT_NEAR(own->as_double(), value.as_double(), 1e-6 * std::abs(value.as_double())) << name;
+    } else {
+      EXPECT_EQ(*own, value) << name;
+    }
+  }
+}
+
+/// Frozen logits of the last position of the same file in llama.cpp, whose CPU backend has a table of 16 bits for GELU. What it
+/// refuses, or computes otherwise on purpose, is noted while converting.
+void expect_llama_cpps_logits(const std::string& name, test::ModelSession& session, std::span<const double> logits,
+                              const std::vector<std::string>& notes) {
+  const Json* answer = llama_cpps_answers().find(name);
+  ASSERT_NE(answer, nullptr) << "see tests/peers/llama_cpp/README.md";
+  if (answer->find("digest") && name != "llama_bf16") expect_frozen_file(*answer, *session.model().file);
+  const Json* last = answer->find("last");
+  if (!last || name == "deepseek_v2_group" || name == "qwen3_next") {
+    EXPECT_THAT(notes, testing::Contains(testing::HasSubstr("llama.cpp")));
+    return;
+  }
+  const Activation activation = session.model().config.activation;
+  const double tolerance = activation == Activation::gelu_tanh || activation == Activation::gelu_erf ? 2e-2 : 2e-4;
+  const std::span<const double> own = logits.last(static_cast<std::size_t>(session.vocab()));
+  for (std::size_t i = 0; i < last->size(); ++i) ASSERT_NEAR(own[i], last->items()[i].as_double(), tolerance) << "llama.cpp, " << i;
 }
 
 constexpr int kShares = 6;  // of the models, so that each test takes less than a second
@@ -135,7 +184,7 @@ TEST_P(ConvertEach, GivesLlamaCppsTensorsAndKeys) {
 
 TEST_P(ConvertEach, ComesBackWithTheSameTensorsAndConfiguration) {
   VB_NEED_SHARED("tiny_models");
-  for (const std::string& name : share(is_converted, 42)) {
+  for (const std::string& name : share(is_converted, 45)) {
     SCOPED_TRACE(name);
     const fs::path gguf = work_ / (name + ".gguf"), back = work_ / name;
     VB_ASSERT_OK(convert(tiny(name), gguf));
@@ -148,7 +197,7 @@ TEST_P(ConvertEach, ComesBackWithTheSameTensorsAndConfiguration) {
 /// As if the file came from elsewhere: config.json is made from the keys alone.
 TEST_P(ConvertEach, HasAConfigurationFromKeysAlone) {
   VB_NEED_SHARED("tiny_models");
-  for (const std::string& name : share(is_converted, 42)) {
+  for (const std::string& name : share(is_converted, 45)) {
     SCOPED_TRACE(name);
     VB_ASSERT_OK(convert(tiny(name), work_ / (name + ".gguf")));
     const auto gguf = ModelSource::open(work_ / (name + ".gguf")), folder = ModelSource::open(tiny(name));
@@ -193,26 +242,117 @@ TEST_F(ConvertArchs, WhatGgufCannotSayIsRefusedByNameBeforeAnythingIsWritten) {
 
 TEST_P(ConvertEach, HasTheLogitsOfTransformers) {
   VB_NEED_SHARED("tiny_models");
-  for (const std::string& name : share(is_converted, 42)) {
+  for (const std::string& name : share(is_converted, 45)) {
     SCOPED_TRACE(name);
-    VB_ASSERT_OK(convert(tiny(name), work_ / (name + ".gguf")));
+    const auto made = convert(tiny(name), work_ / (name + ".gguf"));
+    VB_ASSERT_OK(made);
     const auto golden = open_safetensors(tiny(name) / "golden.safetensors");
     VB_ASSERT_OK(golden);
-    const TensorView stored = (*golden)->find("short.ids")->view;
-    std::vector<std::int32_t> ids;
-    for (std::size_t id = 0; id < stored.bytes.size() / sizeof(std::int64_t); ++id) {
-      std::int64_t value = 0;
-      std::memcpy(&value, stored.bytes.data() + id * sizeof value, sizeof value);
-      ids.push_back(static_cast<std::int32_t>(value));
-    }
     auto session = test::ModelSession::open(work_ / (name + ".gguf"), "cpu");
     VB_ASSERT_OK(session);
-    const auto logits = (*session)->logits(ids);
+    const auto logits = (*session)->logits(short_ids(**golden));
     VB_ASSERT_OK(logits);
     const std::vector<float> expected = *decode_f32((*golden)->find("short.logits")->view);
     ASSERT_EQ(logits->size(), expected.size());
     const double gap = read_json_file(tiny(name) / "golden.json")->find("max_abs_f32_minus_f64")->as_double();
     for (std::size_t at = 0; at < expected.size(); ++at) ASSERT_NEAR((*logits)[at], expected[at], std::max(2e-4, 20.0 * gap)) << at;
+    expect_llama_cpps_logits(name, **session, *logits, made->notes);
+  }
+}
+
+/// llama.cpp takes the norms' epsilon for the unit vectors of a delta net, so this compares a model whose norms take 1e-6.
+TEST_F(ConvertArchs, DeltaNetsHaveLlamaCppsLogitsWhereBothTakeOneEpsilon) {
+  VB_NEED_SHARED("tiny_models/qwen3_next");
+  const Json& answer = *llama_cpps_answers().find("qwen3_next");
+  const fs::path folder = work_ / "changed";
+  fs::create_directories(folder);
+  fs::copy(tiny("qwen3_next") / "model.safetensors", folder / "model.safetensors");
+  Json config = *read_json_file(tiny("qwen3_next") / "config.json");
+  for (const auto& [key, value] : answer.find("changed")->entries()) config[key] = value;
+  ASSERT_TRUE(write_json_file(folder / "config.json", config).has_value());
+  const auto made = convert(folder, work_ / "m.gguf");
+  VB_ASSERT_OK(made);
+  EXPECT_THAT(made->notes, testing::Not(testing::Contains(testing::HasSubstr("llama.cpp"))));
+
+  auto session = test::ModelSession::open(work_ / "m.gguf", "cpu");
+  VB_ASSERT_OK(session);
+  const auto logits = (*session)->logits(short_ids(*weights(tiny("qwen3_next") / "golden.safetensors")));
+  VB_ASSERT_OK(logits);
+  const Json& last = *answer.find("changed_last");
+  const auto own = std::span(*logits).last(static_cast<std::size_t>((*session)->vocab()));
+  for (std::size_t i = 0; i < last.size(); ++i) ASSERT_NEAR(own[i], last.items()[i].as_double(), 8e-4) << i;
+}
+
+/// Files of llama.cpp before it took the projection of a delta net apart: `ssm_in` is what a folder holds.
+TEST_F(ConvertArchs, DeltaNetsOfOlderFilesAreRead) {
+  VB_NEED_SHARED("tiny_models/qwen3_next");
+  VB_ASSERT_OK(convert(tiny("qwen3_next"), work_ / "new.gguf"));
+  const auto made = weights(work_ / "new.gguf"), folder = weights(tiny("qwen3_next"));
+  const auto contents = parse_gguf(made->files().front()->bytes());
+  VB_ASSERT_OK(contents);
+  std::vector<GgufKey> keys = gguf_keys(*contents);
+  std::erase_if(keys, [](const GgufKey& key) { return key.name.starts_with("vauban."); });
+  std::vector<TensorOut> tensors;
+  const auto add = [&](std::string name, const TensorView& view) {
+    tensors.push_back({.name = std::move(name), .dtype = view.dtype, .shape = view.shape,
+                       .make = [view]() -> Result<TensorBytes> { return TensorBytes{view.bytes, {}}; }});
+  };
+  for (const TensorEntry& tensor : made->tensors())
+    if (!tensor.name.ends_with("attn_qkv.weight") && !tensor.name.ends_with("attn_gate.weight")) add(tensor.name, tensor.view);
+  for (const char* layer : {"0", "1", "2"})
+    add(std::string("blk.") + layer + ".ssm_in.weight", folder->find(std::string("model.layers.") + layer + ".linear_attn.in_proj_qkvz.weight")->view);
+  VB_ASSERT_OK(write_gguf(work_ / "old.gguf", keys, tensors));
+
+  const std::vector<std::int32_t> ids = {7, 3, 250, 9};
+  auto older = test::ModelSession::open(work_ / "old.gguf", "cpu"), newer = test::ModelSession::open(work_ / "new.gguf", "cpu");
+  VB_ASSERT_OK(older);
+  VB_ASSERT_OK(newer);
+  EXPECT_EQ(*(*older)->logits(ids), *(*newer)->logits(ids));
+  VB_ASSERT_OK(convert(work_ / "old.gguf", work_ / "back"));
+  expect_tensors("qwen3_next", *folder, *weights(work_ / "back"));
+}
+
+/// Keys of recurrences that say what no model of the family is.
+TEST_F(ConvertArchs, KeysOfRecurrencesAreCheckedByName) {
+  VB_NEED_SHARED("tiny_models/qwen3_next");
+  struct Case {
+    const char* model;
+    GgufKey key;
+    const char* reason;
+  };
+  const auto zeros = [](std::size_t count) { return Json::Array(count, Json(0)); };
+  const std::vector<Case> cases = {
+      {"lfm2", GgufKey::list("lfm2.attention.head_count_kv", GgufType::i32, zeros(3)), "expected a list of 4 counts"},
+      {"lfm2", GgufKey::list("lfm2.attention.head_count_kv", GgufType::i32, {Json(0), Json(2), Json(0), Json(1)}), "differs between layers"},
+      {"lfm2", GgufKey::list("lfm2.attention.head_count_kv", GgufType::i32, {Json(0), Json(-2), Json(0), Json(-2)}), "expected a count"},
+      {"lfm2", GgufKey::u32("lfm2.shortconv.l_cache", 1), "a convolution over 1 position"},
+      {"lfm2", GgufKey::u32("lfm2.attention.sliding_window", 8), "sliding_window"},
+      {"mamba", GgufKey::flag("mamba.ssm.dt_b_c_rms", true), "ssm.dt_b_c_rms"},
+      {"mamba", GgufKey::u32("mamba.ssm.conv_kernel", 1), "a convolution over 1 position"},
+      {"mamba", GgufKey::u32("mamba.ssm.inner_size", 95), "expected shape"},
+      {"qwen3_next", GgufKey::u32("qwen3next.ssm.inner_size", 33), "ssm.inner_size"},
+      {"qwen3_next", GgufKey::u32("qwen3next.ssm.group_count", 3), "ssm.inner_size"},
+      {"qwen3_next", GgufKey::list("qwen3next.attention.recurrent_layers", GgufType::boolean, {Json(true)}), "expected a list of 4 flags"},
+  };
+  for (const auto& [model, key, reason] : cases) {
+    SCOPED_TRACE(std::string(model) + " " + key.name);
+    const fs::path whole = work_ / (std::string(model) + ".gguf");
+    if (!fs::exists(whole)) {
+      VB_ASSERT_OK(convert(tiny(model), whole));
+    }
+    const auto file = weights(whole);
+    const auto contents = parse_gguf(file->files().front()->bytes());
+    VB_ASSERT_OK(contents);
+    std::vector<GgufKey> keys = gguf_keys(*contents);
+    set_key(keys, key);
+    std::vector<TensorOut> tensors;
+    for (const TensorEntry& tensor : file->tensors())
+      tensors.push_back({.name = tensor.name, .dtype = tensor.view.dtype, .shape = tensor.view.shape,
+                         .make = [view = tensor.view]() -> Result<TensorBytes> { return TensorBytes{view.bytes, {}}; }});
+    VB_ASSERT_OK(write_gguf(work_ / "changed.gguf", keys, tensors));
+    const auto session = test::ModelSession::open(work_ / "changed.gguf", "cpu");
+    ASSERT_FALSE(session.has_value());
+    EXPECT_THAT(describe(session.error()), testing::HasSubstr(reason));
   }
 }
 

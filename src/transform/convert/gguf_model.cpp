@@ -68,7 +68,8 @@ Result<void> keys_of_folder(GgufModel& out, const ModelSource& source, const Mod
   VB_TRY(std::vector<GgufKey> kept, kept_config_keys(source));
   for (auto* part : {&own.keys, &tokenizer.keys, &kept})
     for (GgufKey& key : *part) out.keys.push_back(std::move(key));
-  out.notes = std::move(tokenizer.notes);
+  if (source.compressed) out.notes = source.compressed->notes();
+  for (std::string& note : tokenizer.notes) out.notes.push_back(std::move(note));
   for (std::string& note : own.notes) out.notes.push_back(std::move(note));
   for (RopeFactors& factors : own.factors) {
     out.tensors.push_back(constant_tensor(std::move(factors.name), factors.values));

@@ -47,9 +47,10 @@ TensorOut tensor_out(const MappedTensor& tensor, DType target, const ModelSource
 }
 
 Result<void> files_from_folder(const ModelSource& source, DType matrices, HfModel& out) {
-  Json config = source.config;
+  Json config = decoded_config(source);
   set_config_dtype(config, matrices);
   out.folder.json_files["config.json"] = std::move(config);
+  if (source.compressed) out.notes = source.compressed->notes();
   return copy_model_files(std::filesystem::is_directory(source.path) ? source.path : source.path.parent_path(), out.folder);
 }
 

@@ -19,11 +19,19 @@ bool equal_tensors(const TensorEntry& a, const TensorEntry& b) {
 /// Names of the source's tensors that the map knows.
 std::set<std::string_view> known_names(const ModelSource& source, const TensorMap& map) {
   std::set<std::string_view> known;
+  const auto add_parts = [&](const std::string& name) {
+    if (!is_compressed(source, name)) return;
+    for (const std::string& part : source.compressed->parts_of(name))
+      if (const TensorEntry* entry = source.file->find(part)) known.insert(entry->name);
+  };
   for (const TensorSpec& spec : map) {
     const TensorEntry* first = nullptr;
-    for (const std::string& name : stored_names(spec, source.file->container()))
+    for (const std::string& name : stored_names(spec, source.file->container())) {
+      add_parts(name);
       if (const TensorEntry* entry = source.file->find(name)) known.insert((first = entry)->name);
+    }
     if (source.is_gguf()) continue;
+    add_parts(holder_of(spec, Container::safetensors).hf_alias);
     // The second copy of a tied table may be left out only where it is one.
     const TensorEntry* copy = source.file->find(holder_of(spec, Container::safetensors).hf_alias);
     if (copy && (!first || equal_tensors(*copy, *first))) known.insert(copy->name);
@@ -36,7 +44,7 @@ Result<void> refuse_unmapped(const ModelSource& source, const ModelTensors& mode
   const DecoderNames names = model.architecture->names(model.config);
   std::vector<std::string> unmapped;
   for (const TensorEntry& tensor : source.file->tensors())
-    if (!known.contains(tensor.name) && !names.is_recomputed(tensor.name))
+    if (!known.contains(tensor.name) && !names.is_recomputed(tensor.name) && !(source.compressed && source.compressed->is_harmless(tensor)))
       unmapped.push_back(printable(tensor.name));
   if (unmapped.empty()) return ok();
   const std::size_t total = unmapped.size();
@@ -66,7 +74,7 @@ class Grouping {
   Grouping(const ModelSource& source, Container to) : source_(source), to_(to) {}
 
   Result<void> add(TensorSpec spec) {
-    VB_TRY(const TensorEntry* entry, find_stored(source_, spec, stored_names(spec, source_.file->container()).front()));
+    VB_TRY(const FoundTensor entry, find_stored(source_, spec, stored_names(spec, source_.file->container()).front()));
     const std::vector<std::string> names = stored_names(spec, to_);
     const bool alone = names.size() == 1 && stack_of(spec, to_).count == 0 && &holder_of(spec, to_) == &spec;
     for (std::size_t row = 0; row < names.size(); ++row) {
@@ -88,8 +96,8 @@ class Grouping {
     const Container from = source_.file->container();
     return stored_names(spec, from).size() > 1 || stack_of(spec, from).count > 0 || &holder_of(spec, from) != &spec;
   }
-  Result<MappedTensor> tensor_of(const TensorSpec& spec, const TensorEntry* entry, const std::string& name, bool alone) const {
-    MappedTensor made{.spec = spec, .entry = entry, .parts = {}, .row = {}};
+  Result<MappedTensor> tensor_of(const TensorSpec& spec, const FoundTensor& entry, const std::string& name, bool alone) const {
+    MappedTensor made{.spec = spec, .entry = entry, .compressed = is_compressed(source_, entry->name), .parts = {}, .row = {}};
     if (alone && !comes_in_parts(spec)) return made;
     VB_TRY(const Shape shape, holder_shape(spec, to_));
     made.spec = {.hf = name, .gguf = name, .shape = shape, .role = spec.role};
@@ -110,11 +118,11 @@ Result<std::vector<MappedTensor>> as_stored(const ModelSource& source, const Ten
   for (const TensorSpec& spec : map)
     for (const std::string& name : stored_names(spec, own)) {
       if (!seen.insert(name).second) continue;
-      VB_TRY(const TensorEntry* entry, find_stored(source, spec, name));
+      VB_TRY(const FoundTensor entry, find_stored(source, spec, name));
       const bool alone = stack_of(spec, own).count == 0 && !(own != Container::gguf && (spec.hf_rows_apart || spec.hf_whole));
       TensorSpec stored = spec;
       if (!alone) stored = {.hf = name, .gguf = spec.gguf, .shape = entry->view.shape, .role = spec.role};
-      out.push_back({.spec = std::move(stored), .entry = entry, .parts = {}, .row = {}});
+      out.push_back({.spec = std::move(stored), .entry = entry, .compressed = is_compressed(source, entry->name), .parts = {}, .row = {}});
     }
   return out;
 }
@@ -136,7 +144,7 @@ Result<ModelTensors> map_tensors(const ModelSource& source, Container to) {
     return with_hint(unsupported("{} comes with {} adapter(s), which no other format holds beside the weights",
                                  source.path.string(), source.adapters.size()),
                      "merge them first: `vauban merge-adapter BASE ADAPTER OUT`");
-  VB_CHECK(source.refuse_compressed("converting or quantising"));
+  VB_CHECK(source.check_quantization());
   VB_TRY(out.architecture, find_architecture(source));
   VB_TRY(out.config, out.architecture->read_config(source));
   VB_CHECK(check_layers(out.config, source));
@@ -153,7 +161,10 @@ Result<ModelTensors> map_tensors(const ModelSource& source, Container to) {
 }
 
 Result<TensorRows> rows_for(const MappedTensor& tensor, const ModelSource& source, Container to) {
-  if (source.file->container() == to) return TensorRows{tensor.entry->view.dtype, {.bytes = tensor.entry->view.bytes, .owner = {}}};
+  if (source.file->container() == to) {
+    VB_TRY(OwnedView stored, bytes_of(source, *tensor.entry));
+    return TensorRows{stored.view.dtype, {.bytes = stored.view.bytes, .owner = std::move(stored.bytes)}};
+  }
   const std::vector<TensorSpec> own{tensor.spec};
   VB_TRY(OwnedView made, join_parts(source, tensor.parts.empty() ? own : tensor.parts, to));
   if (tensor.row) {

@@ -4,6 +4,7 @@
 /// experts, fused projections), that one is made of parts.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -17,7 +18,9 @@ namespace vauban {
 /// One tensor to write and where the source stores it.
 struct MappedTensor {
   TensorSpec spec;                     ///< as one tensor: its names, its shape (stored, where it has parts), its role
-  const TensorEntry* entry = nullptr;  ///< of the source, which must outlive this; the first one where there are several
+  /// Of the source, which must outlive this; the first one where there are several. A compressed matrix is f32 without bytes.
+  std::shared_ptr<const TensorEntry> entry;
+  bool compressed = false;             ///< decoded as it is read
   std::vector<TensorSpec> parts;       ///< of the map, in order; empty: `spec` is the map's own
   std::optional<std::int64_t> row;     ///< this row alone of the only part: folders that keep rows apart
 };

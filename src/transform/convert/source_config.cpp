@@ -31,8 +31,16 @@ void set_ids(Json& config, const ModelConfig& c) {
 
 }  // namespace
 
+Json decoded_config(const ModelSource& source) {
+  if (!source.compressed || !source.config.is_object()) return source.config;
+  Json config = Json::object();
+  for (const auto& [key, value] : source.config.entries())
+    if (key != "quantization_config" && key != "compression_config") config[key] = value;
+  return config;
+}
+
 Result<std::vector<GgufKey>> kept_config_keys(const ModelSource& source) {
-  VB_TRY(std::string config, source.config.dump());
+  VB_TRY(std::string config, decoded_config(source).dump());
   std::vector<GgufKey> keys{GgufKey::text(kConfigKey, std::move(config))};
   if (source.generation_config.is_null()) return keys;
   VB_TRY(std::string generation, source.generation_config.dump());

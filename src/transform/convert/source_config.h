@@ -14,6 +14,9 @@
 
 namespace vauban {
 
+/// config.json of what the source holds once it is decoded: without the quantisation of its tensors.
+Json decoded_config(const ModelSource& source);
+
 Result<std::vector<GgufKey>> kept_config_keys(const ModelSource& source);
 
 /// The type that config.json states for the matrices. A file that states none means float32, and keeps its silence.

@@ -56,8 +56,9 @@ Result<OwnedView> joined(const std::vector<OwnedView>& views, Shape shape) {
 Result<OwnedView> rows_apart(const ModelSource& source, const TensorSpec& spec) {
   std::vector<OwnedView> rows;
   for (const std::string& name : stored_names(spec, Container::safetensors)) {
-    VB_TRY(const TensorEntry* entry, find_stored(source, spec, name));
-    rows.push_back({.view = entry->view, .bytes = nullptr});
+    VB_TRY(const FoundTensor entry, find_stored(source, spec, name));
+    VB_TRY(OwnedView row, bytes_of(source, *entry));
+    rows.push_back(std::move(row));
   }
   return joined(rows, spec.shape);
 }
@@ -88,15 +89,34 @@ Result<Shape> holder_shape(const TensorSpec& spec, Container container) {
   return stacked(stored_shape(holder_of(spec, container), container == Container::gguf), stack_of(spec, container).count);
 }
 
-Result<const TensorEntry*> find_stored(const ModelSource& source, const TensorSpec& spec, const std::string& name) {
-  const TensorEntry* entry = source.file->find(name);
-  if (!entry && !source.is_gguf() && !spec.hf_alias.empty()) entry = source.file->find(holder_of(spec, Container::safetensors).hf_alias);
-  if (!entry) return not_found("tensor '{}' is missing in {}", name, source.path.string());
+bool is_compressed(const ModelSource& source, std::string_view name) { return source.compressed && source.compressed->holds(name); }
+
+Result<FoundTensor> find_stored(const ModelSource& source, const TensorSpec& spec, const std::string& name) {
+  const auto has = [&](const std::string& wanted) { return is_compressed(source, wanted) || source.file->find(wanted); };
+  const std::string& alias = holder_of(spec, Container::safetensors).hf_alias;
+  const std::string& own = !has(name) && !source.is_gguf() && !spec.hf_alias.empty() ? alias : name;
+  if (!has(own)) return not_found("tensor '{}' is missing in {}", name, source.path.string());
   VB_TRY(const Shape expected, holder_shape(spec, source.file->container()), "in tensor '{}'", printable(name));
+  if (is_compressed(source, own)) {
+    if (stack_of(spec, source.file->container()).count > 0)
+      return unsupported("tensor '{}': a stack that is compressed as one ({}) is not converted", printable(own), source.compressed->summary());
+    return std::make_shared<const TensorEntry>(TensorEntry{.name = own, .view = {DType::f32, expected, {}}});
+  }
+  const TensorEntry* entry = source.file->find(own);
   if (entry->view.shape != expected)
     return corrupt("tensor '{}' in {}: expected shape {}, file has {}", printable(name), source.path.string(),
                    expected.to_string(), entry->view.shape.to_string());
-  return entry;
+  if (source.compressed) VB_CHECK(source.compressed->check_plain(*entry));
+  return FoundTensor(source.file, entry);
+}
+
+Result<OwnedView> bytes_of(const ModelSource& source, const TensorEntry& found) {
+  if (!is_compressed(source, found.name)) return OwnedView{.view = found.view, .bytes = nullptr};
+  VB_TRY(DecodedTensor decoded, source.compressed->decode(found.name));
+  if (decoded.view.shape != found.view.shape)
+    return corrupt("tensor '{}' in {}: expected shape {}, its compressed parts make {}", printable(found.name), source.path.string(),
+                   found.view.shape.to_string(), decoded.view.shape.to_string());
+  return OwnedView{.view = decoded.view, .bytes = std::move(decoded.bytes)};
 }
 
 Result<OwnedView> read_canonical(const ModelSource& source, const TensorSpec& spec) {
@@ -104,8 +124,9 @@ Result<OwnedView> read_canonical(const ModelSource& source, const TensorSpec& sp
   const bool gguf = source.is_gguf();
   if (!gguf && spec.hf_rows_apart) return rows_apart(source, spec);
   const TensorSpec& holder = holder_of(spec, from);
-  VB_TRY(const TensorEntry* entry, find_stored(source, spec, stored_names(spec, from).front()));
-  OwnedView stored{.view = slice(entry->view, stack_of(spec, from), stored_shape(holder, gguf)), .bytes = nullptr};
+  VB_TRY(const FoundTensor entry, find_stored(source, spec, stored_names(spec, from).front()));
+  VB_TRY(OwnedView stored, bytes_of(source, *entry));
+  stored.view = slice(stored.view, stack_of(spec, from), stored_shape(holder, gguf));
   if (is_turned(spec) && is_quantised(stored.view.dtype)) {
     VB_TRY(stored, as_f32(stored.view));
   }

@@ -300,6 +300,21 @@ Result<void> check_ids(const ModelSource& source, const Tokenizer& tokenizer, co
   return ok();
 }
 
+/// llama.cpp takes for granted that every byte has a token: texts with another one stop it ("llama"), or give other ids ("gpt2").
+void add_byte_note(const Tokenizer& tokenizer, GgufTokenizer& out) {
+  const bool byte_level = out.keys.front().value == Json("gpt2");
+  int missing = 0;
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto value = static_cast<std::uint8_t>(byte);
+    const bool known = tokenizer.id_of(byte_level ? letter_of(value) : piece_of_byte(value)).has_value() ||
+                       (!byte_level && byte < 128 && tokenizer.id_of(std::string(1, static_cast<char>(byte))));
+    if (!known) ++missing;
+  }
+  if (missing > 0)
+    out.notes.push_back(format("{} bytes have no token in the vocabulary: llama.cpp {} where a text needs one", missing,
+                               byte_level ? "gives other ids" : "stops"));
+}
+
 }  // namespace
 
 Result<GgufTokenizer> tokenizer_to_gguf(const ModelSource& source, const ModelConfig& config, const TokenizerOptions& options) {
@@ -307,12 +322,14 @@ Result<GgufTokenizer> tokenizer_to_gguf(const ModelSource& source, const ModelCo
   VB_TRY(const auto tokenizer, load_tokenizer(source));
   if (!tokenizer) {
     out.notes.emplace_back("the source has no tokenizer, so the GGUF has none");
+    out.keys = {GgufKey::text("tokenizer.ggml.model", "none")};  // llama.cpp refuses a file that does not say so
     return out;
   }
   VB_TRY(const std::int32_t count, checked_vocab_size(*tokenizer, config));
   VB_TRY(out.keys, vocabulary_keys(source, *tokenizer, count));
   VB_CHECK(add_special_ids(source, *tokenizer, config, out.keys));
   VB_CHECK(check_ids(source, *tokenizer, options, out));
+  add_byte_note(*tokenizer, out);
   VB_TRY(std::vector<GgufKey> templates, chat_templates_to_gguf(source));
   for (GgufKey& key : templates) out.keys.push_back(std::move(key));
   return out;

@@ -58,6 +58,9 @@ Result<void> add_model_facts(RecipeContext& recipe, const ModelSource& source) {
 
 /// A source that is quantised already has lost what a better type would have kept.
 Result<void> check_source_type(const MappedTensor& tensor, DType target, const QuantizeOptions& options) {
+  if (tensor.compressed && !options.allow_requantize)
+    return with_hint(unsupported("the source is quantised already; {} of it would lose twice", to_string(target)),
+                     "quantize the unquantised model, or give --allow-requantize");
   const DType stored = tensor.entry->view.dtype;
   if (!is_quantised(stored) || stored == target || options.allow_requantize) return ok();
   return with_hint(unsupported("the source is quantised already ({}); {} of it would lose twice", to_string(stored), to_string(target)),
