@@ -1,9 +1,12 @@
-"""pre_types.py TOOL SHARED_DATA OUT.json: libllama's ids under every `tokenizer.ggml.pre` that vauban knows (src/text/gguf_pre.cpp).
+"""pre_types.py TOOL SHARED_DATA OUT.json (tokenizers 0.23.3): libllama's ids under every `tokenizer.ggml.pre` that vauban knows (src/text/gguf_pre.cpp).
 
 TOOL: pre_types.cpp, built as README.md says for logits.cpp. Names whose ids are all alike stand together; of a group, only texts
-whose ids differ from those of `gpt-2` are kept.
+whose ids differ from those of `gpt-2` are kept. Five groups have the ids of the published tokenizers' patterns instead (PUBLISHED), and
+how many texts llama.cpp cuts otherwise.
 """
 import collections, json, re, subprocess, sys, tempfile
+
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 TEXTS = [
     "Hello, world! I'LL don't we've she'd HE'S you'RE", "1234567 12 1.5e-10 2024-01-02 ٣٤٥٦ ²½Ⅷ①", "x=1;\n\n  y == x;\t// done\r\n\r\n",
@@ -14,6 +17,37 @@ TEXTS = [
     "function f(){return a>=b&&c||!d;}\n\tif (x) {\n\t}\n", "0000001 000 00 0 12345678901234567890", ";\n\n", " );\n\n\n", "\n\n\n\n", " \n\n \n", "}\r\n\r\n",
     "\u2028line\u2029par\u0085nel\u000bvt\u000cff",
 ]
+
+
+# The patterns of the published tokenizers (tokenizer.json; Kimi: tokenization_kimi.py), where llama.cpp's own differ from them: its
+# classes know no case outside ASCII, o200k's leave out marks.
+UPPER, LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
+ENGLISH = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def cased(end, also=""):
+    upper, lower = f"[{UPPER}{also}]", f"[{LOWER}{also}]"
+    return rf"[^\r\n\p{{L}}\p{{N}}]?{upper}*{lower}+{end}|[^\r\n\p{{L}}\p{{N}}]?{upper}+{lower}*{end}|"
+
+
+O200K = cased(ENGLISH) + r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + SPACES
+PUBLISHED = {
+    "gpt-4o": [O200K],
+    "tekken": [cased("") + r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + SPACES],
+    "tiny_aya": [r"\d{1,3}(?=(?:\d{3})*\b)", O200K],
+    "kimi-k2": [r"[\p{Han}]+|" + cased(ENGLISH, r"&&[^\p{Han}]") + r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|" + SPACES],
+    "deepseek-coder": ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", r"\p{N}"],
+}
+
+
+def published(patterns, tokens, merges, texts, ignore_merges):
+    """Ids of Hugging Face's tokenizers."""
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[tuple(m.split(" ")) for m in merges], ignore_merges=ignore_merges))
+    cuts = [pre_tokenizers.Split(Regex(p), "isolated") for p in patterns]
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*cuts, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    return [tokenizer.encode(text).ids for text in texts]
 
 
 def letters():
@@ -63,10 +97,15 @@ def main(tool, shared, out):
     for ids, members in groups.items():
         ids = json.loads(ids)
         other = None if ids is None else {str(i): row for i, row in enumerate(ids) if row != plain[i]}
-        result["groups"].append({"names": members, "ids": other})
+        group = {"names": members, "ids": other}
+        if members[0] in PUBLISHED:
+            own = published(PUBLISHED[members[0]], tokens, merges, texts, members[0] == "tekken")
+            group["llama_cpp_differs"] = sum(a != b for a, b in zip(own, ids))
+            group["ids"] = {str(i): row for i, row in enumerate(own) if row != plain[i]}
+        result["groups"].append(group)
     json.dump(result, open(out, "w"), separators=(",", ":"))
     for group in result["groups"]:
-        print(len(group["ids"]) if group["ids"] is not None else "refused", ", ".join(group["names"]))
+        print(len(group["ids"]) if group["ids"] is not None else "refused", ", ".join(group["names"]), group.get("llama_cpp_differs", 0))
 
 
 main(*sys.argv[1:])

@@ -1,6 +1,6 @@
 """Vocabularies that vauban wrote into GGUFs, opened by llama.cpp: ids of texts against those of the folder. README.md.
 
-tokenizers.py VAUBAN LOGITS SHARED_DATA REPOSITORY    Prints a line for each vocabulary; exits 1 where ids differ.
+vocabularies.py VAUBAN LOGITS SHARED_DATA REPOSITORY    Prints a line for each vocabulary; exits 1 where ids differ.
 """
 
 import json
