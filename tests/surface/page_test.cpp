@@ -246,9 +246,6 @@ TEST(SourceDigest, OnADeviceThatIsNotTestedHereCoversEverythingThatAResultStands
   EXPECT_NE(*source_digest("torch", "cpu"), *source_digest("torch", "cuda"));
   EXPECT_EQ(*source_digest("torch", "mps"), *source_digest("torch", "cuda"));
   EXPECT_FALSE(source_digest("abacus", "cuda").has_value());
-#ifdef VAUBAN_PROOF_DIGEST
-  EXPECT_EQ(*operations_digest(), VAUBAN_PROOF_DIGEST) << "libtorch.cmake makes another one; configure again";
-#endif
 }
 
 }  // namespace
