@@ -37,11 +37,15 @@ std::vector<Key> keys_of(const WeightEditConfig& c) {
           {"file_tensor", Of::operand, c.file_tensor.has_value(), false}};
 }
 
+bool holds(const std::vector<EditParameter>& parameters, EditParameter parameter) {
+  return std::ranges::find(parameters, parameter) != parameters.end();
+}
+
 Result<void> check_keys(const WeightEditConfig& c, const WeightOp& op) {
   for (const Key& key : keys_of(c)) {
-    const bool needed = std::ranges::find(op.needs, key.of) != op.needs.end();
+    const bool needed = holds(op.needs, key.of);
     if (needed && key.is_needed && !key.given) return invalid_input("op '{}' needs {}", op.id, key.name);
-    if (key.given && !needed && std::ranges::find(op.takes, key.of) == op.takes.end())
+    if (key.given && !needed && !holds(op.takes, key.of))
       return with_hint(invalid_input("op '{}' does not use {}", op.id, key.name), "remove it, or choose another op");
   }
   return ok();
@@ -153,7 +157,7 @@ Result<std::vector<WeightEdit>> expand(const WeightEditConfig& c) {
   edit.sigma = c.sigma.value_or(0.0);
   edit.seed = c.seed.value_or(0);
   VB_TRY(edit.side, weight_side_from(c.side.value_or("output")));
-  if (holds(op->takes, "direction")) VB_CHECK(add_direction(c, edit));
+  if (holds(op->takes, EditParameter::direction)) VB_CHECK(add_direction(c, edit));
   if (c.file) {
     VB_TRY(auto edits, with_operands(c, std::move(edit)), "in {}", *c.file);
     return edits;
