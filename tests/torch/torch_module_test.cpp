@@ -90,7 +90,7 @@ TEST(TorchModule, ThatWasCutShortIsRefusedAndDoctorSaysSo) {
 TEST(TorchModule, WhoseLibraryWasCutShortIsRefused) {
   const TempDir folder;
   const std::string whole = read_text(VAUBAN_FAKE_ABSENT), module = read_text(VAUBAN_FAKE_NEEDS_BESIDE);
-  const fs::path library = folder / fs::path(VAUBAN_FAKE_ABSENT).filename();
+  const fs::path library = folder / fs::path(VAUBAN_FAKE_ABSENT).filename().string();
   write_text(folder / "module.so", module);
   write_text(library, whole);
   VB_EXPECT_OK(check_module_file(folder / "module.so"));
