@@ -4,13 +4,13 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <thread>
 
 #include "backends/cpu/cpu_ops.h"
 #include "backends/cpu/cpu_target.h"
 #include "backends/cpu/primitive_gate.h"
+#include "base/processor.h"
 #include "base/rng.h"
 #include "ops/primitive_rows.h"
 #include "tensor/quant/format.h"
@@ -72,13 +72,6 @@ class Rows {
   std::vector<std::int32_t> rows_;
   Primitive primitive_;
 };
-
-std::string processor() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
 
 }  // namespace
 
@@ -148,7 +141,7 @@ PathTimings time_paths(const Case& c, ThreadPool& pool, int samples) {
 }
 
 Json machine(const ThreadPool& pool) {
-  return Json::object({{"cpu", processor()},
+  return Json::object({{"cpu", processor_name()},
                        {"cores", static_cast<std::int64_t>(std::thread::hardware_concurrency())},
                        {"threads", pool.size()},
                        {"architecture", primitive_gate_build().architecture},

@@ -14,30 +14,39 @@
 namespace vauban {
 namespace {
 
-/// Keys beside tensor and op, and whether they were given.
-std::vector<std::pair<std::string_view, bool>> given_keys(const WeightEditConfig& c) {
-  return {{"alpha", c.alpha.has_value()},
-          {"sigma", c.sigma.has_value()},
-          {"seed", c.seed.has_value()},
-          {"side", c.side.has_value()},
-          {"direction", !c.direction.empty()},
-          {"direction_file", c.direction_file.has_value()},
-          {"direction_sha256", c.direction_sha256.has_value()},
-          {"direction_tensor", c.direction_tensor.has_value()},
-          {"file", c.file.has_value()},
-          {"file_sha256", c.file_sha256.has_value()},
-          {"file_tensor", c.file_tensor.has_value()}};
+/// A key of [[weight_edits]] beside tensor and op.
+struct Key {
+  std::string_view name;
+  EditParameter of;        ///< what it gives, or says more of
+  bool given = false;
+  bool is_needed = true;   ///< where an op needs that parameter
+};
+
+std::vector<Key> keys_of(const WeightEditConfig& c) {
+  using Of = EditParameter;
+  return {{"alpha", Of::alpha, c.alpha.has_value()},
+          {"sigma", Of::sigma, c.sigma.has_value()},
+          {"seed", Of::seed, c.seed.has_value()},
+          {"side", Of::side, c.side.has_value()},
+          {"direction", Of::direction, !c.direction.empty()},
+          {"direction_file", Of::direction, c.direction_file.has_value(), false},
+          {"direction_sha256", Of::direction, c.direction_sha256.has_value(), false},
+          {"direction_tensor", Of::direction, c.direction_tensor.has_value(), false},
+          {"file", Of::operand, c.file.has_value()},
+          {"file_sha256", Of::operand, c.file_sha256.has_value(), false},
+          {"file_tensor", Of::operand, c.file_tensor.has_value(), false}};
 }
 
-bool holds(const std::vector<std::string_view>& keys, std::string_view key) {
-  return std::ranges::find(keys, key) != keys.end();
+bool holds(const std::vector<EditParameter>& parameters, EditParameter parameter) {
+  return std::ranges::find(parameters, parameter) != parameters.end();
 }
 
 Result<void> check_keys(const WeightEditConfig& c, const WeightOp& op) {
-  for (const auto& [key, given] : given_keys(c)) {
-    if (holds(op.needs, key) && !given) return invalid_input("op '{}' needs {}", op.id, key);
-    if (given && !holds(op.needs, key) && !holds(op.takes, key))
-      return with_hint(invalid_input("op '{}' does not use {}", op.id, key), "remove it, or choose another op");
+  for (const Key& key : keys_of(c)) {
+    const bool needed = holds(op.needs, key.of);
+    if (needed && key.is_needed && !key.given) return invalid_input("op '{}' needs {}", op.id, key.name);
+    if (key.given && !needed && !holds(op.takes, key.of))
+      return with_hint(invalid_input("op '{}' does not use {}", op.id, key.name), "remove it, or choose another op");
   }
   return ok();
 }
@@ -148,7 +157,7 @@ Result<std::vector<WeightEdit>> expand(const WeightEditConfig& c) {
   edit.sigma = c.sigma.value_or(0.0);
   edit.seed = c.seed.value_or(0);
   VB_TRY(edit.side, weight_side_from(c.side.value_or("output")));
-  if (holds(op->takes, "direction")) VB_CHECK(add_direction(c, edit));
+  if (holds(op->takes, EditParameter::direction)) VB_CHECK(add_direction(c, edit));
   if (c.file) {
     VB_TRY(auto edits, with_operands(c, std::move(edit)), "in {}", *c.file);
     return edits;

@@ -1,11 +1,11 @@
 #include "backends/backends.h"
 
 #include <algorithm>
-#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "backends/cpu/cpu_ops.h"
+#include "backends/torch_loader.h"
 #include "support/test_data.h"
 
 namespace vauban {
@@ -84,6 +84,18 @@ TEST_F(Backends, NameTheDevicesOfThisMachineAndWhatTheyStandOn) {
     VB_EXPECT_OK(make_backend(entry.id, context_, {.device = devices->front()}));
     VB_EXPECT_OK(entry.versions());
   }
+}
+
+/// The list is there without the module, for those who only list; the module says what it looks for.
+TEST_F(Backends, TheKindsOfTorchAreThoseOfItsModule) {
+  const auto info = torch_info();
+  if (!info && info.error().code == ErrorCode::unsupported) GTEST_SKIP() << "this build has no torch module";
+  VB_ASSERT_OK(info);
+  const auto entry = std::ranges::find(all_backends(), "torch", &BackendEntry::id);
+  ASSERT_NE(entry, all_backends().end());
+  EXPECT_EQ(std::vector<std::string>(entry->devices.begin(), entry->devices.end()), info->kinds);
+  for (const std::string& device : info->devices)
+    EXPECT_NE(std::ranges::find(info->kinds, device.substr(0, device.find(':'))), info->kinds.end()) << device;
 }
 
 TEST_F(Backends, NumericsThatABackendLacksAreRefusedByName) {

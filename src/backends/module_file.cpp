@@ -4,11 +4,13 @@
 #include <elf.h>
 #include <link.h>
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 #include <vector>
 
 #include "base/files.h"
+#include "base/strings.h"
 #endif
 
 namespace vauban {
@@ -21,6 +23,7 @@ namespace {
 using Header = ElfW(Ehdr);
 using Segment = ElfW(Phdr);
 using Section = ElfW(Shdr);
+using Dynamic = ElfW(Dyn);
 using Bytes = std::span<const std::byte>;
 
 constexpr unsigned char kWordClass = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
@@ -82,7 +85,12 @@ Result<void> check_extent(Bytes file, std::uint64_t offset, std::uint64_t size, 
   return cut(what, offset + size, file.size());
 }
 
-Result<void> check_elf(Bytes file) {
+struct Elf {
+  Bytes bytes;
+  std::vector<Segment> segments;
+};
+
+Result<Elf> read_elf(Bytes file) {
   if (file.size() < EI_NIDENT || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0)
     return unsupported("it is no shared object (ELF) but something else");
   if (file.size() < sizeof(Header)) return cut("its header", sizeof(Header), file.size());
@@ -98,6 +106,59 @@ Result<void> check_elf(Bytes file) {
   for (const Section& section : sections)
     if (section.sh_type != SHT_NOBITS && section.sh_type != SHT_NULL)
       VB_CHECK(check_extent(file, section.sh_offset, section.sh_size, "a section"));
+  return Elf{file, segments};
+}
+
+/// Libraries that a file asks for, and the folders that it says they are in.
+struct Needs {
+  std::vector<std::string> names, folders;
+};
+
+/// From the dynamic section (gABI, chapter 5); what does not fit there is left to the loader.
+Result<Needs> needs_of(const Elf& elf) {
+  const auto found = std::ranges::find(elf.segments, ElfW(Word){PT_DYNAMIC}, &Segment::p_type);
+  if (found == elf.segments.end()) return Needs{};
+  VB_TRY(const std::vector<Dynamic> entries, table<Dynamic>(elf.bytes, found->p_offset, found->p_filesz / sizeof(Dynamic),
+                                                            sizeof(Dynamic), "its dynamic section"));
+  std::string_view strings;
+  for (const Dynamic& entry : entries)
+    for (const Segment& segment : elf.segments)
+      if (entry.d_tag == DT_STRTAB && segment.p_type == PT_LOAD && entry.d_un.d_ptr >= segment.p_vaddr &&
+          entry.d_un.d_ptr - segment.p_vaddr < segment.p_filesz) {
+        const std::uint64_t into = entry.d_un.d_ptr - segment.p_vaddr;
+        strings = {reinterpret_cast<const char*>(elf.bytes.data()) + segment.p_offset + into,
+                   static_cast<std::size_t>(segment.p_filesz - into)};
+      }
+  const auto text = [&](std::uint64_t at) {
+    const std::string_view rest = at < strings.size() ? strings.substr(at) : std::string_view();
+    return rest.substr(0, rest.find('\0'));
+  };
+  Needs needs;
+  for (const Dynamic& entry : entries) {
+    if (entry.d_tag == DT_NEEDED) needs.names.emplace_back(text(entry.d_un.d_val));
+    if (entry.d_tag != DT_RUNPATH && entry.d_tag != DT_RPATH) continue;
+    for (const std::string_view folder : split(text(entry.d_un.d_val), ':')) needs.folders.emplace_back(folder);
+  }
+  return needs;
+}
+
+/// The first folder that has it is the one.
+Result<void> check_library(const std::string& name, const std::vector<std::string>& folders,
+                           const std::filesystem::path& origin) {
+  constexpr std::string_view kOrigin = "$ORIGIN";
+  for (const std::string& folder : folders) {
+    const bool beside = folder.starts_with(kOrigin);
+    const std::filesystem::path path =
+        (beside ? std::filesystem::path(origin.string() + folder.substr(kOrigin.size())) : std::filesystem::path(folder)) / name;
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) continue;
+    VB_TRY(const auto file, MappedFile::open(path));
+    auto whole = read_elf(file->bytes());
+    if (whole) return ok();
+    Error error = std::move(whole).error();
+    error.message = format("its library {}: {}", path.string(), error.message);
+    return with_hint(std::move(error), "install that LibTorch again (docs/torch.md); '--backend cpu' needs none");
+  }
   return ok();
 }
 
@@ -105,7 +166,10 @@ Result<void> check_elf(Bytes file) {
 
 Result<void> check_module_file(const std::filesystem::path& path) {
   VB_TRY(const auto file, MappedFile::open(path));
-  return check_elf(file->bytes());
+  VB_TRY(const Elf elf, read_elf(file->bytes()));
+  VB_TRY(const Needs needs, needs_of(elf));
+  for (const std::string& name : needs.names) VB_CHECK(check_library(name, needs.folders, path.parent_path()));
+  return ok();
 }
 #endif
 

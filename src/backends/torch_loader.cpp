@@ -88,7 +88,7 @@ Result<std::unique_ptr<Ops>> make_torch_ops(std::span<const std::filesystem::pat
 
 Result<TorchInfo> torch_info() {
   VB_TRY(const Module* module, the_module());
-  return TorchInfo{.libtorch = module->libtorch, .devices = module->devices()};
+  return TorchInfo{.libtorch = module->libtorch, .kinds = module->kinds(), .devices = module->devices()};
 }
 
 }  // namespace vauban

@@ -31,7 +31,8 @@ Result<std::unique_ptr<Ops>> make_torch_ops(std::span<const std::filesystem::pat
 
 struct TorchInfo {
   std::string libtorch;              ///< version: "1.13.0"
-  std::vector<std::string> devices;  ///< "cpu", "cuda:0"
+  std::vector<std::string> kinds;    ///< of devices that it can run on: "cpu", "cuda", "mps"
+  std::vector<std::string> devices;  ///< of this machine: "cpu", "cuda:0"
 };
 /// What the module says of itself. Errors: the same.
 Result<TorchInfo> torch_info();

@@ -6,6 +6,7 @@
 #include "backends/cpu/cpu_target.h"
 #include "backends/cpu/training/training_backend.h"
 #include "backends/reference/reference_ops.h"
+#include "backends/torch_loader.h"
 
 namespace vauban::test {
 namespace {
@@ -88,6 +89,12 @@ Trainer cpu_trainer(CpuTarget target, double bound) {
           bound};
 }
 
+/// Gradients come on every device of LibTorch; the factory hands them out where training can happen, in host memory.
+Result<std::unique_ptr<Ops>> make_trainer(const Place& place, const Context& context, std::string_view numerics) {
+  if (place.device.empty()) return make_training_backend(place.backend, context, {}, numerics);
+  return make_torch_ops(context, {.device = place.device, .numerics = numerics, .training = true});
+}
+
 }  // namespace
 
 std::vector<Trainer> all_trainers() {
@@ -99,19 +106,18 @@ std::vector<Trainer> all_trainers() {
       cpu_trainer(TrainingNumerics::bf16, kBf16),
       cpu_trainer(TrainingNumerics::f16, kF16),
   };
-  for (const std::string& id : backends_here()) {
-    if (id == "reference" || id == "cpu") continue;  // above
+  for (const Place& place : places_here()) {
+    if (place.backend == "reference" || place.backend == "cpu") continue;  // above
     for (const auto& [numerics, bound] : {std::pair("f32", kF32), std::pair("bf16", kBf16), std::pair("f16", kF16)})
-      trainers.push_back({id + "_" + numerics,
-                          [id, numerics](const Context& context) { return make_training_backend(id, context, {}, numerics); },
-                          bound});
+      trainers.push_back({place.name() + "_" + numerics,
+                          [place, numerics](const Context& context) { return make_trainer(place, context, numerics); }, bound});
   }
   for (const CpuTarget target : available_cpu_targets())
     if (target != available_cpu_targets().back()) trainers.push_back(cpu_trainer(target, kF32));
   return trainers;
 }
 
-TrainingBench::TrainingBench(const Trainer& trainer, int threads) : pool_(threads) {
+TrainingBench::TrainingBench(const Trainer& trainer, int threads) : TestContext(threads, 1) {
   auto made = trainer.make(context_);
   if (!made) ADD_FAILURE() << describe(made.error());
   ops_ = std::move(made).value();

@@ -25,18 +25,13 @@ Trainer reference_trainer();
 inline void PrintTo(const Trainer& trainer, std::ostream* out) { *out << trainer.name; }
 
 /// A context with its own pool, and one training backend on it.
-class TrainingBench {
+class TrainingBench : TestContext {
  public:
   explicit TrainingBench(const Trainer& trainer, int threads = 1);
   Ops& ops() { return *ops_; }
   Gradients& gradients() { return *ops_->gradients(); }
 
  private:
-  ThreadPool pool_;
-  SystemClock clock_;
-  SilentProgress progress_;
-  CancelToken cancel_;
-  Context context_{.pool = pool_, .clock = clock_, .progress = progress_, .cancel = cancel_, .seed = 1};
   std::unique_ptr<Ops> ops_;
 };
 

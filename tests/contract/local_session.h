@@ -14,11 +14,13 @@
 
 #include "backends/backends.h"
 #include "runtime/local/local_runtime.h"
+#include "support/place.h"
+#include "support/test_context.h"
 #include "trace/trace_json.h"
 
 namespace vauban::test {
 
-class LocalSession {
+class LocalSession : TestContext {
  public:
   using MakeOps = std::function<Result<std::unique_ptr<Ops>>(const Context& context)>;
 
@@ -29,6 +31,11 @@ class LocalSession {
       return make_backend(backend, context, {.device = options.requested_device});
     };
     return open_on(model, make, options, threads);
+  }
+  static Result<std::unique_ptr<LocalSession>> open(const std::filesystem::path& model, const Place& place,
+                                                    LocalOptions options = {}, int threads = 1) {
+    options.requested_device = place.device;
+    return open(model, place.backend, options, threads);
   }
   /// The same on operations that the caller makes.
   static Result<std::unique_ptr<LocalSession>> open_on(const std::filesystem::path& model, const MakeOps& make,
@@ -47,12 +54,7 @@ class LocalSession {
   std::int32_t used_pages() const { return runtime_->kv().pool.used_pages(); }
 
  private:
-  explicit LocalSession(int threads) : pool_(threads) {}
-  ThreadPool pool_;
-  SystemClock clock_;
-  SilentProgress progress_;
-  CancelToken cancel_;
-  Context context_{.pool = pool_, .clock = clock_, .progress = progress_, .cancel = cancel_};
+  explicit LocalSession(int threads) : TestContext(threads) {}
   std::unique_ptr<LocalRuntime> runtime_;
 };
 

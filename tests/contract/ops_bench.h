@@ -17,22 +17,25 @@
 #include "base/rng.h"
 #include "ops/ops.h"
 #include "support/backends_here.h"
+#include "support/test_context.h"
 #include "tensor/quant/format.h"
 
 namespace vauban::test {
 
-/// One way to run the operations: every backend of the list, and every kernel target of the cpu backend.
+/// One way to run the operations: every backend of the list on every device (places_here), and every kernel target of the cpu
+/// backend.
 struct Executor {
   std::string name;
   std::string backend;
   std::optional<CpuTarget> target;
   std::optional<PrimitivePath> primitive = {};  ///< of the cpu backend; none: its default
+  std::string device = {};                      ///< "": the backend's first
 };
 
 inline std::vector<Executor> all_executors() {
   std::vector<Executor> executors;
-  for (const std::string& id : backends_here())
-    if (id != "cpu") executors.push_back({id, id, {}});
+  for (const Place& place : places_here())
+    if (place.backend != "cpu") executors.push_back({.name = place.name(), .backend = place.backend, .target = {}, .device = place.device});
   for (const CpuTarget target : available_cpu_targets())
     executors.push_back({"cpu_" + std::string(to_string(target)), "cpu", target});
   return executors;
@@ -54,11 +57,11 @@ inline std::string executor_name(const testing::TestParamInfo<Executor>& info) {
 inline void PrintTo(const Executor& executor, std::ostream* out) { *out << executor.name; }
 
 /// A context with its own pool, and one backend on it.
-class Bench {
+class Bench : TestContext {
  public:
-  explicit Bench(const Executor& executor, int threads = 1) : pool_(threads) {
+  explicit Bench(const Executor& executor, int threads = 1) : TestContext(threads, 1) {
     auto made = executor.target ? make_cpu_ops(context_, executor.target, executor.primitive)
-                                : make_backend(executor.backend, context_);
+                                : make_backend(executor.backend, context_, {.device = executor.device});
     if (!made) ADD_FAILURE() << describe(made.error());
     ops_ = std::move(made).value();
     ops_->begin_step();
@@ -72,11 +75,6 @@ class Bench {
   }
 
  private:
-  ThreadPool pool_;
-  SystemClock clock_;
-  SilentProgress progress_;
-  CancelToken cancel_;
-  Context context_{.pool = pool_, .clock = clock_, .progress = progress_, .cancel = cancel_, .seed = 1};
   std::unique_ptr<Ops> ops_;
 };
 
@@ -180,10 +178,12 @@ inline double nmse(const std::vector<double>& got, const std::vector<double>& ex
   return error == 0.0 ? 0.0 : error / scale;
 }
 
-/// The bytes of a tensor, for comparisons bit by bit.
+/// The bytes of a tensor wherever it lies, for comparisons bit by bit.
 inline std::string bits(const Tensor& tensor) {
-  const std::size_t size = size_bytes(tensor.dtype(), tensor.shape()).value();
-  return {reinterpret_cast<const char*>(tensor.data()), size};
+  std::string bytes(size_bytes(tensor.dtype(), tensor.shape()).value(), '\0');
+  const auto read = tensor.storage()->read(tensor.offset_bytes(), std::as_writable_bytes(std::span(bytes)));
+  EXPECT_TRUE(read.has_value()) << describe(read.error());
+  return bytes;
 }
 
 }  // namespace vauban::test

@@ -62,7 +62,7 @@ Intervention looking_at_layer_0() {
 
 Positions positions(std::string_view text) { return *positions_from(text); }
 
-class RuntimeContract : public testing::TestWithParam<std::string> {
+class RuntimeContract : public testing::TestWithParam<test::Place> {
  protected:
   static void SetUpTestSuite() {
     folder_ = new test::TempDir();
@@ -84,8 +84,8 @@ class RuntimeContract : public testing::TestWithParam<std::string> {
 };
 test::TempDir* RuntimeContract::folder_ = nullptr;
 
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeContract, testing::ValuesIn(test::backends_here()),
-                         [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeContract, testing::ValuesIn(test::places_here()),
+                         [](const auto& tested) { return tested.param.name(); });
 
 const Ids kPrompt{1, 72, 104, 260, 270, 280};
 
@@ -115,7 +115,7 @@ TEST_P(RuntimeContract, OnlyAttentionMapsAndRoutersMayBeMissing) {
   const std::set<Site> routers{Site::router_logits, Site::router_topk, Site::router_weights};
   for (const auto& [site, support] : (*session)->capabilities().site_limits) {
     const bool map = site == Site::attn_scores || site == Site::attn_pattern;
-    EXPECT_TRUE(routers.contains(site) || (map && GetParam() != "reference")) << to_string(site);
+    EXPECT_TRUE(routers.contains(site) || (map && GetParam().backend != "reference")) << to_string(site);
   }
 }
 

@@ -30,23 +30,23 @@ Ids long_prompt() {
   return ids;
 }
 
-std::vector<std::string> others() {
-  std::vector<std::string> ids = test::backends_here();
-  std::erase(ids, "reference");
-  return ids;
+std::vector<test::Place> others() {
+  std::vector<test::Place> places = test::places_here();
+  std::erase_if(places, [](const test::Place& place) { return place.backend == "reference"; });
+  return places;
 }
 
-class BackendsAgree : public testing::TestWithParam<std::string> {
+class BackendsAgree : public testing::TestWithParam<test::Place> {
  protected:
   void SetUp() override {
     VB_ASSERT_OK(test::write_tiny_model(folder_ / "base"));
     VB_ASSERT_OK(test::write_tiny_model(folder_ / "changed", {.perturb = 0.5}));
-    reference_ = open("base", "reference");
+    reference_ = open("base", {"reference", ""});
     tested_ = open("base", GetParam());
     ASSERT_TRUE(reference_ && tested_);
   }
-  std::unique_ptr<LocalSession> open(const std::string& model, std::string_view backend) const {
-    auto session = LocalSession::open(folder_ / model, backend);
+  std::unique_ptr<LocalSession> open(const std::string& model, const test::Place& place) const {
+    auto session = LocalSession::open(folder_ / model, place);
     EXPECT_TRUE(session.has_value()) << (session ? "" : describe(session.error()));
     return session ? *std::move(session) : nullptr;
   }
@@ -66,7 +66,7 @@ class BackendsAgree : public testing::TestWithParam<std::string> {
   std::unique_ptr<LocalSession> reference_, tested_;
 };
 INSTANTIATE_TEST_SUITE_P(Backends, BackendsAgree, testing::ValuesIn(others()),
-                         [](const auto& tested) { return tested.param; });
+                         [](const auto& tested) { return tested.param.name(); });
 
 struct Distance {
   double largest = 0, nmse = 0;
@@ -218,7 +218,7 @@ Result<Comparison> compare(const std::vector<float>& base, const std::vector<flo
 }
 
 TEST_P(BackendsAgree, MetricsPointTheSameWay) {
-  const auto there = open("changed", "reference"), here = open("changed", GetParam());
+  const auto there = open("changed", {"reference", ""}), here = open("changed", GetParam());
   ASSERT_TRUE(there && here);
   const auto expected = compare(logits(*reference_), logits(*there)), found = compare(logits(*tested_), logits(*here));
   const auto swapped = compare(logits(*here), logits(*tested_));

@@ -30,8 +30,8 @@ TraceRequest ask(Ids prompt, int max_tokens) {
   return request;
 }
 
-class RuntimeGolden : public testing::TestWithParam<std::string> {};
-class RuntimeGeneration : public testing::TestWithParam<std::string> {
+class RuntimeGolden : public testing::TestWithParam<test::Place> {};
+class RuntimeGeneration : public testing::TestWithParam<test::Place> {
  protected:
   void SetUp() override {
     VB_ASSERT_OK(test::write_tiny_model(folder_.path()));
@@ -56,9 +56,9 @@ class RuntimeGeneration : public testing::TestWithParam<std::string> {
   test::TempDir folder_;
   std::unique_ptr<LocalSession> session_;
 };
-const auto kName = [](const auto& tested) { return tested.param; };
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeGolden, testing::ValuesIn(test::backends_here()), kName);
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeGeneration, testing::ValuesIn(test::backends_here()), kName);
+const auto kName = [](const auto& tested) { return tested.param.name(); };
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeGolden, testing::ValuesIn(test::places_here()), kName);
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeGeneration, testing::ValuesIn(test::places_here()), kName);
 
 /// run.c counts positions: a prompt of n tokens (BOS included) and `steps` give steps - (n - 1) new tokens.
 TEST_P(RuntimeGolden, Stories260KWritesTheAuthorsTextByteForByte) {
@@ -89,10 +89,10 @@ TEST_P(RuntimeGolden, Stories260KWritesTheAuthorsTextByteForByte) {
   }
 }
 
-void expect_run_c(const std::string& model, const std::string& golden_file, const std::string& backend) {
+void expect_run_c(const std::string& model, const std::string& golden_file, const test::Place& place) {
   const Result<Json> golden = Json::parse(test::read_text(test::shared_data() / golden_file));
   VB_ASSERT_OK(golden);
-  auto session = LocalSession::open(test::shared_data() / model, backend);
+  auto session = LocalSession::open(test::shared_data() / model, place);
   VB_ASSERT_OK(session);
   std::vector<TraceRequest> requests;
   for (const Json& answer : golden->find("cases")->items()) {
@@ -240,7 +240,7 @@ TEST_P(RuntimeGeneration, PromptsThatCannotRunAreRefusedWithNumbers) {
 TEST_P(RuntimeGeneration, ARequestThatNeedsMorePagesThanExistIsAResourceError) {
   LocalOptions options;
   options.kv_memory_bytes =
-      16 * 1024 * (GetParam() == "reference" ? 2 : 1);  // 2 layers x 2 heads x 16 x 2 x 16 tokens = 8 KiB f32 a page
+      16 * 1024 * (GetParam().backend == "reference" ? 2 : 1);  // 2 layers x 2 heads x 16 x 2 x 16 tokens = 8 KiB f32 a page
   auto small = open(options);
   ASSERT_NE(small, nullptr);
   const Result<Trace> trace = small->runtime().trace(ask(Ids(40, 260), 8));
@@ -255,7 +255,7 @@ TEST_P(RuntimeGeneration, ARequestThatNeedsMorePagesThanExistIsAResourceError) {
 
 TEST_P(RuntimeGeneration, RequestsQueueWhenPagesAreShort) {
   LocalOptions options;
-  options.kv_memory_bytes = 16 * 1024 * (GetParam() == "reference" ? 2 : 1);
+  options.kv_memory_bytes = 16 * 1024 * (GetParam().backend == "reference" ? 2 : 1);
   auto small = open(options);
   ASSERT_NE(small, nullptr);
   const std::vector<TraceRequest> requests(4, long_request(12));

@@ -8,6 +8,7 @@
 #include "support/backends_here.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
+#include "trace/vocabulary.h"
 
 namespace vauban {
 namespace {
@@ -54,7 +55,7 @@ TraceRequest request_with(std::vector<Intervention> interventions, int max_token
   return request;
 }
 
-class RuntimeIntervention : public testing::TestWithParam<std::string> {
+class RuntimeIntervention : public testing::TestWithParam<test::Place> {
  protected:
   void SetUp() override {
     VB_ASSERT_OK(test::write_tiny_model(folder_.path()));
@@ -80,8 +81,19 @@ class RuntimeIntervention : public testing::TestWithParam<std::string> {
   test::TempDir folder_;
   std::unique_ptr<LocalSession> session_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeIntervention, testing::ValuesIn(test::backends_here()),
-                         [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeIntervention, testing::ValuesIn(test::places_here()),
+                         [](const auto& tested) { return tested.param.name(); });
+
+/// Requests and the primitive name its modes each in a layer that may not see the other: the words are the same.
+TEST(PrimitiveWords, OfRequestsAreThoseOfThePrimitive) {
+  for (int i = 0; i <= static_cast<int>(PrimitiveMode::offset); ++i) {
+    const auto mode = static_cast<PrimitiveMode>(i);
+    EXPECT_EQ(mode_word(mode), to_string(mode));
+    const auto back = mode_from_word(to_string(mode));
+    VB_ASSERT_OK(back);
+    EXPECT_EQ(*back, mode);
+  }
+}
 
 TEST_P(RuntimeIntervention, AlphaZeroGivesTheSameBitsAndIsANoOp) {
   const TraceRequest plain = request_with({});

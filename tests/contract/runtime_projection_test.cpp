@@ -58,7 +58,7 @@ const MemorySink::Payload* payload_named(const MemorySink& sink, std::string_vie
   return nullptr;
 }
 
-class RuntimeProjection : public testing::TestWithParam<std::string> {
+class RuntimeProjection : public testing::TestWithParam<test::Place> {
  protected:
   void SetUp() override {
     VB_ASSERT_OK(test::write_tiny_model(folder_.path()));
@@ -76,8 +76,8 @@ class RuntimeProjection : public testing::TestWithParam<std::string> {
   test::TempDir folder_;
   std::unique_ptr<LocalSession> session_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeProjection, testing::ValuesIn(test::backends_here()),
-                         [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeProjection, testing::ValuesIn(test::places_here()),
+                         [](const auto& tested) { return tested.param.name(); });
 
 /// The activations of the same run, recorded before and after the edit, say what every coefficient must be.
 TEST_P(RuntimeProjection, TheCoefficientsAreThoseOfTheRecordedActivations) {
@@ -260,6 +260,35 @@ TEST_P(RuntimeProjection, DoNotDependOnTheBatch) {
   for (const char* id : {"activation_projection.layer_0", "activation_projection.layer_1", "activation_norm.layer_1"}) {
     EXPECT_TRUE(!test::promises_bits(single) || traces[1]->find(id)->digest == single.find(id)->digest) << id;
     EXPECT_NE(traces[0]->find(id)->digest, single.find(id)->digest) << id;
+  }
+}
+
+/// Directions that are read at one place share one pass (Ops::project): each says what it says alone.
+TEST_P(RuntimeProjection, DirectionsReadAtOnePlaceSayWhatEachSaysAlone) {
+  std::vector<Intervention> readers;
+  for (int seed : {0, 1, 2}) readers.push_back(edit(PrimitiveMode::project, {0, 1}, seed));
+  readers[2].primitive.mode = PrimitiveMode::subspace_project;
+  readers[2].primitive.basis_rows = 2;
+  const std::vector<double> second = direction(7);
+  readers[2].primitive.direction.insert(readers[2].primitive.direction.end(), second.begin(), second.end());
+  Intervention last = edit(PrimitiveMode::project, {0, 1}, 3);
+  last.positions = *positions_from("last");  // other rows: on its own
+  readers.push_back(last);
+  MemorySink together;
+  const Trace all = trace_of(request_with(readers), &together);
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    MemorySink alone;
+    const Trace one = trace_of(request_with({readers[i]}), &alone);
+    const std::string suffix = i == 0 ? "" : format(".{}", i + 1);
+    for (const char* id : {"activation_projection.layer_0", "activation_projection.layer_1", "activation_norm.layer_1"}) {
+      const MemorySink::Payload *here = payload_named(together, id + suffix), *there = payload_named(alone, id);
+      ASSERT_TRUE(here && there) << id << suffix;
+      EXPECT_EQ(here->shape, there->shape);
+      test::expect_same_floats(here->values, there->values, test::promises_bits(one));
+    }
+    const Json &in_all = all.find(format("intervention.{}", i))->metadata, &in_one = one.find("intervention.0")->metadata;
+    for (const char* key : {"rows_touched", "gate_open_count", "effect", "intervened"})
+      EXPECT_EQ(*in_all.find(key), *in_one.find(key)) << key << suffix;
   }
 }
 

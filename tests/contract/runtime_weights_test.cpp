@@ -61,7 +61,7 @@ WeightEdit project_out(std::string tensor, std::size_t width, WeightSide side) {
 
 std::string bytes_digest(const std::vector<float>& values) { return sha256_hex(std::as_bytes(std::span(values))); }
 
-class RuntimeWeights : public testing::TestWithParam<std::string> {
+class RuntimeWeights : public testing::TestWithParam<test::Place> {
  protected:
   void SetUp() override {
     VB_ASSERT_OK(test::write_tiny_model(folder_.path(), model_));
@@ -106,8 +106,8 @@ class RuntimeWeights : public testing::TestWithParam<std::string> {
   test::TempDir folder_;
   std::unique_ptr<LocalSession> session_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeWeights, testing::ValuesIn(test::backends_here()),
-                         [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeWeights, testing::ValuesIn(test::places_here()),
+                         [](const auto& tested) { return tested.param.name(); });
 
 // ---- snapshots
 

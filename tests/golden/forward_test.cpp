@@ -82,7 +82,7 @@ void check_activations(const CollectTap& tap, const Json& golden, std::int64_t h
   EXPECT_GT(checked, 40);
 }
 
-class Forward : public testing::TestWithParam<std::string> {
+class Forward : public testing::TestWithParam<Place> {
  protected:
   std::unique_ptr<ModelSession> open(const std::string& relative, int threads = 1) {
     auto session = ModelSession::open(shared_data() / relative, GetParam(), threads);
@@ -96,7 +96,7 @@ class Forward : public testing::TestWithParam<std::string> {
     const auto session = open(model);
     ASSERT_NE(session, nullptr);
     ASSERT_GE(golden->find("cases")->size(), 6U);
-    for (const Json& one : golden->find("cases")->items()) check_case(*session, one, GetParam());
+    for (const Json& one : golden->find("cases")->items()) check_case(*session, one, GetParam().backend);
   }
   void check_greedy(const std::string& model, const std::string& golden_file) {
     const Result<Json> golden = read_golden(golden_file);
@@ -147,8 +147,8 @@ class Forward : public testing::TestWithParam<std::string> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, Forward, testing::ValuesIn(backends_here()),
-                         [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, Forward, testing::ValuesIn(places_here()),
+                         [](const auto& param) { return param.param.name(); });
 
 TEST_P(Forward, Stories260KMatchesRuncOnAllPrompts) {
   VB_NEED_SHARED(kStories);

@@ -60,7 +60,7 @@ Shape shape_of(std::string_view letters, const ModelConfig& c, std::int64_t rows
   return {};
 }
 
-class Invariants : public testing::TestWithParam<std::string> {
+class Invariants : public testing::TestWithParam<Place> {
  protected:
   void SetUp() override { VB_ASSERT_OK(write_tiny_model(folder_.path())); }
   std::unique_ptr<ModelSession> open(int threads = 1) {
@@ -75,8 +75,8 @@ class Invariants : public testing::TestWithParam<std::string> {
   }
   TempDir folder_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, Invariants, testing::ValuesIn(backends_here()),
-                         [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, Invariants, testing::ValuesIn(places_here()),
+                         [](const auto& param) { return param.param.name(); });
 
 TEST_P(Invariants, PrefillEqualsSingleStepsInEveryBitThatIsPromised) {
   const auto session = open();

@@ -95,14 +95,14 @@ void check_residuals(ModelSession& session, const Expected& expected) {
   EXPECT_LE(max_difference(all, states), std::max(1e-4, 1e-6 * largest));
 }
 
-class TinyModels : public testing::TestWithParam<std::tuple<std::string, std::string>> {
+class TinyModels : public testing::TestWithParam<std::tuple<std::string, Place>> {
  protected:
   std::string model() const { return std::get<0>(GetParam()); }
-  std::string backend() const { return std::get<1>(GetParam()); }
+  const Place& place() const { return std::get<1>(GetParam()); }
   void check(const std::filesystem::path& path, double bound) {
     const auto expected = Expected::open(model());
     VB_ASSERT_OK(expected);
-    const auto session = ModelSession::open(path, backend());
+    const auto session = ModelSession::open(path, place());
     VB_ASSERT_OK(session);
     check_logits(**session, *expected, bound);
     check_residuals(**session, *expected);
@@ -110,12 +110,12 @@ class TinyModels : public testing::TestWithParam<std::tuple<std::string, std::st
 };
 
 INSTANTIATE_TEST_SUITE_P(Known, TinyModels,
-                         testing::Combine(testing::ValuesIn(kKnown), testing::ValuesIn(backends_here())),
-                         [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param); });
+                         testing::Combine(testing::ValuesIn(kKnown), testing::ValuesIn(places_here())),
+                         [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param).name(); });
 
 TEST_P(TinyModels, LogitsResidualsAndGreedyIdsMatchTransformers) {
   VB_NEED_SHARED(kFamily);
-  check(shared_data() / kFamily / model(), logit_bound(model(), backend()));
+  check(shared_data() / kFamily / model(), logit_bound(model(), place().backend));
 }
 
 TEST_P(TinyModels, NewStyleConfigurationGivesTheSameModel) {
@@ -124,7 +124,7 @@ TEST_P(TinyModels, NewStyleConfigurationGivesTheSameModel) {
   const std::filesystem::path from = shared_data() / kFamily / model();
   std::filesystem::copy_file(from / "config.new_style.json", folder / "config.json");
   std::filesystem::copy_file(from / "model.safetensors", folder / "model.safetensors");
-  check(folder.path(), logit_bound(model(), backend()));
+  check(folder.path(), logit_bound(model(), place().backend));
 }
 
 const std::vector<std::string> kShipped = {"falcon_new", "gemma", "gemma2", "gemma3", "gpt2", "gptneox", "granite", "llama",
@@ -134,8 +134,8 @@ const std::vector<std::string> kShipped = {"falcon_new", "gemma", "gemma2", "gem
 class TinyGgufs : public TinyModels {};
 INSTANTIATE_TEST_SUITE_P(Shipped, TinyGgufs,
                          testing::Combine(testing::ValuesIn(kShipped),
-                                          testing::ValuesIn(backends_here())),
-                         [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param); });
+                                          testing::ValuesIn(places_here())),
+                         [](const auto& param) { return std::get<0>(param.param) + "_" + std::get<1>(param.param).name(); });
 
 TEST_P(TinyGgufs, GgufGivesTheSameModel) {
   VB_NEED_SHARED(kFamily);

@@ -13,6 +13,7 @@
 #include "golden/training_bench.h"
 #include "model/unstored.h"
 #include "support/backends_here.h"
+#include "support/test_context.h"
 #include "support/test_data.h"
 #include "support/tiny_model.h"
 
@@ -45,14 +46,10 @@ struct Graph {
 };
 
 Result<Graph> differentiate(const std::filesystem::path& path, std::span<const Document> documents) {
-  ThreadPool pool(1);
-  SystemClock clock;
-  SilentProgress progress;
-  CancelToken cancel;
-  const Context context{.pool = pool, .clock = clock, .progress = progress, .cancel = cancel, .seed = 1};
+  const TestContext services(1, 1);
   LeafOps ops;
   VB_TRY(const ModelSource source, ModelSource::open(path));
-  VB_TRY(const auto model, Model::load(source, ops, context));
+  VB_TRY(const auto model, Model::load(source, ops, services.context_));
 
   Batch batch;
   std::vector<std::int64_t> targets;

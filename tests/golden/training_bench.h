@@ -13,6 +13,7 @@
 #include "base/context.h"
 #include "model/model.h"
 #include "model/unstored.h"
+#include "support/test_context.h"
 #include "train/tape/tape.h"
 
 namespace vauban::test {
@@ -26,7 +27,7 @@ struct TrainingBackend {
   TrainingNumerics numerics = TrainingNumerics::f32;
 };
 
-class TrainingBench {
+class TrainingBench : TestContext {
  public:
   struct Options {
     TrainingBackend backend;
@@ -50,12 +51,7 @@ class TrainingBench {
   Result<double> loss(std::span<const Document> documents);
 
  private:
-  explicit TrainingBench(int threads) : threads_(threads) {}
-  ThreadPool threads_;
-  SystemClock clock_;
-  SilentProgress progress_;
-  CancelToken cancel_;
-  Context context_{threads_, clock_, progress_, cancel_, 0};
+  explicit TrainingBench(int threads) : TestContext(threads) {}
   std::unique_ptr<Ops> ops_;
   std::unique_ptr<Tape> tape_;
   std::unique_ptr<Model> model_;

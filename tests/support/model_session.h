@@ -10,6 +10,7 @@
 #include "base/context.h"
 #include "model/kv_cache.h"
 #include "model/model.h"
+#include "support/place.h"
 
 namespace vauban::test {
 
@@ -23,6 +24,11 @@ class ModelSession {
                                                     std::span<const std::shared_ptr<const Adapter>> adapters,
                                                     int threads = 1, std::int32_t pages = 80,
                                                     std::string_view device = {});
+
+  static Result<std::unique_ptr<ModelSession>> open(const std::filesystem::path& path, const Place& place, int threads = 1,
+                                                    std::int32_t pages = 80) {
+    return open(path, place.backend, threads, pages, place.device);
+  }
 
   const Model& model() const { return *model_; }
   Ops& ops() { return *ops_; }

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "model/model.h"
 #include "ops/forwarding_ops.h"
+#include "support/test_context.h"
 
 namespace vauban::test {
 namespace {
@@ -19,14 +20,6 @@ class OnKind final : public ForwardingOps {
 
  private:
   std::string kind_;
-};
-
-struct Services {
-  ThreadPool pool{1};
-  SystemClock clock;
-  SilentProgress progress;
-  CancelToken cancel;
-  Context context{.pool = pool, .clock = clock, .progress = progress, .cancel = cancel};
 };
 
 Result<const BackendEntry*> entry_of(std::string_view backend) {
@@ -69,9 +62,9 @@ bool Declaration::has_device(std::string_view kind) const {
 Support weaker(const Support& a, const Support& b) { return b.level < a.level ? b : a; }
 
 Result<Declaration> declare(std::string_view backend, std::string_view device, const std::filesystem::path& model) {
-  Services services;
+  const TestContext services(1);
   VB_TRY(const BackendEntry* entry, entry_of(backend));
-  VB_TRY(std::unique_ptr<Ops> ops, make_backend(backend, services.context, {.device = std::string(device)}));
+  VB_TRY(std::unique_ptr<Ops> ops, make_backend(backend, services.context_, {.device = std::string(device)}));
   VB_TRY(const ModelSource source, ModelSource::open(model));
   VB_TRY(const Architecture* architecture, find_architecture(source));
   VB_TRY(const ModelConfig config, architecture->read_config(source));
@@ -82,10 +75,10 @@ Result<Declaration> declare(std::string_view backend, std::string_view device, c
   out.device = {std::string(ops->device_kind()), ops->device_label()};
   out.capability = capability_of(config, *ops, tokenizer != nullptr);
   out.forward = needs_of(config, *ops, Direction::forward);
-  out.backward = gradients_of(config, *entry, services.context);
+  out.backward = gradients_of(config, *entry, services.context_);
   out.sites = observable(config, out.capability);
   for (const std::string& kind : out.device_kinds) {
-    VB_TRY(std::unique_ptr<Ops> inner, make_backend(backend, services.context, {.device = std::string(device)}));
+    VB_TRY(std::unique_ptr<Ops> inner, make_backend(backend, services.context_, {.device = std::string(device)}));
     OnKind there(std::move(inner), kind);
     out.on_kind.emplace(kind, capability_of(config, there, tokenizer != nullptr));
   }

@@ -118,7 +118,8 @@ class Page {
     return ok();
   }
 
-  /// A result of these very sources must agree with what they declare.
+  /// A result of these very sources must agree with what they declare. Of another version of what the backend stands on they
+  /// may declare more, or less, than here: what that result says it was declared is what must have passed.
   static Result<void> check_current(const ResultFile& file, const Declaration& declaration) {
     for (const CheckResult& result : file.checks) {
       if (file.of_operations) {
@@ -126,14 +127,14 @@ class Page {
         continue;
       }
       const SupportLevel level = find_check(result.id).row->declared(declaration).level;
-      if (to_string(level) != result.level)
+      if (file.version.empty() && to_string(level) != result.level)
         return invalid_input("{}: row '{}' is declared {}, found '{}'", file.file_name(), result.row, to_string(level),
                              result.level);
-      if (level != SupportLevel::unsupported && !result.passed)
-        return invalid_input("row '{}' is declared {}, and '{}' did not pass in {}", result.row, to_string(level),
-                             result.id, file.file_name());
+      if (result.level != to_string(SupportLevel::unsupported) && !result.passed)
+        return invalid_input("row '{}' is declared {}, and '{}' did not pass in {}", result.row, result.level, result.id,
+                             file.file_name());
     }
-    if (file.of_operations || file.device_kind != declaration.device.kind)
+    if (file.of_operations || !file.version.empty() || file.device_kind != declaration.device.kind)
       return ok();  // another machine may run a part of the suite
     if (const auto faults = contradictions(declaration, file.checks); !faults.empty())
       return invalid_input("{}: {}", file.file_name(), join(faults, "; "));
@@ -145,14 +146,15 @@ class Page {
     return digest != inputs_.source_digests.end() && is_current(file, digest->second);
   }
 
-  /// The whole suite says more than operations alone, and results of these sources more than others.
+  /// Results of these sources say more than others, the whole suite more than operations alone, the version here more than
+  /// others.
   Proof proof_of(const std::string& backend, std::string_view kind) const {
     Proof best;
     int most = -1;
     for (const ResultFile& file : inputs_.results) {
       if (file.backend != backend || file.device_kind != kind) continue;
       const Proof proof{&file, is_current_here(file)};
-      const int says = 2 * proof.current + !file.of_operations;
+      const int says = 4 * proof.current + 2 * !file.of_operations + file.version.empty();
       if (says > most) best = proof, most = says;
     }
     return best;
@@ -195,14 +197,27 @@ class Page {
     return out + " |\n";
   }
 
+  /// Of the whole suite on another version than that of this page's tables.
+  std::string full_rows(const ResultFile& file) const {
+    if (file.of_operations || file.version.empty()) return "";
+    if (!is_current_here(file)) return ": stale";
+    const auto full = std::ranges::count_if(surface_rows(), [&](const SurfaceRow& row) {
+      const auto of_row = [&](const CheckResult& result) { return result.row == row.id; };
+      return std::ranges::any_of(file.checks, of_row) && std::ranges::all_of(file.checks, [&](const CheckResult& result) {
+        return !of_row(result) || (result.passed && result.level == to_string(SupportLevel::full));
+      });
+    });
+    return format(": {} of {} rows are full and passed", full, surface_rows().size());
+  }
+
   std::string proofs(const Declaration& declaration) const {
     std::string out = "\nDevice kinds: " + join(declaration.device_kinds, ", ") + ".";
     for (const ResultFile& file : inputs_.results) {
       if (file.backend != declaration.backend) continue;
       std::vector<std::string> versions;
       for (const auto& [name, version] : file.versions) versions.push_back(name + " " + version);
-      out += format("\n[{0}](surface/results/{0}): {1}, {2} ({3}), {4}.", file.file_name(), file.date, file.device_name,
-                    file.device_label, join(versions, ", "));
+      out += format("\n[{0}](surface/results/{0}): {1}, {2} ({3}), {4}{5}.", file.file_name(), file.date, file.device_name,
+                    file.device_label, join(versions, ", "), full_rows(file));
     }
     return out + "\n";
   }

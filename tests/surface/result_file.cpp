@@ -1,7 +1,6 @@
 #include "surface/result_file.h"
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <set>
 
@@ -9,6 +8,7 @@
 #include "backends/backends.h"
 #include "base/context.h"
 #include "base/json_file.h"
+#include "base/processor.h"
 #include "base/sha256.h"
 #include "base/strings.h"
 
@@ -66,15 +66,6 @@ Result<CheckResult> check_from(const Json& json) {
     return corrupt("'{}': expected 'evidence'", out.id);
   out.evidence = evidence->as_string();
   return out;
-}
-
-/// "model name" of the first processor.
-std::string processor_name() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with("model name"))
-      if (const auto colon = line.find(": "); colon != std::string::npos) return line.substr(colon + 2);
-  return "unknown";
 }
 
 Result<std::map<std::string, std::string>> versions_of(std::string_view backend) {
@@ -174,9 +165,7 @@ Result<std::string> source_digest(std::string_view backend, std::string_view dev
                             "src/evidence", "tests/surface"});
 }
 
-Result<std::string> operations_digest() {
-  return digest_of_sources({"src/backends/torch", "src/backends/reference", "src/ops", "src/tensor"});
-}
+std::string operations_digest() { return VAUBAN_PROOF_DIGEST; }
 
 Result<std::string> digest_for(const ResultFile& file) {
   return file.of_operations ? operations_digest() : source_digest(file.backend, file.device_kind);

@@ -1,9 +1,10 @@
 /// Runs the checks of the surface and writes their result files; scripts/generate-docs calls it.
 ///
-///   surface_proof [--backend B] [--device D] [--out FOLDER] [--stale]
+///   surface_proof [--backend B] [--device D] [--out FOLDER] [--stale] [--versioned]
 ///
 /// Without --backend: every backend of this build, on its first device. --stale leaves a file alone whose results are
-/// of the sources and checks as they are now, so that dates change only with results. Exit code 1 when a check
+/// of the sources and checks as they are now, so that dates change only with results. --versioned names the file after the
+/// version of what the backend stands on (torch-cpu-2.15.0.json), to stand beside that of another. Exit code 1 when a check
 /// contradicts what the code declares.
 
 #include <algorithm>
@@ -20,15 +21,15 @@ namespace {
 
 struct Options {
   std::string backend, device, out = results_folder().string();
-  bool stale = false;
+  bool stale = false, versioned = false;
 };
 
 Result<Options> options_from(int count, char** arguments) {
   Options out;
   for (int i = 1; i < count; ++i) {
     const std::string_view flag = arguments[i];
-    if (flag == "--stale") {
-      out.stale = true;
+    if (flag == "--stale" || flag == "--versioned") {
+      (flag == "--stale" ? out.stale : out.versioned) = true;
       continue;
     }
     std::string* value = flag == "--backend"  ? &out.backend
@@ -36,7 +37,7 @@ Result<Options> options_from(int count, char** arguments) {
                          : flag == "--out"    ? &out.out
                                               : nullptr;
     if (!value || i + 1 == count)
-      return invalid_input("expected --backend B, --device D, --out FOLDER or --stale, found '{}'", flag);
+      return invalid_input("expected --backend B, --device D, --out FOLDER, --stale or --versioned, found '{}'", flag);
     *value = arguments[++i];
   }
   return out;
@@ -57,11 +58,23 @@ Result<bool> is_fresh(const std::filesystem::path& path, const SurfaceBench& ben
   return contradictions(bench.declaration(), file->checks).empty();
 }
 
+/// "-2.15.0"; "" of a backend that stands on nothing.
+Result<std::string> version_of(std::string_view backend) {
+  const auto entry = std::ranges::find(all_backends(), backend, &BackendEntry::id);
+  if (entry == all_backends().end()) return not_found("no backend '{}'", backend);
+  VB_TRY(const auto versions, entry->versions());
+  return versions.empty() ? std::string() : "-" + versions.begin()->second;
+}
+
 /// -> whether nothing contradicts the declaration.
 Result<bool> prove_one(const std::string& backend, const Options& options) {
   VB_TRY(const auto bench, SurfaceBench::open(backend, options.device));
+  std::string version;
+  if (options.versioned) {
+    VB_TRY(version, version_of(backend));
+  }
   const std::filesystem::path path =
-      std::filesystem::path(options.out) / format("{}-{}.json", backend, bench->declaration().device.kind);
+      std::filesystem::path(options.out) / format("{}-{}{}.json", backend, bench->declaration().device.kind, version);
   VB_TRY(const bool fresh, is_fresh(path, *bench));
   if (options.stale && fresh) return true;
   VB_TRY(const ResultFile file, prove(*bench));

@@ -228,6 +228,24 @@ TEST_F(TorchCounters, OfProjectionsAreOneCopyBackForAllRows) {
   EXPECT_EQ(counters.host_device_copies, 4) << "activation, directions and rows in, projections out";
 }
 
+/// Recurrences run on the host: their operands come back from the device and their result goes there.
+TEST_F(TorchCounters, OfARecurrenceAreTheWayToTheHostAndBack) {
+  const Weight w = load(remote_, {6}, 1.0F);  // 3 channels, 2 taps
+  const auto store = remote_.make_kv_store(
+      {.layers = 1, .kv_heads = 0, .head_dim = 1, .page_tokens = 4, .pages = 1, .state = {.conv = 3, .scan = 0}});
+  VB_ASSERT_OK(store);
+  Batch batch;
+  batch.sequences = {{.first_row = 0, .rows = 4, .past = 0, .pages = {0}}};
+  taken();
+  const Tensor y = remote_.short_conv(x_, w, **store, 0, batch, {.kernel = 2});
+  const OpCounters counters = taken();
+  VB_EXPECT_OK(remote_.end_step());
+  EXPECT_EQ(counters.host_device_copies, 4) << "the operand in; operand and weight out, the result in";
+  EXPECT_EQ(counters.sync_points, 2);
+  EXPECT_EQ(y.data(), nullptr);
+  EXPECT_EQ(to_f32(y), (std::vector<float>{1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2}));
+}
+
 TEST_F(TorchCounters, OfAProfiledStepHaveItsTimeAndTheTwoWaitsAroundIt) {
   EXPECT_EQ(taken().device_s, 0.0);
   VB_EXPECT_OK(remote_.end_step());

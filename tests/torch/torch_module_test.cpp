@@ -8,11 +8,13 @@
 #include <cstdlib>
 
 #include "backends/backends.h"
+#include "backends/module_file.h"
 #include "backends/torch_loader.h"
 #include "base/result.h"
 #include "cli/environment.h"
 #include "cli/workspace.h"
 #include "format/safetensors.h"
+#include "support/test_context.h"
 
 namespace vauban::test {
 namespace {
@@ -84,6 +86,22 @@ TEST(TorchModule, ThatWasCutShortIsRefusedAndDoctorSaysSo) {
   EXPECT_THAT(doctor.out, HasSubstr("cut short"));
 }
 
+/// The loader maps a module's libraries too, and a LibTorch that was copied in part would end the process there.
+TEST(TorchModule, WhoseLibraryWasCutShortIsRefused) {
+  const TempDir folder;
+  const std::string whole = read_text(VAUBAN_FAKE_ABSENT), module = read_text(VAUBAN_FAKE_NEEDS_BESIDE);
+  const fs::path library = folder / fs::path(VAUBAN_FAKE_ABSENT).filename().string();
+  write_text(folder / "module.so", module);
+  write_text(library, whole);
+  VB_EXPECT_OK(check_module_file(folder / "module.so"));
+  write_text(library, whole.substr(0, whole.size() / 2));
+  const auto refused = check_module_file(folder / "module.so");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
+  EXPECT_THAT(refused.error().message, testing::AllOf(HasSubstr(library.string()), HasSubstr("cut short")));
+  EXPECT_THAT(refused.error().hint, HasSubstr("LibTorch again"));
+}
+
 TEST(TorchModule, WithoutTheEntryIsRefused) {
   expect_module_refused(VAUBAN_FAKE_NO_ENTRY, {"libvauban_torch.so", "no module of vauban"});
 }
@@ -97,13 +115,9 @@ TEST(TorchModule, WhoseLibTorchIsNotThereNamesTheLibrary) {
 }
 
 TEST(TorchModule, ThatIsNowhereSaysWhereItWasLookedFor) {
-  ThreadPool pool(1);
-  SystemClock clock;
-  SilentProgress progress;
-  CancelToken cancel;
-  const Context context{.pool = pool, .clock = clock, .progress = progress, .cancel = cancel, .seed = 1};
+  const TestContext services(1, 1);
   const std::vector<fs::path> places{"/nowhere/libvauban_torch.so", "/nowhere/else/libvauban_torch.so"};
-  const auto made = make_torch_ops(places, context, {.device = "cpu"});
+  const auto made = make_torch_ops(places, services.context_, {.device = "cpu"});
   ASSERT_FALSE(made.has_value());
   EXPECT_EQ(made.error().code, ErrorCode::unsupported);
   EXPECT_THAT(made.error().message, testing::AllOf(HasSubstr("/nowhere/lib"), HasSubstr("/nowhere/else/lib")));
@@ -251,19 +265,15 @@ TEST(TorchNumerics, ThatItLacksAreRefused) {
 }
 
 TEST(TorchNumerics, AndDevicesThatItDoesNotTrainOnAreRefused) {
-  ThreadPool pool(1);
-  SystemClock clock;
-  SilentProgress progress;
-  CancelToken cancel;
-  const Context context{.pool = pool, .clock = clock, .progress = progress, .cancel = cancel, .seed = 1};
-  const auto narrow = make_training_backend("torch", context, "cpu", "int8");
+  const TestContext services(1, 1);
+  const auto narrow = make_training_backend("torch", services.context_, "cpu", "int8");
   ASSERT_FALSE(narrow.has_value());
   EXPECT_THAT(narrow.error().message, HasSubstr("'int8'"));
-  const auto elsewhere = make_training_backend("torch", context, "cuda", "f32");
+  const auto elsewhere = make_training_backend("torch", services.context_, "cuda", "f32");
   ASSERT_FALSE(elsewhere.has_value());
   EXPECT_EQ(elsewhere.error().code, ErrorCode::unsupported);
   EXPECT_THAT(elsewhere.error().message, HasSubstr("host memory"));
-  VB_EXPECT_OK(make_training_backend("torch", context, "cpu", "f32"));
+  VB_EXPECT_OK(make_training_backend("torch", services.context_, "cpu", "f32"));
 }
 
 std::vector<float> logits_of(const fs::path& path) {

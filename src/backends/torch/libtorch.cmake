@@ -1,4 +1,5 @@
-# What the torch module needs, said once for the module (CMakeLists.txt) and for the proof that stands alone (alone/):
+# What the torch module needs, said once for the module (CMakeLists.txt) and for the proof that stands alone
+# (tests/torch/alone):
 #   vauban_libtorch              LibTorch as a target; absent when there is none, and then VAUBAN_TORCH_REASON says so
 #   VAUBAN_TORCH_SOURCES         the files that speak to LibTorch
 #   VAUBAN_TORCH_SHARED_SOURCES  what they need of base, tensor and ops
@@ -84,8 +85,8 @@ vauban_digest(VAUBAN_TORCH_SOURCE_DIGEST "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_C
 function(vauban_torch_proof_digest variable)
   get_filename_component(root "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../.." ABSOLUTE)  # callers lie elsewhere
   set(globs "")
-  foreach(folder backends/torch backends/reference ops tensor)
-    list(APPEND globs "${root}/src/${folder}/*.cpp" "${root}/src/${folder}/*.h")
+  foreach(folder src/backends/torch src/backends/reference src/ops src/tensor tests/torch/alone)
+    list(APPEND globs "${root}/${folder}/*.cpp" "${root}/${folder}/*.h")
   endforeach()
   file(GLOB_RECURSE files CONFIGURE_DEPENDS ${globs})
   list(FILTER files EXCLUDE REGEX "_test\\.cpp$")

@@ -38,8 +38,11 @@ Result<std::unique_ptr<Ops>> make(const Context& context, const ModuleOptions& o
                                                  .operand = operand});
 }
 
-constexpr Module kModule{
-    .source_digest = VAUBAN_TORCH_SOURCE_DIGEST, .libtorch = TORCH_VERSION, .devices = present_devices, .make = make};
+constexpr Module kModule{.source_digest = VAUBAN_TORCH_SOURCE_DIGEST,
+                         .libtorch = TORCH_VERSION,
+                         .kinds = device_kinds,
+                         .devices = present_devices,
+                         .make = make};
 
 }  // namespace
 }  // namespace vauban::torch_backend

@@ -11,6 +11,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "backends/torch/torch_tensor.h"
@@ -66,6 +67,20 @@ struct TotalsOf<void (c10::MemoryReportingInfoBase::*)(void*, std::int64_t, Tota
 };
 using Total = TotalsOf<decltype(&c10::MemoryReportingInfoBase::reportMemoryUsage)>::Type;
 
+std::string name_of(at::DeviceType type) { return c10::DeviceTypeName(type, true); }
+
+/// To add a kind of device: a line here, and its name in backends.cpp.
+struct Kind {
+  at::DeviceType type;
+  bool is_numbered;  ///< "cuda:0"; of the others there is one
+  std::int64_t (*count)();
+};
+constexpr std::array kKinds{
+    Kind{at::kCPU, false, [] { return std::int64_t{1}; }},
+    Kind{at::kCUDA, true, [] { return cuda_devices().count; }},
+    Kind{at::kMPS, false, [] { return std::int64_t{at::hasMPS()}; }},
+};
+
 /// Counts what this thread's allocations report. Device allocators say their total; the host's says sizes.
 class Listener final : public c10::MemoryReportingInfoBase {
  public:
@@ -87,10 +102,17 @@ class Listener final : public c10::MemoryReportingInfoBase {
 
 }  // namespace
 
+std::vector<std::string> device_kinds() {
+  std::vector<std::string> names;
+  for (const Kind& kind : kKinds) names.push_back(name_of(kind.type));
+  return names;
+}
+
 std::vector<std::string> present_devices() {
-  std::vector<std::string> names{"cpu"};
-  for (std::int64_t index = 0; index < cuda_devices().count; ++index) names.push_back(format("cuda:{}", index));
-  if (at::hasMPS()) names.emplace_back("mps");
+  std::vector<std::string> names;
+  for (const Kind& kind : kKinds)
+    for (std::int64_t index = 0; index < kind.count(); ++index)
+      names.push_back(kind.is_numbered ? format("{}:{}", name_of(kind.type), index) : name_of(kind.type));
   return names;
 }
 
@@ -109,7 +131,7 @@ Result<at::Device> device_from(std::string_view name) {
   return at::Device(full);
 }
 
-std::string kind_of(const at::Device& device) { return c10::DeviceTypeName(device.type(), true); }
+std::string kind_of(const at::Device& device) { return name_of(device.type()); }
 
 std::string label_of(const at::Device& device) {
   return format("{}:{}", kind_of(device), device.has_index() ? static_cast<int>(device.index()) : 0);

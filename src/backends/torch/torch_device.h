@@ -12,6 +12,8 @@
 
 namespace vauban::torch_backend {
 
+/// Kinds of devices that are looked for: "cpu", "cuda", "mps".
+std::vector<std::string> device_kinds();
 /// "cpu", then one "cuda:n" for each GPU that LibTorch sees, then "mps".
 std::vector<std::string> present_devices();
 

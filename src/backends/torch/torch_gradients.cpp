@@ -63,6 +63,10 @@ Result<Weight> TorchGradients::make_parameter(std::string name, const TensorView
   }
 }
 
+void TorchGradients::clear(Tensor& gradient) {
+  if (!gradient.empty()) ops_.guarded([&] { in(gradient).zero_(); });
+}
+
 Tensor TorchGradients::zeros(const Shape& shape) {
   return ops_.run(shape, ok(), {}, [&] {
     return at::zeros(sizes_of(shape), at::TensorOptions(ops_.bridge_.device()).dtype(at::kFloat));

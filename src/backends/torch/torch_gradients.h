@@ -16,6 +16,7 @@ class TorchGradients final : public Gradients {
   Result<Weight> make_parameter(std::string name, const TensorView& initial) override;
   void parameter_changed(const Weight&) override {}  // there is no copy in another precision
   Tensor zeros(const Shape& shape) override;
+  void clear(Tensor& gradient) override;
   Tensor scaled(const Tensor& x, double factor) override;
   /// Element i is kept when draw i (uniform()) of Rng(seed, stream) is at least `rate`.
   /// Errors: internal for a rate outside [0, 1).

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "ops/primitive_rows.h"
+
 namespace vauban::torch_backend {
 namespace {
 
@@ -24,13 +26,9 @@ at::Tensor alibi(const at::Tensor& slopes, const at::Tensor& query, std::int64_t
   return slopes.reshape({-1, 1, 1}) * distance.to(at::kFloat);
 }
 
-PrimitiveMode mode_of(const Primitive& primitive) {
-  return primitive.mode == PrimitiveMode::conditional ? primitive.inner : primitive.mode;
-}
-
 /// How far each row moves along each direction, (rows, k), from its projections `p` (rows, k).
 at::Tensor factors(const Primitive& primitive, const at::Tensor& p) {
-  switch (mode_of(primitive)) {
+  switch (effective_mode(primitive)) {
     case PrimitiveMode::subtract:
     case PrimitiveMode::subspace_remove:
       return p * -primitive.alpha;

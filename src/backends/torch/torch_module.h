@@ -27,6 +27,7 @@ struct Module {
   /// Of the headers that both sides share. First and in plain C: it is read before anything else here is believed.
   const char* source_digest;
   const char* libtorch;  ///< version of the LibTorch that it was built with: "1.13.0"
+  std::vector<std::string> (*kinds)();  ///< of devices that it can run on: "cpu", "cuda", "mps"
   /// "cpu", then the others that this machine has: "cuda:0", "mps".
   std::vector<std::string> (*devices)();
   /// Gradients come on any device; who trains decides where (backends.cpp: in host memory). Errors: unsupported for a

@@ -104,6 +104,10 @@ at::Tensor TensorBridge::unwrap(const Tensor& x) const {
 
 at::Tensor TensorBridge::borrow(const void* data, at::IntArrayRef sizes, at::ScalarType type) const {
   const at::Tensor host = at::from_blob(const_cast<void*>(data), sizes, at::TensorOptions(type));  // only read
+  return send(host);
+}
+
+at::Tensor TensorBridge::send(const at::Tensor& host) const {
   if (!is_remote()) return host;
   ++transfers_->host_device_copies;
   return host.to(device_, host.scalar_type(), false, true);
@@ -114,10 +118,10 @@ at::Tensor TensorBridge::copy_in(const void* data, at::IntArrayRef sizes, at::Sc
   return is_remote() ? borrowed : borrowed.clone();
 }
 
-at::Tensor TensorBridge::copy_out(const at::Tensor& values) const {
+at::Tensor TensorBridge::copy_out(const at::Tensor& values, at::ScalarType type) const {
   transfers_->host_device_copies += is_remote();
   transfers_->sync_points += is_remote();
-  return values.detach().cpu().to(at::kDouble).contiguous();
+  return values.detach().cpu().to(type).contiguous();
 }
 
 Tensor TensorBridge::absent(const Shape& shape, at::ScalarType type) const {

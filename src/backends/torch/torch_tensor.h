@@ -68,8 +68,10 @@ class TensorBridge {
   at::Tensor borrow(const void* data, at::IntArrayRef sizes, at::ScalarType type) const;
   /// The same, owned.
   at::Tensor copy_in(const void* data, at::IntArrayRef sizes, at::ScalarType type) const;
-  /// On the host, in f64 (MPS has none), contiguous. Waits for the device: one copy, one synchronisation.
-  at::Tensor copy_out(const at::Tensor& values) const;
+  /// On the host, in `type` (MPS has no f64), contiguous. Waits for the device: one copy, one synchronisation.
+  at::Tensor copy_out(const at::Tensor& values, at::ScalarType type = at::kDouble) const;
+  /// The other way: a host tensor on the device, which is itself where the host is the device.
+  at::Tensor send(const at::Tensor& host) const;
   /// The shape and type of a value that could not be made, without memory: what uses it throws.
   Tensor absent(const Shape& shape, at::ScalarType type) const;
 

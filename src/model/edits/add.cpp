@@ -22,8 +22,8 @@ Json parameters(const WeightEdit& edit) {
 
 const WeightOp kAddToWeights{.id = "add",
                              .summary = "W + alpha T, T from a safetensors file",
-                             .needs = {"file"},
-                             .takes = {"alpha", "file_sha256", "file_tensor"},
+                             .needs = {EditParameter::operand},
+                             .takes = {EditParameter::alpha},
                              .apply = add,
                              .parameters = parameters};
 

@@ -29,8 +29,8 @@ Json parameters(const WeightEdit& edit) {
 
 const WeightOp kAddWeightNoise{.id = "add_noise",
                                .summary = "W + sigma N, N standard normal (Philox4x32-10), by seed and tensor name",
-                               .needs = {"sigma"},
-                               .takes = {"seed"},
+                               .needs = {EditParameter::sigma},
+                               .takes = {EditParameter::seed},
                                .apply = add_noise,
                                .parameters = parameters};
 

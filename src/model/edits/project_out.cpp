@@ -91,7 +91,7 @@ const WeightOp kProjectOutOfWeights{
     .id = "project_out",
     .summary = "W - alpha d (d^T W) (side output), W - alpha (W d) d^T (side input), for the unit direction d",
     .needs = {},
-    .takes = {"alpha", "side", "direction", "direction_file", "direction_sha256", "direction_tensor"},
+    .takes = {EditParameter::alpha, EditParameter::side, EditParameter::direction},
     .apply = project_out,
     .parameters = parameters};
 

@@ -15,7 +15,7 @@ Json parameters(const WeightEdit& edit) { return Json::object({{"alpha", edit.al
 
 const WeightOp kScaleWeights{.id = "scale",
                              .summary = "alpha W",
-                             .needs = {"alpha"},
+                             .needs = {EditParameter::alpha},
                              .takes = {},
                              .apply = scale,
                              .parameters = parameters};

@@ -12,8 +12,8 @@ Result<std::vector<float>> set(const WeightEdit& edit, const EditTarget& target,
 
 const WeightOp kSetWeights{.id = "set",
                            .summary = "T, from a safetensors file",
-                           .needs = {"file"},
-                           .takes = {"file_sha256", "file_tensor"},
+                           .needs = {EditParameter::operand},
+                           .takes = {},
                            .apply = set,
                            .parameters = operand_json};
 

@@ -25,10 +25,13 @@ struct EditTarget {
   std::int64_t width() const { return shape.rank() == 2 ? shape[1] : 1; }
 };
 
+/// Members of WeightEdit that an op may read, beside tensor and op. How a user gives them is the app's business.
+enum class EditParameter { alpha, sigma, seed, side, direction, operand };
+
 struct WeightOp {
   std::string_view id;       ///< "scale"
   std::string_view summary;  ///< the formula
-  std::vector<std::string_view> needs, takes;  ///< keys of [[weight_edits]] beside tensor and op: must, may be given
+  std::vector<EditParameter> needs, takes;  ///< must, may be given
   /// Errors: invalid_input naming the parameter, what was expected and found.
   Result<std::vector<float>> (*apply)(const WeightEdit& edit, const EditTarget& target, std::vector<float> values);
   Json (*parameters)(const WeightEdit& edit);  ///< what records keep: vectors by digest

@@ -16,6 +16,39 @@ Tensor as_matrix(const Tensor& x) {
   return x.reshaped({rows, x.shape().elements() / std::max<std::int64_t>(rows, 1)});
 }
 
+bool only_reads(const InterventionEffect& effect) {
+  const PrimitiveMode mode = effect.primitive().mode;
+  return mode == PrimitiveMode::project || mode == PrimitiveMode::subspace_project;
+}
+
+/// Hands each intervention its own of a row's projections; what else a reading gives is the same for all.
+class SplitProjections final : public ProjectionSink {
+ public:
+  SplitProjections(std::span<InterventionEffect* const> effects, const PrimitiveResult& beside) {
+    for (const InterventionEffect* effect : effects) {
+      widths_.push_back(static_cast<std::size_t>(effect->primitive().basis_rows));
+      results_.push_back({.output = {},
+                          .before = {},
+                          .after = {},
+                          .delta_norm = std::vector<double>(beside.input_norm.size(), 0.0),
+                          .input_norm = beside.input_norm,
+                          .gates_open = 0});
+    }
+  }
+  void add(std::span<const double> projections) override {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < results_.size(); begin += widths_[i++]) {
+      const auto own = projections.subspan(begin, widths_[i]);
+      for (auto* values : {&results_[i].before, &results_[i].after}) values->insert(values->end(), own.begin(), own.end());
+    }
+  }
+  const PrimitiveResult& result(std::size_t i) const { return results_[i]; }
+
+ private:
+  std::vector<std::size_t> widths_;
+  std::vector<PrimitiveResult> results_;
+};
+
 }  // namespace
 
 bool Observed::selects(Site site, Moment moment, std::span<const std::int64_t> positions) const {
@@ -123,29 +156,62 @@ void Observer::observe(const Share& share, Site site, int layer, Moment moment, 
 }
 
 Tensor Observer::intervene(const Share& share, Site site, int layer, Tensor x) const {
+  std::vector<InterventionEffect*> here;
   for (InterventionEffect& effect : share.observed->effects)
-    if (effect.applies_to(site, layer)) x = apply(effect, share, layer, std::move(x));
+    if (effect.applies_to(site, layer)) here.push_back(&effect);
+  for (std::size_t i = 0; i < here.size();) {
+    const auto start = clock_.monotonic();
+    const Touched touched = touched_by(*here[i], share);
+    std::size_t end = i + 1;
+    while (only_reads(*here[i]) && end < here.size() && only_reads(*here[end]) &&
+           touched_by(*here[end], share).rows == touched.rows)
+      ++end;
+    if (!touched.rows.empty() && end - i > 1) read(std::span(here).subspan(i, end - i), touched, share, layer, x);
+    if (!touched.rows.empty() && end - i == 1) x = apply(*here[i], touched, share, layer, std::move(x));
+    share.observed->intervene_s += seconds_since(clock_, start);
+    i = end;
+  }
   return x;
 }
 
-Tensor Observer::apply(InterventionEffect& effect, const Share& share, int layer, Tensor x) const {
-  const auto start = clock_.monotonic();
+Observer::Touched Observer::touched_by(const InterventionEffect& effect, const Share& share) {
   const std::int64_t prompt_rows = share.observed->prompt_rows;
-  std::vector<std::int32_t> rows;
-  std::vector<std::int64_t> positions;
-  std::int64_t rows_of_prompt = 0;
+  Touched touched;
   for (std::size_t i = 0; i < share.rows.size(); ++i) {
     if (!effect.intervention().positions.contains(share.positions[i], prompt_rows - 1, prompt_rows)) continue;
-    rows.push_back(share.rows[i]);
-    positions.push_back(share.positions[i]);
-    rows_of_prompt += share.positions[i] < prompt_rows;
+    touched.rows.push_back(share.rows[i]);
+    touched.positions.push_back(share.positions[i]);
+    touched.of_prompt += share.positions[i] < prompt_rows;
   }
-  if (rows.empty()) return x;
-  const PrimitiveResult result = ops_.primitive(as_matrix(x), effect.primitive(), rows);
-  const Result<void> added = effect.add(layer, rows_of_prompt, result, positions);
+  return touched;
+}
+
+void Observer::note(InterventionEffect& effect, const Touched& touched, const PrimitiveResult& result, const Share& share,
+                    int layer) {
+  const Result<void> added = effect.add(layer, touched.of_prompt, result, touched.positions);
   if (!added && !share.observed->fault) share.observed->fault = added.error();
-  share.observed->intervene_s += seconds_since(clock_, start);
+}
+
+Tensor Observer::apply(InterventionEffect& effect, const Touched& touched, const Share& share, int layer, Tensor x) const {
+  const PrimitiveResult result = ops_.primitive(as_matrix(x), effect.primitive(), touched.rows);
+  note(effect, touched, result, share, layer);
   return result.output.reshaped(x.shape());
+}
+
+/// The first through the primitive, which measures the rows' lengths too.
+void Observer::read(std::span<InterventionEffect* const> effects, const Touched& touched, const Share& share, int layer,
+                    const Tensor& x) const {
+  const Tensor matrix = as_matrix(x);
+  const PrimitiveResult first = ops_.primitive(matrix, effects.front()->primitive(), touched.rows);
+  note(*effects.front(), touched, first, share, layer);
+  const auto others = effects.subspan(1);
+  std::vector<double> directions;
+  for (const InterventionEffect* effect : others)
+    directions.insert(directions.end(), effect->primitive().direction.begin(), effect->primitive().direction.end());
+  SplitProjections split(others, first);
+  const Result<void> projected = ops_.project(matrix, directions, touched.rows, split);
+  if (!projected && !share.observed->fault) share.observed->fault = projected.error();
+  for (std::size_t i = 0; projected && i < others.size(); ++i) note(*others[i], touched, split.result(i), share, layer);
 }
 
 void Observer::reach_sequence(Site site, int layer, std::size_t sequence, const Tensor& x) const {

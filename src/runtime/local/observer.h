@@ -1,6 +1,7 @@
 /// Observer: the tap of the local runtime. It knows which rows of a step belong to which request, applies that
 /// request's interventions to them (in list order), and hands what is wanted to its recorder: first the values before,
-/// then the edits, then the values after. Rows of other requests are never touched.
+/// then the edits, then the values after. Rows of other requests are never touched. Interventions that stand side by side in the
+/// list and only read the same rows do it together, in one pass over the tensor.
 #pragma once
 
 #include <cstdint>
@@ -57,10 +58,22 @@ class Observer final : public StepTap {
 
   Tensor reach(Site site, int layer, Tensor x) const override;
   void reach_sequence(Site site, int layer, std::size_t sequence, const Tensor& x) const override;
+  /// The rows of a share that an intervention's positions mean.
+  struct Touched {
+    std::vector<std::int32_t> rows;
+    std::vector<std::int64_t> positions;  ///< beside rows
+    std::int64_t of_prompt = 0;
+  };
+
   std::vector<Share> shares_of(std::int64_t tensor_rows) const;
   void observe(const Share& share, Site site, int layer, Moment moment, const Tensor& x) const;
   Tensor intervene(const Share& share, Site site, int layer, Tensor x) const;
-  Tensor apply(InterventionEffect& effect, const Share& share, int layer, Tensor x) const;
+  static Touched touched_by(const InterventionEffect& effect, const Share& share);
+  Tensor apply(InterventionEffect& effect, const Touched& touched, const Share& share, int layer, Tensor x) const;
+  void read(std::span<InterventionEffect* const> effects, const Touched& touched, const Share& share, int layer,
+            const Tensor& x) const;
+  static void note(InterventionEffect& effect, const Touched& touched, const PrimitiveResult& result, const Share& share,
+                   int layer);
   void listen();
 
   Ops& ops_;

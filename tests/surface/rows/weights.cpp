@@ -3,6 +3,7 @@
 #include "backends/backends.h"
 #include "base/sha256.h"
 #include "format/hf_writer.h"
+#include "support/test_context.h"
 #include "surface/rows/rows.h"
 #include "train/trained_model.h"
 
@@ -34,15 +35,6 @@ Result<TensorOut> tensor_of(const MemorySink::Payload& payload) {
                      return TensorBytes::own(kept);
                    }};
 }
-
-/// What a training run needs for as long as it lives.
-struct TrainingServices {
-  ThreadPool pool{1};
-  SystemClock clock;
-  SilentProgress progress;
-  CancelToken cancel;
-  Context context{.pool = pool, .clock = clock, .progress = progress, .cancel = cancel};
-};
 
 Batch one_sequence(const std::vector<std::int32_t>& ids) {
   Batch batch;
@@ -169,14 +161,14 @@ Result<Measured> held_weights_survive_a_file(SurfaceBench& bench) {
 }
 
 Result<Measured> trained_adapter_survives_a_file(SurfaceBench& bench) {
-  TrainingServices services;
+  const TestContext services(1);  // for as long as the training run lives
   const std::filesystem::path folder = bench.scratch("adapter");
   const std::vector<std::int32_t> ids{1, 72, 104, 260, 270, 280, 261, 90, 17, 265};
-  VB_TRY(std::unique_ptr<Ops> own, make_training_backend(bench.backend(), services.context, "", "f32"));
+  VB_TRY(std::unique_ptr<Ops> own, make_training_backend(bench.backend(), services.context_, "", "f32"));
   const std::unique_ptr<Ops> ops = bench.disguised(std::move(own));
   VB_TRY(ModelSource source, ModelSource::open(bench.model()));
   VB_TRY(const auto trained,
-         TrainedModel::open(adapter_training(bench.model(), folder), std::move(source), *ops, services.context));
+         TrainedModel::open(adapter_training(bench.model(), folder), std::move(source), *ops, services.context_));
   VB_TRY(const std::vector<double> start, pass(*trained, ids));
   descend(*trained, 1.0);
   VB_TRY(const std::vector<double> moved, pass(*trained, ids));

@@ -88,6 +88,7 @@ Weight load(Ops& ops, const Stored& weight);
 
 void prove_forward(Proof& proof);
 void prove_attention(Proof& proof);   ///< paged, prefill and decode, maps, page copies
+void prove_recurrences(Proof& proof);
 void prove_primitive(Proof& proof);
 void prove_gradients(Proof& proof);
 void prove_weights(Proof& proof);     ///< what is loaded can be read back

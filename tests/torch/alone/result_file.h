@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "backends/torch/alone/proof.h"
+#include "torch/alone/proof.h"
 
 namespace vauban::proof {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "backends/torch/alone/proof.h"
+#include "torch/alone/proof.h"
 
 namespace vauban::proof {
 namespace {

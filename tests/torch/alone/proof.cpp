@@ -1,4 +1,4 @@
-#include "backends/torch/alone/proof.h"
+#include "torch/alone/proof.h"
 
 #include <algorithm>
 #include <cmath>

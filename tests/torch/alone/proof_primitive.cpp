@@ -3,7 +3,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "backends/torch/alone/proof.h"
+#include "torch/alone/proof.h"
 #include "ops/primitive_rows.h"
 
 namespace vauban::proof {

@@ -1,9 +1,10 @@
-#include "backends/torch/alone/result_file.h"
+#include "torch/alone/result_file.h"
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 
+#include "base/processor.h"
 #include "base/strings.h"
 
 namespace vauban::proof {
@@ -32,19 +33,13 @@ std::string line_of(const Check& check) {
                 check.passed, json_text(check.note));
 }
 
-/// The value of the first "name : value" line of a file of /proc; "" without one.
-std::string proc_value(const std::filesystem::path& path, std::string_view name) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with(name) && line.find(':') != std::string::npos)
-      return std::string(trim(std::string_view(line).substr(line.find(':') + 1)));
-  return "";
-}
-
 std::string gpu_name() {
   std::error_code absent;
-  for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", absent))
-    if (const std::string name = proc_value(gpu.path() / "information", "Model"); !name.empty()) return name;
+  for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", absent)) {
+    std::ifstream file(gpu.path() / "information");
+    for (std::string line; std::getline(file, line);)
+      if (line.starts_with("Model:")) return std::string(trim(std::string_view(line).substr(6)));
+  }
   return "";
 }
 
@@ -61,7 +56,7 @@ std::string result_json(const Provenance& p, std::span<const Check> checks) {
 }
 
 std::string device_name(std::string_view kind) {
-  const std::string name = kind == "cpu" ? proc_value("/proc/cpuinfo", "model name") : kind == "cuda" ? gpu_name() : "";
+  const std::string name = kind == "cpu" ? processor_name() : kind == "cuda" ? gpu_name() : "";
   return name.empty() ? "unknown" : name;
 }
 

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "backends/reference/reference_ops.h"
-#include "backends/torch/alone/result_file.h"
+#include "torch/alone/result_file.h"
 #include "backends/torch/torch_module.h"
 
 extern "C" const vauban::torch_backend::Module* vauban_torch_module();
@@ -35,7 +35,7 @@ std::optional<Options> parse(std::span<char*> args) {
 
 std::vector<Check> prove_all(Ops& specification, Ops& device, Ops& trainer, Ops& native, const std::string& plant) {
   Proof exact(specification, device, plant), training(specification, trainer, plant), narrow(specification, native, plant);
-  for (const auto prove : {prove_forward, prove_attention, prove_primitive, prove_weights, prove_profile}) prove(exact);
+  for (const auto prove : {prove_forward, prove_attention, prove_recurrences, prove_primitive, prove_weights, prove_profile}) prove(exact);
   prove_gradients(training);
   prove_written_weights(training);
   prove_native(narrow);

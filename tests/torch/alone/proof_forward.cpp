@@ -2,7 +2,7 @@
 #include <array>
 #include <cmath>
 
-#include "backends/torch/alone/proof.h"
+#include "torch/alone/proof.h"
 
 namespace vauban::proof {
 namespace {
