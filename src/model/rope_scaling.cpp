@@ -166,6 +166,7 @@ Result<void> apply_gguf_scaling(const ConfigKeys& keys, std::int64_t context_len
   VB_TRY(yarn.original_context, keys.positive_or("rope.scaling.original_context_length", static_cast<double>(context_length)));
   VB_TRY(yarn.beta_fast, keys.positive_or("rope.scaling.yarn_beta_fast", 32.0));
   VB_TRY(yarn.beta_slow, keys.positive_or("rope.scaling.yarn_beta_slow", 1.0));
+  VB_TRY(yarn.truncate, keys.flag_or("rope.scaling.yarn_truncate", true));  // vauban's own key: llama.cpp always does
   scale_yarn(out.rope.table.inverse_frequency, out.theta, yarn);
   VB_TRY(const double attention, keys.positive_or("rope.scaling.attn_factor", 1.0));  // beside YaRN's own
   out.rope.table.attention_factor = attention * yarn_mscale(factor);

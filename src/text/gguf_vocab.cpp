@@ -109,7 +109,7 @@ Result<std::shared_ptr<const Tokenizer>> load_llama(const Json& metadata) {
   VB_TRY(model.unknown_id, read_id(metadata, "unknown_token_id", model.pieces.size()));
   VB_TRY(SpecialTokens specials, read_specials(metadata, model.pieces, true));
   if (model.unknown_id) model.unknown_surface = model.pieces[static_cast<std::size_t>(*model.unknown_id)].text;
-  return PieceTokenizer::make(std::move(model), {PieceType::control, PieceType::user_defined}, std::move(specials), {});
+  return PieceTokenizer::make(std::move(model), {PieceType::control, PieceType::unknown, PieceType::user_defined}, std::move(specials), {});
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> read_merges(const Json& metadata) {

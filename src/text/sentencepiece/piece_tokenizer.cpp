@@ -29,7 +29,7 @@ std::vector<AddedToken> literal_tokens(const PieceModel& model, const std::vecto
     out.push_back({.id = static_cast<std::int32_t>(i),
                    .content = piece.text,
                    .normalized = false,
-                   .special = piece.type == PieceType::control});
+                   .special = piece.type != PieceType::user_defined});
   }
   return out;
 }

@@ -16,7 +16,7 @@ namespace vauban {
 
 class PieceTokenizer final : public Tokenizer {
  public:
-  /// `literal`: pieces that are looked for as whole texts before anything else; those of type control are special.
+  /// `literal`: pieces that are looked for as whole texts before anything else; those of type control or unknown are special.
   /// `specials`: its own BOS and EOS and what it puts around a text; `hints` may change them (special_tokens.h).
   static Result<std::shared_ptr<const Tokenizer>> make(PieceModel model, const std::vector<PieceType>& literal,
                                                        SpecialTokens specials, const TokenizerHints& hints);

@@ -80,6 +80,7 @@ Result<GgufConfig> gguf_config_of(const ModelSource& folder, const Architecture&
   VB_TRY(GgufRope rope, rope_to_gguf(folder.config, form, gguf->gguf_names.front()));
   for (GgufKey& key : rope.keys) set_key(out.keys, std::move(key));
   out.factors = std::move(rope.factors);
+  out.notes = std::move(rope.notes);
   VB_TRY(const ModelConfig back, read_back(folder, *gguf, out, tensors), "in the GGUF that {} would become", folder.path.string());
   if (const auto differences = config_differences(form, back); !differences.empty())
     return unsupported("a GGUF of the architecture '{}' has no place for this of {}: {}", gguf->gguf_names.front(),

@@ -36,7 +36,6 @@ const std::map<std::string, std::string, std::less<>>& refused() {
       {"qwen3_moe_nonorm", "kinds of layers"},
       {"gemma3_linear", "layers"},
       {"falcon_alibi", "ALiBi"},
-      {"gptoss", "rotary frequencies"},
       {"exaone4", "sliding window"},
       {"gptj", "'gptj' is not built: llama.cpp has no GGUF form of it"},
       {"opt", "'opt' is not built: llama.cpp has no GGUF form of it"},

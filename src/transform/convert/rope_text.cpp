@@ -37,7 +37,14 @@ std::vector<double> plain_of(const ModelConfig& c) {
   return plain_frequencies(c.rope_theta, 2 * std::ssize(table_of(c).inverse_frequency));
 }
 
+/// Whether the ends of the blend are whole pairs of dimensions.
+bool truncates(const Json& rope) {
+  const Json* const value = rope.find("truncate");
+  return !value || !value->is_bool() || value->as_bool();
+}
+
 void add_yarn(const Json& rope, const ModelConfig& c, std::string_view arch, double factor, GgufKeyList& keys) {
+  if (!truncates(rope)) keys.flag("rope.scaling.yarn_truncate", false);
   const Json* original = rope.find("original_max_position_embeddings");
   keys.u32("rope.scaling.original_context_length", original && original->is_integer() ? original->as_int() : c.context_length);
   for (const char* beta : {"beta_fast", "beta_slow"})
@@ -107,6 +114,8 @@ Result<Json> yarn_object(const ConfigKeys& keys, const ModelConfig& c, double fa
       VB_TRY(const double value, keys.positive(format("rope.scaling.yarn_{}", beta)));
       rope[beta] = value;
     }
+  VB_TRY(const bool truncate, keys.flag_or("rope.scaling.yarn_truncate", true));
+  if (!truncate) rope["truncate"] = false;
   if (keys.find("rope.scaling.yarn_log_multiplier")) {
     VB_TRY(const double multiplier, keys.positive("rope.scaling.yarn_log_multiplier"));
     rope["mscale"] = rope["mscale_all_dim"] = std::round(1e7 * multiplier) / 1e6;
@@ -153,6 +162,9 @@ Result<GgufRope> rope_to_gguf(const Json& config, const ModelConfig& c, std::str
     keys.text("rope.scaling.type", type);
     keys.f32("rope.scaling.factor", factor);
     if (type == "yarn") add_yarn(rope, c, gguf_arch, factor, keys);
+    if (type == "yarn" && !truncates(rope))
+      out.notes.emplace_back("YaRN's blend ends between pairs of dimensions (truncate = false): kept in a key of vauban's own; llama.cpp "
+                             "rounds the ends, so that its rotary frequencies differ there");
   } else {
     return unsupported("rope type '{}' has no place in a GGUF; known: linear, llama3, longrope, yarn", type);
   }

@@ -18,6 +18,7 @@ struct RopeFactors {
 struct GgufRope {
   std::vector<GgufKey> keys;
   std::vector<RopeFactors> factors;
+  std::vector<std::string> notes;
 };
 /// Of a folder's config.json; llama3 is written as factors. They are f32, so positions agree with those of the folder to
 /// f32, not to the last bit of f64. Errors: unsupported for a type that the format does not have (dynamic).

@@ -17,8 +17,8 @@ std::string shown_ids(const std::vector<std::int32_t>& ids) {
   return join(parts, " ");
 }
 
-Result<std::string> difference_on(const Tokenizer& source, const Tokenizer& made, std::string_view text) {
-  const EncodeOptions plain{.add_special = true, .parse_special = false};
+Result<std::string> difference_on(const Tokenizer& source, const Tokenizer& made, std::string_view text, bool parse_special = false) {
+  const EncodeOptions plain{.add_special = true, .parse_special = parse_special};
   VB_TRY(const Encoding expected, source.encode(text, plain));
   VB_TRY(const Encoding found, made.encode(text, plain));
   if (expected.ids == found.ids) return std::string();
@@ -35,6 +35,20 @@ std::vector<std::int32_t> ordinary_ids(const Tokenizer& tokenizer, std::uint32_t
     return scrambled(a) < scrambled(b);
   });
   return ids;
+}
+
+/// The texts of special tokens inside a text, read as those tokens.
+Result<std::string> difference_on_specials(const Tokenizer& source, const Tokenizer& made) {
+  constexpr int kMostSpecials = 256;
+  int asked = 0;
+  for (std::int32_t id = 0; id < source.vocab_size() && asked < kMostSpecials; ++id) {
+    if (!source.is_special(id)) continue;
+    ++asked;
+    VB_TRY(const std::string piece, source.piece(id));
+    VB_TRY(std::string difference, difference_on(source, made, "a " + piece + " b" + piece, true));
+    if (!difference.empty()) return difference;
+  }
+  return std::string();
 }
 
 /// Texts of `ids`, kRun at a time.
@@ -72,6 +86,8 @@ Result<std::string> first_difference(const Tokenizer& source, const Tokenizer& m
     VB_TRY(const std::string difference, difference_on(source, made, text));
     if (!difference.empty()) return difference;
   }
+  VB_TRY(std::string special, difference_on_specials(source, made));
+  if (!special.empty()) return special;
   std::size_t texts = 0;
   for (const std::uint32_t multiplier : kOrders) {
     const std::vector<std::int32_t> ids = ordinary_ids(source, multiplier);
