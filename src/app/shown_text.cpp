@@ -1,5 +1,6 @@
 #include "app/shown_text.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/format.h"
@@ -49,6 +50,10 @@ std::string xml_text(std::string_view text, std::size_t max_bytes) {
     }
   }
   return out;
+}
+
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 }  // namespace vauban

@@ -115,7 +115,8 @@ TEST(Flow, ThePartsOfEveryTinyModelSumToItsFile) {
     VB_ASSERT_OK(source);
     const auto flow = flow_of(*source);
     VB_ASSERT_OK(flow);
-    const FileSums file = file_sums(entry.path() / "model.safetensors");
+    // Old files of GPT-2 hold the causal mask of each layer, which is no parameter.
+    const FileSums file = file_sums(entry.path() / "model.safetensors", [](const std::string& name) { return !name.ends_with(".attn.bias"); });
     EXPECT_EQ(flow->parameters, file.parameters);
     std::int64_t boxes = sum_of(flow->before) + sum_of(flow->after), layers = 0;
     for (const FlowSegment& segment : flow->segments) {
@@ -136,7 +137,7 @@ TEST(Flow, WritesTextJsonAndSvg) {
   const Workspace work;
   const Outcome text = work.run({"flow", "base"});
   EXPECT_EQ(text.exit_code, 0) << text.err;
-  for (const char* part : {"base: llama, 2 layers, width 64", "layers 0-1: 2 alike", "4 heads of 16, 2 key heads", "64 -> 128 -> 64", "logits"})
+  for (const char* part : {"base: llama, 2 layers, width 64", "layers 0-1: 2 alike", "4 heads of 16, 2 key heads", "64 → 128 → 64", "logits"})
     EXPECT_NE(text.out.find(part), std::string::npos) << part << "\n" << text.out;
   EXPECT_EQ(work.run({"flow", "base", "--out", "base.svg"}).exit_code, 0);
   EXPECT_EQ(xml_fault(read_text(work / "base.svg")), "");

@@ -161,7 +161,7 @@ TEST(Hex, RangesOfAnyFile) {
   work.write("bytes.bin", std::string("\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x00\xc0\x7fz", 13));
   const Json answer = work.run({"hex", "bytes.bin", "--as", "f32", "--json"}).json();
   ASSERT_EQ(at(answer, {"lines"}).size(), 1u);
-  EXPECT_EQ(at(at(answer, {"lines"}).items()[0], {"values"}).dump().value_or(""), "[1,-2,null]");
+  EXPECT_EQ(at(at(answer, {"lines"}).items()[0], {"values"}).dump().value_or(""), "[1.0,-2.0,null]");
   EXPECT_NE(work.run({"hex", "bytes.bin"}).out.find("|...?"), std::string::npos);
   EXPECT_NE(work.run({"hex", "bytes.bin", "--as", "f32"}).out.find("1 -2 nan"), std::string::npos);
 }
@@ -177,7 +177,17 @@ TEST(Hex, RefusesWithWhatToDo) {
   EXPECT_EQ(work.run({"hex", "base", "--as", "f33"}).exit_code, 2);
   EXPECT_EQ(work.run({"hex", "base", "--offset", "999999999"}).exit_code, 2);
   work.write("empty.bin", "");
-  EXPECT_NE(work.run({"hex", "empty.bin"}).exit_code, -1);
+  const Outcome empty = work.run({"hex", "empty.bin"});  // nothing is wrong with the question
+  EXPECT_EQ(empty.exit_code, 0) << empty.err;
+  EXPECT_EQ(empty.out, "empty.bin  0 bytes, not a model file\nends here: the file is empty\n");
+  EXPECT_EQ(work.run({"hex", "empty.bin", "--length", "16"}).exit_code, 2);
+  EXPECT_EQ(at(work.run({"hex", "empty.bin", "--json"}).json(), {"regions"}).size(), 0u);
+  // A folder whose file is broken cannot be opened as a model; the file itself can be looked into.
+  work.write("base/model.safetensors", read_text(work / "base/model.safetensors").substr(0, 5000));
+  const Outcome broken = work.run({"hex", "base"});
+  EXPECT_EQ(broken.exit_code, 3);
+  EXPECT_NE(broken.err.find("name the file itself"), std::string::npos) << broken.err;
+  EXPECT_EQ(work.run({"hex", "base/model.safetensors"}).exit_code, 0);
 }
 
 TEST(Hex, NamesCannotInject) {

@@ -87,7 +87,7 @@ std::vector<int> kinds_of(const ModelConfig& config, std::int64_t& idle) {
 }
 
 FlowNode table_node(std::string title, std::int64_t rows, std::int64_t width, std::vector<std::string> lines) {
-  lines.insert(lines.begin(), format("{} x {}", rows, width));
+  lines.insert(lines.begin(), format("{} × {}", rows, width));
   return {.kind = "ends", .title = std::move(title), .lines = std::move(lines), .parameters = rows * width, .facts = {}};
 }
 
@@ -161,6 +161,12 @@ std::int64_t FlowSegment::span() const {
   return total;
 }
 
+std::int64_t FlowSegment::parameters() const {
+  std::int64_t total = 0;
+  for (const FlowLayer& layer : layers) total += layer.count * layer.parameters();
+  return total;
+}
+
 Result<Flow> flow_of(const ModelSource& source) {
   VB_TRY(const Architecture* architecture, find_architecture(source));
   VB_TRY(const ModelConfig config, architecture->read_config(source));
@@ -176,8 +182,8 @@ Result<Flow> flow_of(const ModelSource& source) {
       VB_TRY(std::vector<FlowSum> sums, drawer.sums(at));
       segment.layers.push_back({run.count, std::move(sums)});
       at += run.count;
-      flow.parameters += segment.layers.back().parameters() * run.count * segment.times;
     }
+    flow.parameters += segment.times * segment.parameters();
   }
   for (const std::vector<FlowNode>* nodes : {&flow.before, &flow.after})
     for (const FlowNode& node : *nodes) flow.parameters += node.parameters;

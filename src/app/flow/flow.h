@@ -42,7 +42,8 @@ struct FlowLayer {
 struct FlowSegment {
   std::int64_t first = 0, times = 1;
   std::vector<FlowLayer> layers;
-  std::int64_t span() const;  ///< layers of one round
+  std::int64_t span() const;        ///< layers of one round
+  std::int64_t parameters() const;  ///< of one round
 };
 
 struct Flow {

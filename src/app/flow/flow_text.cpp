@@ -8,50 +8,43 @@
 namespace vauban {
 namespace {
 
-constexpr std::size_t kNumberColumn = 70;
+constexpr std::size_t kWidth = 76;  ///< of the whole; numbers end there
 
-std::size_t columns(std::string_view text) {
-  std::size_t count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return count;
-}
-
-std::string with_number(std::string line, std::int64_t number) {
+/// `of`: what the number counts, where that is not the line.
+std::string with_number(const std::string& line, std::int64_t number, std::string_view of = {}) {
   if (number == 0) return line + "\n";
-  const std::string text = with_commas(number);
+  const std::string text = (of.empty() ? "" : std::string(of) + " ") + with_commas(number);
   const std::size_t used = columns(line) + text.size();
-  return line + std::string(used < kNumberColumn ? kNumberColumn - used : 2, ' ') + text + "\n";
+  return line + std::string(used < kWidth ? kWidth - used : 2, ' ') + text + "\n";
 }
 
 std::string node_text(const FlowNode& node, const std::string& first, const std::string& rest) {
   std::string out = with_number(first + node.title, node.parameters);
   std::string line;
   for (const std::string& fact : node.lines) {
-    if (!line.empty() && columns(rest) + line.size() + fact.size() > 76) {
+    if (!line.empty() && columns(rest) + columns(line) + columns(fact) > kWidth - 5) {
       out += rest + "  " + line + "\n";
       line.clear();
     }
-    line += line.empty() ? fact : ", " + fact;
+    line += line.empty() ? fact : " · " + fact;
   }
   return line.empty() ? out : out + rest + "  " + line + "\n";
 }
 
-std::string branch_text(const FlowBranch& branch, const std::string& margin, bool leaves_stream) {
+/// Boxes below each other; the first of them leaves the line at `margin`.
+std::string branch_text(const FlowBranch& branch, const std::string& margin) {
   std::string out;
-  bool first = leaves_stream;
-  for (const FlowNode& node : branch) {
-    out += node_text(node, margin + (first ? "├─▶ " : "│   "), margin + "│   ");
-    first = false;
-  }
+  for (const FlowNode& node : branch) out += node_text(node, margin + (out.empty() ? "├─▶ " : "│   "), margin + "│   ");
   return out;
 }
 
 std::string sum_text(const FlowSum& sum, const std::string& margin) {
-  std::string out = branch_text(sum.shared, margin, true);
-  const bool shared = !sum.shared.empty();
+  // What is shared has a line of its own, which the branches leave.
+  std::string out = branch_text(sum.shared, margin);
+  const std::string from = out.empty() ? margin : margin + "│   ";
   for (std::size_t i = 0; i < sum.branches.size(); ++i) {
-    if (i > 0 || shared) out += margin + (shared ? "│   └ and\n" : "│\n");
-    out += branch_text(sum.branches[i], margin, !shared);
+    if (i > 0) out += from + "│\n";
+    out += branch_text(sum.branches[i], from);
   }
   return out + margin + "⊕◀──╯\n";
 }
@@ -63,12 +56,13 @@ std::string ends_text(const std::vector<FlowNode>& nodes) {
 }
 
 std::string segment_text(const FlowSegment& segment) {
-  std::string out = "  ╔═ " + headline(segment) + "\n";
+  const bool one_kind = segment.layers.size() == 1;
+  std::string out = with_number("  ╔═ " + headline(segment), one_kind ? segment.layers.front().parameters() : segment.parameters(),
+                                segment.times > 1 ? "a round" : segment.span() > 1 ? "each" : "");
   for (std::size_t i = 0; i < segment.layers.size(); ++i) {
     const FlowLayer& layer = segment.layers[i];
-    const std::string which = which_layers(segment, i);
     if (i > 0) out += "  ╟──\n";
-    out += with_number("  ║ " + (which.empty() ? "each layer" : which + (layer.count * segment.times > 1 ? ", each" : "")), layer.parameters());
+    if (!one_kind) out += with_number("  ║ " + which_layers(segment, i), layer.parameters(), layer.count * segment.times > 1 ? "each" : "");
     out += "  ║ │\n";
     for (const FlowSum& sum : layer.sums) out += sum_text(sum, "  ║ ");
     out += "  ║ │\n";

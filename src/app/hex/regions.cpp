@@ -259,6 +259,7 @@ FileMap gguf_map(std::span<const std::byte> bytes) {
 
 FileMap map_of(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.empty()) return {.format = "", .regions = {}, .problem = "the file is empty"};
   if (text.starts_with("GGUF")) return gguf_map(bytes);
   if (text.size() > 8 && text[8] == '{') return safetensors_map(bytes);
   return {.format = "", .regions = {}, .problem = "neither a safetensors nor a GGUF file"};

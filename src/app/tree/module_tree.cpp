@@ -89,7 +89,7 @@ class Printer {
   void print(const TreeNode& node, const std::string& margin, const std::string& rest, std::string label, std::int64_t alike_count, int level) {
     const TreeNode* shown_node = &node;
     // A module with one child is written in one line: lm_head.weight.
-    while (shown_node->children.size() == 1 && level > 0 && !cut(level)) {
+    while (shown_node->children.size() == 1 && level > 0 && (!cut(level) || shown_node->children.front().tensor)) {
       shown_node = &shown_node->children.front();
       label += "." + shown(shown_node->name);
     }
@@ -117,9 +117,6 @@ class Printer {
  private:
   bool cut(int level) const { return depth_ > 0 && level >= depth_; }
 
-  static std::size_t columns(std::string_view text) {
-    return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-  }
   static std::string padded(const std::string& text, std::size_t width) {
     const std::size_t used = columns(text);
     return text + std::string(used < width ? width - used : 0, ' ');
@@ -140,8 +137,8 @@ class Printer {
       const bool numbered = is_number(child.name);
       const auto same = [&](const Group& g) { return !g.numbers.empty() && alike(*g.first, child); };
       const auto found = fold_ && numbered ? std::ranges::find_if(groups, same) : groups.end();
-      if (found == groups.end()) groups.push_back({&child, {}});
-      if (numbered) (found == groups.end() ? groups.back() : *found).numbers.push_back(*parse_int(child.name));
+      Group& group = found == groups.end() ? groups.emplace_back(Group{&child, {}}) : *found;
+      if (numbered) group.numbers.push_back(*parse_int(child.name));
     }
     for (std::size_t i = 0; i < groups.size(); ++i) {
       const bool last = i + 1 == groups.size();

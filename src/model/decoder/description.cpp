@@ -63,10 +63,20 @@ Json rope_json(const RopeSpec& rope) {
   return out;
 }
 
+namespace {
+
+/// "base 1,000,000"; of a base that is no whole number its first digits.
+std::string base_text(double base) {
+  const bool whole = base == std::round(base) && std::abs(base) < 1e15;
+  return "base " + (whole ? with_commas(static_cast<std::int64_t>(base)) : format("{:g}", base));
+}
+
+}  // namespace
+
 std::string rope_text(const RopeSpec& rope) {
   const std::vector<double>& frequencies = rope.table.inverse_frequency;
   const std::optional<Geometric> plain = geometric(frequencies);
-  std::string text = plain ? format("base {:g}", plain->base) : frequencies.size() < 2 ? "one frequency" : "scaled by frequency";
+  std::string text = plain ? base_text(plain->base) : frequencies.size() < 2 ? "one frequency" : "scaled by frequency";
   if (plain && !near(plain->factor, 1.0)) text += format(" / {:g}", plain->factor);
   text += format(", {} wide", 2 * frequencies.size());
   if (rope.dynamic) text += format(", base grows past {}", rope.dynamic->original);

@@ -34,7 +34,7 @@ bool operator==(const BlockDescription& a, const BlockDescription& b);
 /// A rotary table read back. `base` and `factor` where the frequencies are base^(-2i/r) / factor; else, of a table that was
 /// scaled frequency by frequency, null.
 Json rope_json(const RopeSpec& rope);
-/// "base 10000, 16 wide"
+/// "base 10,000, 16 wide"
 std::string rope_text(const RopeSpec& rope);
 
 std::string_view title_of(NormKind kind);          ///< "RMSNorm"

@@ -87,7 +87,7 @@ void MlpSpec::add_ops(std::vector<Op>& ops) const {
 
 BlockDescription MlpSpec::describe(const DecoderSpec&, std::int64_t d) const {
   BlockDescription out{.kind = "mlp", .title = gated ? "gated MLP" : "MLP"};
-  out.add("width", width, format("{} -> {} -> {}", d, width, d));
+  out.add("width", width, format("{} → {} → {}", d, width, d));
   out.add("activation", title_of(activation), std::string(title_of(activation)));
   out.add("gated", gated);
   out.add("fused", fused);

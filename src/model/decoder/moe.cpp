@@ -218,7 +218,7 @@ BlockDescription MoeSpec::describe(const DecoderSpec&, std::int64_t d) const {
   out.add("experts", routing.experts, format("{} of {} per token, by {}", routing.chosen, routing.experts,
                                              routing.scores == Routing::Scores::softmax ? "softmax" : "sigmoid"));
   out.add("chosen", routing.chosen);
-  out.add("width", width, format("each a gated MLP {} -> {} -> {}", d, width, d));
+  out.add("width", width, format("each a gated MLP {} → {} → {}", d, width, d));
   out.add("activation", title_of(activation), std::string(title_of(activation)));
   out.add("expert_parameters", one);
   out.add("shared_width", shared_width > 0 ? Json(shared_width) : Json(),

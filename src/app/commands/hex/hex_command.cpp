@@ -190,8 +190,8 @@ Result<int> show_tensor(const HexConfig& config, Session& session) {
   if (values_of(view.dtype, {})) stretch.dtype = view.dtype;
   if (unit > 0) stretch.first_element = config.offset / static_cast<std::int64_t>(unit) * info(view.dtype).block;
   const std::span<const std::int64_t> dims = view.shape.dims();
-  Json head = Json::object({{"tensor", tensor->name}, {"shape", Json(std::vector<std::int64_t>(dims.begin(), dims.end()))}, {"stored_as", to_string(view.dtype)},
-                            {"file", stretch.file->path().string()}, {"begin", start}, {"size", size}});
+  Json head = Json::object({{"tensor", tensor->name}, {"shape", Json(std::vector<std::int64_t>(dims.begin(), dims.end()))},
+                            {"stored_as", to_string(view.dtype)}, {"file", stretch.file->path().string()}, {"begin", start}, {"size", size}});
   const std::string title = format("{}  {} {}  bytes {} to {} of {}{}", shown(tensor->name), to_string(view.dtype), view.shape.to_string(), start,
                                    start + static_cast<std::uint64_t>(size), shown(file_name(*stretch.file)),
                                    stretch.dtype ? "" : format("; no decoder for {}", to_string(view.dtype)));
@@ -206,8 +206,11 @@ Result<std::shared_ptr<const MappedFile>> file_of(const HexConfig& config) {
     if (config.file > 0) return invalid_input("--file {}: {} is one file", config.file, config.target);
     return MappedFile::open(config.target);
   }
-  VB_TRY(const ModelSource source, open_single_source(config.target));
-  const auto& files = source.file->files();
+  const Result<ModelSource> source = open_single_source(config.target);
+  if (!source && source.error().code == ErrorCode::corrupt)
+    return with_hint(source.error(), "name the file itself: a broken one is shown as far as it makes sense");
+  if (!source) return source.error();
+  const auto& files = source->file->files();
   if (static_cast<std::size_t>(config.file) >= files.size())
     return with_hint(invalid_input("--file {}: the model has {} file{}", config.file, files.size(), files.size() == 1 ? "" : "s"), "the first is 0");
   return files[static_cast<std::size_t>(config.file)];
@@ -223,7 +226,8 @@ Result<int> show_range(const HexConfig& config, const std::shared_ptr<const Mapp
     VB_CHECK(values_of(*stretch.dtype, {}), "in --as");
     const std::size_t unit = unit_bytes(*stretch.dtype);
     stretch.end -= (stretch.end - stretch.begin) % unit;  // whole values alone
-    if (stretch.end == stretch.begin) return invalid_input("--as {}: {} bytes are needed, {} were asked for or are left", config.as, unit, std::min(config.length, size - config.offset));
+    if (stretch.end == stretch.begin)
+      return invalid_input("--as {}: {} bytes are needed, {} were asked for or are left", config.as, unit, std::min(config.length, size - config.offset));
   }
   Json head = Json::object({{"file", file->path().string()}, {"size", size}});
   return print_stretch(stretch, map_of(file->bytes()), std::move(head), format("{}  {} bytes", shown(file_name(*file)), size), session);
