@@ -13,7 +13,9 @@
   X(detokenize)            \
   X(diff)                  \
   X(doctor)                \
+  X(flow)                  \
   X(generate)              \
+  X(hex)                   \
   X(imatrix)               \
   X(init)                  \
   X(inspect)               \
@@ -36,6 +38,7 @@
   X(tokenizer)             \
   X(trace)                 \
   X(train)                 \
+  X(tree)                  \
   X(verify)
 
 namespace vauban {

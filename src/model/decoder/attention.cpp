@@ -5,6 +5,9 @@
 #include <numeric>
 #include <utility>
 
+#include "base/strings.h"
+#include "model/decoder/description.h"
+
 namespace vauban {
 namespace {
 
@@ -236,6 +239,17 @@ Result<std::unique_ptr<Block>> AttentionSpec::load(const BlockLoader& loader) co
   return std::unique_ptr<Block>(std::move(block));
 }
 
+namespace {
+
+std::vector<std::string> biased(bool in, bool out) {
+  std::vector<std::string> names;
+  if (in) names.insert(names.end(), {"q", "k", "v"});
+  if (out) names.emplace_back("o");
+  return names;
+}
+
+}  // namespace
+
 void AttentionSpec::add_sites(std::vector<Site>& sites) const {
   sites.insert(sites.end(), {Site::q, Site::k, Site::v});
   if (rope >= 0) sites.insert(sites.end(), {Site::q_rot, Site::k_rot});
@@ -250,6 +264,30 @@ void AttentionSpec::add_ops(std::vector<Op>& ops) const {
   if (clip > 0.0) ops.push_back(Op::clamp);
   if (qk_norm != QkNorm::none) ops.push_back(op_of(qk_norm_spec.kind));
   if (qk_norm == QkNorm::each_head) ops.push_back(Op::multiply);
+}
+
+BlockDescription AttentionSpec::describe(const DecoderSpec& decoder, std::int64_t) const {
+  BlockDescription out{.kind = "attention", .title = args.window > 0 ? "sliding attention" : "attention",
+                       .kept_per_token = 2 * kv_heads * head_dim, .window = args.window};
+  const std::string shared = kv_heads == heads ? "each its own keys" : kv_heads == 1 ? "one key head" : format("{} key heads", kv_heads);
+  out.add("heads", heads, format("{} heads of {}, {}", heads, head_dim, shared));
+  out.add("kv_heads", kv_heads);
+  out.add("head_dim", head_dim);
+  out.add("window", args.window > 0 ? Json(args.window) : Json(), args.window > 0 ? format("sees the last {} tokens", args.window) : "");
+  out.add("rope", rope >= 0 ? rope_json(decoder.ropes[static_cast<std::size_t>(rope)]) : Json(),
+          rope >= 0 ? "RoPE " + rope_text(decoder.ropes[static_cast<std::size_t>(rope)]) : args.alibi_slopes.empty() ? "no rotation" : "ALiBi");
+  out.add("alibi", !args.alibi_slopes.empty());
+  static constexpr std::string_view kNames[] = {"none", "per_head", "each_head", "whole"};
+  out.add("qk_norm", kNames[static_cast<std::size_t>(qk_norm)],
+          qk_norm == QkNorm::none ? "" : format("{} on queries and keys", title_of(qk_norm_spec.kind)));
+  out.add("scale", args.scale);
+  out.add("softcap", args.softcap > 0.0 ? Json(args.softcap) : Json(), args.softcap > 0.0 ? format("scores capped at {:g}", args.softcap) : "");
+  out.add("clip", clip > 0.0 ? Json(clip) : Json(), clip > 0.0 ? format("q, k, v clamped to {:g}", clip) : "");
+  out.add("gated", gated, gated ? "output gated by the query" : "");
+  out.add("sinks", sinks, sinks ? "a sink per head" : "");
+  out.add("fused", fused);
+  out.add("biases", Json(biased(qkv_bias, out_bias)), biased(qkv_bias, out_bias).empty() ? "" : "biases on " + join(biased(qkv_bias, out_bias), ", "));
+  return out;
 }
 
 }  // namespace vauban

@@ -35,6 +35,7 @@ struct AttentionSpec final : BlockSpec {
   Result<std::unique_ptr<Block>> load(const BlockLoader& loader) const override;
   void add_sites(std::vector<Site>& sites) const override;
   void add_ops(std::vector<Op>& ops) const override;
+  BlockDescription describe(const DecoderSpec& decoder, std::int64_t width) const override;
 };
 
 /// The spec of a layer's attention; null where something else stands in its place.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "model/decoder/description.h"
 #include "model/decoder/short_conv.h"
 
 namespace vauban {
@@ -119,6 +120,17 @@ Result<std::unique_ptr<Block>> GatedDeltaSpec::load(const BlockLoader& loader) c
 void GatedDeltaSpec::add_ops(std::vector<Op>& ops) const {
   ops.insert(ops.end(), {Op::linear, Op::columns, Op::join_columns, Op::short_conv, Op::gated_delta, Op::gated_activation,
                          op_of(norm.kind)});
+}
+
+BlockDescription GatedDeltaSpec::describe(const DecoderSpec&, std::int64_t) const {
+  BlockDescription out{.kind = "recurrence", .title = "gated delta net"};
+  out.add("key_heads", key_heads, format("{} key heads of {}", key_heads, key_dim));
+  out.add("key_dim", key_dim);
+  out.add("value_heads", value_heads, format("{} value heads of {}", value_heads, value_dim));
+  out.add("value_dim", value_dim);
+  out.add("kernel", kernel, format("convolution over {} tokens", kernel));
+  out.add("norm", title_of(norm.kind));
+  return out;
 }
 
 }  // namespace vauban

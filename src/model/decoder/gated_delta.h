@@ -23,6 +23,7 @@ struct GatedDeltaSpec final : BlockSpec {
   Result<std::unique_ptr<Block>> load(const BlockLoader& loader) const override;
   void add_sites(std::vector<Site>&) const override {}
   void add_ops(std::vector<Op>& ops) const override;
+  BlockDescription describe(const DecoderSpec& decoder, std::int64_t width) const override;
   StateSizes state_sizes() const override {
     return {.conv = channels() * (kernel - 1), .scan = value_heads * key_dim * value_dim};
   }

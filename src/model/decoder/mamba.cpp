@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "model/decoder/description.h"
 #include "model/decoder/short_conv.h"
 
 namespace vauban {
@@ -75,6 +76,16 @@ Result<std::unique_ptr<Block>> MambaSpec::load(const BlockLoader& loader) const 
 
 void MambaSpec::add_ops(std::vector<Op>& ops) const {
   ops.insert(ops.end(), {Op::linear, Op::columns, Op::short_conv, Op::selective_scan, Op::gated_activation});
+}
+
+BlockDescription MambaSpec::describe(const DecoderSpec&, std::int64_t) const {
+  BlockDescription out{.kind = "recurrence", .title = "selective state space"};
+  out.add("inner", inner, format("{} channels of {} states", inner, states));
+  out.add("states", states);
+  out.add("rank", rank, format("step size through {}", rank));
+  out.add("kernel", kernel, format("convolution over {} tokens", kernel));
+  out.add("bias", bias, bias ? "biases" : "");
+  return out;
 }
 
 }  // namespace vauban

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "model/decoder/description.h"
+
 namespace vauban {
 namespace {
 
@@ -154,6 +156,22 @@ void MlaSpec::add_sites(std::vector<Site>& sites) const {
 
 void MlaSpec::add_ops(std::vector<Op>& ops) const {
   ops.insert(ops.end(), {Op::linear, Op::attention, Op::rope, Op::columns, Op::join_columns, op_of(norm.kind)});
+}
+
+BlockDescription MlaSpec::describe(const DecoderSpec& decoder, std::int64_t) const {
+  // What the store keeps: keys, and values padded to their width.
+  BlockDescription out{.kind = "attention", .title = "latent attention", .kept_per_token = 2 * heads * (plain + rotary),
+                       .window = args.window};
+  out.add("heads", heads, format("{} heads, keys {} + {}, values {}", heads, plain, rotary, value));
+  out.add("key_width", plain + rotary);
+  out.add("rotary_width", rotary);
+  out.add("value_width", value);
+  out.add("kv_rank", kv_rank, format("keys and values through {}", kv_rank));
+  out.add("q_rank", q_rank > 0 ? Json(q_rank) : Json(), q_rank > 0 ? format("queries through {}", q_rank) : "");
+  out.add("rope", rope_json(decoder.ropes.front()), "RoPE " + rope_text(decoder.ropes.front()));
+  out.add("scale", args.scale);
+  out.add("bias", bias, bias ? "biases" : "");
+  return out;
 }
 
 }  // namespace vauban

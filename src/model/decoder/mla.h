@@ -21,6 +21,7 @@ struct MlaSpec final : BlockSpec {
   Result<std::unique_ptr<Block>> load(const BlockLoader& loader) const override;
   void add_sites(std::vector<Site>& sites) const override;
   void add_ops(std::vector<Op>& ops) const override;
+  BlockDescription describe(const DecoderSpec& decoder, std::int64_t width) const override;
 };
 
 }  // namespace vauban

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "model/decoder/description.h"
+
 namespace vauban {
 namespace {
 
@@ -81,6 +83,16 @@ void MlpSpec::add_sites(std::vector<Site>& sites) const {
 void MlpSpec::add_ops(std::vector<Op>& ops) const {
   ops.insert(ops.end(), {Op::linear, gated ? Op::gated_activation : Op::activation});
   if (gated && fused) ops.push_back(Op::columns);
+}
+
+BlockDescription MlpSpec::describe(const DecoderSpec&, std::int64_t d) const {
+  BlockDescription out{.kind = "mlp", .title = gated ? "gated MLP" : "MLP"};
+  out.add("width", width, format("{} → {} → {}", d, width, d));
+  out.add("activation", title_of(activation), std::string(title_of(activation)));
+  out.add("gated", gated);
+  out.add("fused", fused);
+  out.add("bias", in_bias || out_bias, in_bias || out_bias ? "biases" : "");
+  return out;
 }
 
 }  // namespace vauban

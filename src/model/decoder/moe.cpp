@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "model/decoder/description.h"
+
 namespace vauban {
 namespace {
 
@@ -207,6 +209,28 @@ void MoeSpec::add_sites(std::vector<Site>& sites) const {
 void MoeSpec::add_ops(std::vector<Op>& ops) const {
   ops.insert(ops.end(), {Op::linear, Op::gated_activation, Op::select_rows, Op::join_rows, Op::blend_rows});
   if (stacked_in_hf) ops.push_back(Op::columns);
+}
+
+BlockDescription MoeSpec::describe(const DecoderSpec&, std::int64_t d) const {
+  BlockDescription out{.kind = "experts", .title = format("{} experts", routing.experts)};
+  const std::int64_t one = 3 * d * width + (expert_bias ? 2 * width + d : 0);
+  out.idle_parameters = (routing.experts - routing.chosen) * one;
+  out.add("experts", routing.experts, format("{} of {} per token, by {}", routing.chosen, routing.experts,
+                                             routing.scores == Routing::Scores::softmax ? "softmax" : "sigmoid"));
+  out.add("chosen", routing.chosen);
+  out.add("width", width, format("each a gated MLP {} → {} → {}", d, width, d));
+  out.add("activation", title_of(activation), std::string(title_of(activation)));
+  out.add("expert_parameters", one);
+  out.add("shared_width", shared_width > 0 ? Json(shared_width) : Json(),
+          shared_width > 0 ? format("and a shared one of {}{}", shared_width, shared_gate ? ", gated" : "") : "");
+  out.add("groups", routing.groups, routing.groups > 1 ? format("from {} of {} groups", routing.groups_kept, routing.groups) : "");
+  out.add("groups_kept", routing.groups_kept);
+  out.add("scores", routing.scores == Routing::Scores::softmax ? "softmax" : "sigmoid");
+  out.add("correction", correction, correction ? "choice corrected by a bias" : "");
+  out.add("normalised", routing.normalise);
+  out.add("scale", routing.scale, routing.scale != 1.0 ? format("weights times {:g}", routing.scale) : "");
+  out.add("bias", router_bias || expert_bias, router_bias || expert_bias ? "biases" : "");
+  return out;
 }
 
 }  // namespace vauban

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "model/decoder/description.h"
+
 namespace vauban {
 
 TensorSpec conv_weight(const BlockLoader& loader, const ModuleName& name, std::int64_t channels, int kernel) {
@@ -62,5 +64,13 @@ Result<std::unique_ptr<Block>> ShortConvSpec::load(const BlockLoader& loader) co
 }
 
 void ShortConvSpec::add_ops(std::vector<Op>& ops) const { ops.insert(ops.end(), {Op::linear, Op::columns, Op::short_conv}); }
+
+BlockDescription ShortConvSpec::describe(const DecoderSpec&, std::int64_t) const {
+  BlockDescription out{.kind = "recurrence", .title = "gated short convolution"};
+  out.add("channels", width, format("{} channels", width));
+  out.add("kernel", kernel, format("over {} tokens", kernel));
+  out.add("bias", bias, bias ? "biases" : "");
+  return out;
+}
 
 }  // namespace vauban

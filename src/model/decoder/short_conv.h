@@ -15,6 +15,7 @@ struct ShortConvSpec final : BlockSpec {
   Result<std::unique_ptr<Block>> load(const BlockLoader& loader) const override;
   void add_sites(std::vector<Site>&) const override {}
   void add_ops(std::vector<Op>& ops) const override;
+  BlockDescription describe(const DecoderSpec& decoder, std::int64_t width) const override;
   StateSizes state_sizes() const override { return {.conv = width * (kernel - 1), .scan = 0}; }
 };
 

@@ -45,6 +45,8 @@ struct RopeSpec {
 
 class Block;
 struct BlockLoader;
+struct BlockDescription;
+struct DecoderSpec;
 
 /// What a layer's block is made of. A kind of block is a file of this folder: its spec, derived from this, and its class.
 struct BlockSpec {
@@ -54,6 +56,8 @@ struct BlockSpec {
   virtual void add_sites(std::vector<Site>& sites) const = 0;  ///< that it shows, in order
   virtual void add_ops(std::vector<Op>& ops) const = 0;        ///< that it cannot do without
   virtual StateSizes state_sizes() const { return {}; }        ///< what a recurrence keeps per sequence
+  /// What it is, in words and numbers (description.h). `width`: D.
+  virtual BlockDescription describe(const DecoderSpec& decoder, std::int64_t width) const = 0;
 };
 
 enum class Residuals {

@@ -5,6 +5,7 @@
 
 #include "app/command.h"
 #include "app/open.h"
+#include "app/shown_text.h"
 #include "base/strings.h"
 #include "model/weight_snapshot.h"
 #include "trace/row_stats.h"
@@ -86,7 +87,7 @@ std::string plain(const Json& rows, bool stats) {
   if (stats) out += format(" {:>10} {:>10} {:>10} {:>10} {:>8} {:>5} {:>5}", "mean", "std", "min", "max", "zeros", "nan", "inf");
   out += "\n";
   for (const Json& row : rows.items()) {
-    out += format("{:<52} {:<7} {:<16} {:>12} {:>12}", row.find("name")->as_string(), row.find("dtype")->as_string(),
+    out += format("{:<52} {:<7} {:<16} {:>12} {:>12}", shown(row.find("name")->as_string()), row.find("dtype")->as_string(),
                   row.find("shape")->dump().value_or(""), row.find("bytes")->as_int(), row.find("offset")->as_int());
     if (const Json* s = row.find("stats"))
       out += format(" {:>10} {:>10} {:>10} {:>10} {:>8} {:>5} {:>5}", number(*s, "mean"), number(*s, "std"), number(*s, "min"), number(*s, "max"),
