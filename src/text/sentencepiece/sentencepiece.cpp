@@ -33,7 +33,7 @@ Result<void> check_added_tokens(const Json& config, const Tokenizer& tokenizer) 
 Result<std::shared_ptr<const Tokenizer>> load_sentencepiece(std::string_view model_bytes, const TokenizerHints& hints) {
   VB_TRY(PieceModel model, parse_piece_model(model_bytes), "in tokenizer.model");
   SpecialTokens specials = default_specials(model);
-  VB_TRY(auto tokenizer, PieceTokenizer::make(std::move(model), {PieceType::control}, std::move(specials), hints),
+  VB_TRY(auto tokenizer, PieceTokenizer::make(std::move(model), {PieceType::control, PieceType::unknown}, std::move(specials), hints),
          "in tokenizer.model");
   VB_CHECK(check_added_tokens(hints.tokenizer_config, *tokenizer));
   return tokenizer;

@@ -37,20 +37,6 @@ std::vector<std::int32_t> ordinary_ids(const Tokenizer& tokenizer, std::uint32_t
   return ids;
 }
 
-/// The texts of special tokens inside a text, read as those tokens.
-Result<std::string> difference_on_specials(const Tokenizer& source, const Tokenizer& made) {
-  constexpr int kMostSpecials = 256;
-  int asked = 0;
-  for (std::int32_t id = 0; id < source.vocab_size() && asked < kMostSpecials; ++id) {
-    if (!source.is_special(id)) continue;
-    ++asked;
-    VB_TRY(const std::string piece, source.piece(id));
-    VB_TRY(std::string difference, difference_on(source, made, "a " + piece + " b" + piece, true));
-    if (!difference.empty()) return difference;
-  }
-  return std::string();
-}
-
 /// Texts of `ids`, kRun at a time.
 Result<std::string> difference_on_runs(const Tokenizer& source, const Tokenizer& made, std::span<const std::int32_t> ids) {
   const std::size_t runs = std::min(kMaxTextsPerOrder, (ids.size() + kRun - 1) / kRun);
@@ -86,8 +72,6 @@ Result<std::string> first_difference(const Tokenizer& source, const Tokenizer& m
     VB_TRY(const std::string difference, difference_on(source, made, text));
     if (!difference.empty()) return difference;
   }
-  VB_TRY(std::string special, difference_on_specials(source, made));
-  if (!special.empty()) return special;
   std::size_t texts = 0;
   for (const std::uint32_t multiplier : kOrders) {
     const std::vector<std::int32_t> ids = ordinary_ids(source, multiplier);
@@ -95,6 +79,19 @@ Result<std::string> first_difference(const Tokenizer& source, const Tokenizer& m
     if (!difference.empty()) return difference;
     texts += ids.size() / kRun;
     if (texts >= kTextsWanted) break;
+  }
+  return std::string();
+}
+
+Result<std::string> first_special_difference(const Tokenizer& source, const Tokenizer& made) {
+  constexpr int kMostSpecials = 256;
+  int asked = 0;
+  for (std::int32_t id = 0; id < source.vocab_size() && asked < kMostSpecials; ++id) {
+    if (!source.is_special(id)) continue;
+    ++asked;
+    VB_TRY(const std::string piece, source.piece(id));
+    VB_TRY(std::string difference, difference_on(source, made, "a " + piece + " b" + piece, true));
+    if (!difference.empty()) return difference;
   }
   return std::string();
 }

@@ -12,9 +12,12 @@ namespace vauban {
 /// Short texts that tell tokenizers apart: runs of spaces and digits, contractions, scripts, emoji, control characters.
 const std::vector<std::string>& probe_texts();
 
-/// Empty when `made` gives the ids of `source` for every probe text, for special tokens inside a text, and for texts made of the
-/// vocabulary's own tokens;
+/// Empty when `made` gives the ids of `source` for every probe text, and for texts made of the vocabulary's own tokens;
 /// else what differs first.
 Result<std::string> first_difference(const Tokenizer& source, const Tokenizer& made);
+
+/// The same for special tokens that a text spells and that are read as such (the flags of a token, lstrip and the like, have no
+/// place in some formats).
+Result<std::string> first_special_difference(const Tokenizer& source, const Tokenizer& made);
 
 }  // namespace vauban

@@ -288,6 +288,8 @@ Json metadata_of(const std::vector<GgufKey>& keys) {
 /// Loads what was made and asks it.
 Result<void> check_ids(const ModelSource& source, const Tokenizer& tokenizer, const TokenizerOptions& options, GgufTokenizer& out) {
   VB_TRY(const auto made, load_gguf_vocab(metadata_of(out.keys)), "while reading the new vocabulary back");
+  VB_TRY(const std::string special, first_special_difference(tokenizer, *made));
+  if (!special.empty()) out.notes.push_back("the GGUF's vocabulary reads special tokens inside some texts otherwise: " + special);
   VB_TRY(const std::string difference, first_difference(tokenizer, *made));
   if (difference.empty()) return ok();
   if (!options.allow_inexact)
