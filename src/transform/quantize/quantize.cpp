@@ -44,9 +44,10 @@ Result<void> add_model_facts(RecipeContext& recipe, const ModelSource& source) {
   recipe.layers = static_cast<int>(mapped.config.layers);
   recipe.heads = static_cast<int>(mapped.config.heads);
   recipe.kv_heads = static_cast<int>(mapped.config.kv_heads);
-  recipe.is_falcon = mapped.architecture->id == "falcon";
   const Architecture* gguf = gguf_architecture(*mapped.architecture);
-  recipe.is_llama = gguf && gguf->id == "llama";
+  const auto mixture = gguf ? gguf->llama_cpp.mixture : LlamaCppRules::Mixture::plain;
+  recipe.is_falcon = mixture == LlamaCppRules::Mixture::falcon;
+  recipe.is_llama = mixture == LlamaCppRules::Mixture::llama;
   for (const MappedTensor& tensor : mapped.tensors) {
     if (is_value_projection(tensor.spec.gguf)) recipe.value_layers.push_back(layer_of(tensor.spec.gguf));
     if (tensor.spec.gguf.find("ffn_down_exps.weight") != std::string::npos && tensor.spec.shape.rank() == 3)
