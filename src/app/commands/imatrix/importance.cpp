@@ -51,9 +51,9 @@ class WatchingOps final : public ForwardingOps {
     const std::vector<double> values = to_f64(x);
     std::vector<double> sums(static_cast<std::size_t>(x.shape().width()));
     for (std::size_t i = 0; i < values.size(); ++i) sums[i % sums.size()] += values[i] * values[i];
-    for (auto at = begin; at != end; ++at) add(at->second, sums, values.size() / sums.size());
+    for (auto at = begin; at != end; ++at) add_columns(at->second, sums, values.size() / sums.size());
   }
-  void add(const Place& place, std::span<const double> sums, std::size_t rows) {
+  void add_columns(const Place& place, std::span<const double> sums, std::size_t rows) {
     const auto count = static_cast<std::size_t>(place.count), index = static_cast<std::size_t>(place.index);
     ImportanceEntry& entry = entries_[place.gguf];
     entry.sums.resize(count * place.columns);
