@@ -79,6 +79,17 @@ class WeightLoader final : public WeightSource {
 
 class GgufKeyList;
 
+/// What llama.cpp does with files of one architecture and not with others: data for what is written to it, and for notes.
+struct LlamaCppRules {
+  bool skips_window = false;         ///< `attention.sliding_window` is not read
+  int qk_norms_from_layers = 0;      ///< norms of q and k are read of models with as many layers or more
+  bool yarn_log_multiplier = false;  ///< mscale_all_dim of YaRN has a key of its own
+  bool unit_vectors_by_norm_epsilon = false;  ///< queries and keys of delta nets are scaled with the norms' epsilon
+  bool inner_width_is_twice = false;          ///< mixers are read only where they are twice as wide as the model
+  /// Exceptions in the mixtures of quantised types: those of Falcon, and the values of an 80-layer Llama.
+  enum class Mixture { plain, falcon, llama } mixture = Mixture::plain;
+};
+
 struct Architecture {
   std::string_view id;       ///< "llama"
   std::string_view summary;
@@ -98,6 +109,7 @@ struct Architecture {
   /// A folder's configuration as it is read from a GGUF of the same model, where files fuse or order otherwise; its
   /// `architecture` is that of the GGUF. Null: the same.
   ModelConfig (*gguf_form)(ModelConfig config) = nullptr;
+  LlamaCppRules llama_cpp = {};  ///< of GGUF files whose `general.architecture` is its own
 
   /// Errors: those of reading the configuration; corrupt for sizes that no model has.
   Result<ModelConfig> read_config(const ModelSource& model) const;

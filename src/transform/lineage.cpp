@@ -25,7 +25,7 @@ void add_lineage(SafetensorsMetadata& metadata, const Lineage& lineage) {
 
 Json to_json(const Lineage& lineage) {
   Json json = Json::object();
-  for (const auto& [name, value] : named(lineage)) json[name] = value;
+  for (const auto& [name, value] : named(lineage)) json[name] = name == "base_digest" && value.empty() ? Json() : Json(value);
   return json;
 }
 

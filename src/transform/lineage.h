@@ -14,7 +14,7 @@
 namespace vauban {
 
 struct Lineage {
-  std::string base_digest;  ///< ModelFile::digest() of the source
+  std::string base_digest;  ///< ModelFile::digest() of the source; empty (null as JSON) in a plan
   std::string base;         ///< its name
   std::string recipe;       ///< "convert gguf f16", "quantize Q4_0 ffn_down=q8_0"
   std::string tool;         ///< "vauban 0.1.0"

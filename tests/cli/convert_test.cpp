@@ -40,7 +40,8 @@ TEST(ConvertCommand, PlansWriteNothingAndStateTheSizeThatFollows) {
   const Json made = work.run({"quantize", "base", "m.gguf", "Q8_0", "--json"}).json();
   EXPECT_EQ(at(made, {"tensor_bytes"}), at(plan.json(), {"bytes"}));
   EXPECT_EQ(at(made, {"bits_per_weight"}), at(plan.json(), {"bits_per_weight"}));
-  EXPECT_EQ(at(made, {"lineage"}), at(plan.json(), {"lineage"}));
+  for (const char* key : {"base", "recipe", "tool"}) EXPECT_EQ(at(made, {"lineage", key}), at(plan.json(), {"lineage", key})) << key;
+  EXPECT_TRUE(at(plan.json(), {"lineage", "base_digest"}).is_null()) << "a plan does not read the weights";
 }
 
 TEST(QuantizeCommand, AuditsWhatItWroteAndExitsWithTheVerdict) {
@@ -57,6 +58,14 @@ TEST(QuantizeCommand, AuditsWhatItWroteAndExitsWithTheVerdict) {
   EXPECT_EQ(at(answer, {"audit"}), read_json(work / "q4.gguf.audit/report.json"));
   EXPECT_EQ(work.run({"verify", "q4.gguf.audit"}).exit_code, 0);
   EXPECT_TRUE(fs::exists(work / "q4.gguf")) << "the verdict does not take the file away";
+
+  // Another type under the same name: refused before the file that the audit is about is replaced.
+  const std::string before = read_text(work / "q4.gguf");
+  const Outcome again = quantized("q4.gguf", "Q8_0");
+  EXPECT_EQ(again.exit_code, 2) << again.err;
+  EXPECT_NE(again.err.find("--audit-out"), std::string::npos) << again.err;
+  EXPECT_TRUE(read_text(work / "q4.gguf") == before);
+  EXPECT_EQ(work.run({"quantize", "base", "q4.gguf", "F32", "--audit", "strict.toml", "--audit-out", "other"}).exit_code, 0);
 }
 
 TEST(QuantizeCommand, RefusesAnAuditThatCannotBeBeforeItWrites) {

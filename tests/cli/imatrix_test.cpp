@@ -3,9 +3,12 @@
 
 #include <cmath>
 
+#include "base/json_file.h"
 #include "base/result.h"
 #include "cli/workspace.h"
 #include "format/gguf.h"
+#include "format/hf_writer.h"
+#include "format/model_source.h"
 
 namespace vauban::test {
 namespace {
@@ -62,6 +65,59 @@ TEST(ImatrixCommand, MakesAFileThatQuantizeTakesAndThatChangesItsChoice) {
   EXPECT_EQ(work.run({"quantize", "base", "plain.gguf", "Q4_0"}).exit_code, 0);
   EXPECT_EQ(work.run({"quantize", "base", "weighted.gguf", "Q4_0", "--imatrix", "m.gguf"}).exit_code, 0);
   EXPECT_NE(read_text(work / "plain.gguf"), read_text(work / "weighted.gguf"));
+}
+
+/// DeepSeek's folders fuse what widens keys and values; `quantize` looks for an entry of each matrix of the GGUF.
+TEST(ImatrixCommand, MeasuresEveryMatrixThatAGgufCutsFromAFusedOne) {
+  VB_NEED_SHARED("tiny_models/deepseek_v3");
+  const Workspace work;
+  constexpr std::size_t kVocabulary = 300, kHeads = 4, kPlain = 12, kRotary = 8, kRank = 20;  // the tokenizer's; the model's
+  const auto source = ModelSource::open(shared_data() / "tiny_models/deepseek_v3");
+  VB_ASSERT_OK(source);
+  HfFolder folder;
+  for (const TensorEntry& tensor : source->file->tensors()) {
+    std::vector<std::byte> bytes(tensor.view.bytes.begin(), tensor.view.bytes.end());
+    std::vector<std::int64_t> dims(tensor.view.shape.dims().begin(), tensor.view.shape.dims().end());
+    const std::size_t row = bytes.size() / static_cast<std::size_t>(dims[0]);
+    if (dims[0] == 264) {
+      dims[0] = kVocabulary;
+      bytes.resize(kVocabulary * row);
+    }
+    // Head 1 of layer 0 asks nothing with the part of its queries that is not rotated.
+    if (tensor.name == "model.layers.0.self_attn.q_b_proj.weight")
+      std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>((kPlain + kRotary) * row), kPlain * row, std::byte{});
+    folder.tensors.push_back({.name = tensor.name, .dtype = tensor.view.dtype, .shape = *Shape::from(dims),
+                              .make = [bytes]() -> Result<TensorBytes> { return TensorBytes::own(std::vector<std::byte>(bytes)); }});
+  }
+  Json config = source->config;
+  config["vocab_size"] = static_cast<std::int64_t>(kVocabulary);
+  folder.json_files["config.json"] = config;
+  VB_ASSERT_OK(write_hf_folder(work / "deepseek", folder));
+  for (const auto& [name, text] : files_below(work / "base"))
+    if (name.starts_with("tokenizer")) write_text(work / "deepseek" / name, text);
+  work.write("text.txt", "the hat and the dog and the hat and the cat and the end of the day and the hat and the dog and the hat");
+  const Outcome done = work.run({"imatrix", "deepseek", "--file", "text.txt", "--out", "m.gguf", "--chunk", "8", "--head"});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  ASSERT_EQ(work.run({"convert", "deepseek", "whole.gguf"}).exit_code, 0);
+
+  const auto importance = open_imatrix(work / "m.gguf");
+  const auto gguf = ModelSource::open(work / "whole.gguf");
+  VB_ASSERT_OK(importance);
+  VB_ASSERT_OK(gguf);
+  std::size_t matrices = 0;
+  for (const TensorEntry& tensor : gguf->file->tensors()) {
+    const Shape& shape = tensor.view.shape;
+    if (shape.rank() < 2 || tensor.name == "token_embd.weight" || tensor.name.find("ffn_gate_inp") != std::string::npos) continue;
+    EXPECT_EQ(importance->find(tensor.name).size(), static_cast<std::size_t>(shape.width() * (shape.rank() > 2 ? shape[0] : 1))) << tensor.name;
+    ++matrices;
+  }
+  EXPECT_GE(matrices, 20u);
+  EXPECT_TRUE(importance->find("blk.0.attn_kv_b.weight").empty());
+  const auto keys = importance->find("blk.0.attn_k_b.weight"), values = importance->find("blk.0.attn_v_b.weight");
+  ASSERT_EQ(keys.size(), kHeads * kPlain);
+  ASSERT_EQ(values.size(), kHeads * kRank);
+  for (std::size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(keys[i] == 0, i / kPlain == 1) << i;
+  for (std::size_t i = 0; i < values.size(); ++i) EXPECT_EQ(values[i], values[i % kRank]) << "every head reads the same narrow vector: " << i;
 }
 
 TEST(ImatrixCommand, RefusesWhatCannotBeMeasured) {

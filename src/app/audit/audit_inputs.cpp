@@ -68,22 +68,6 @@ Json with_level(Json inputs, const Json& level) {
   return inputs;
 }
 
-/// A folder that is no run yet may hold what an interrupted start left, and nothing of the user's.
-Result<void> check_unused(const fs::path& folder, const AuditSuite& suite) {
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    const auto before = name == run_files::kSuite ? read_file(it->path()) : Result<std::string>(suite.stored_text);
-    const bool ours = is_temporary_file(it->path()) || name == run_files::kConfig || name == run_files::kModels ||
-                      (name == run_files::kSuite && before && *before == suite.stored_text);
-    if (!ours)
-      return with_hint(invalid_input("'{}' is not empty and holds no run: '{}' would be overwritten or mixed in", folder.string(), printable(name)),
-                       "use another --out");
-  }
-  if (error) return io("could not list '{}': {}", folder.string(), error.message());
-  return ok();
-}
-
 }  // namespace
 
 Result<Json> audit_inputs(const AuditConfig& config, const CommonOptions& common, const AuditSuite& suite, const AuditSide& base,
@@ -146,6 +130,21 @@ Result<AuditSuite> load_audit_suite(const std::string& suite) {
   VB_TRY(loaded.suite, parse_suite(text, path.string()));
   VB_TRY(loaded.stored_text, storable_suite(text, path.string()));
   return loaded;
+}
+
+Result<void> check_unused(const fs::path& folder, const AuditSuite& suite) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const auto before = name == run_files::kSuite ? read_file(it->path()) : Result<std::string>(suite.stored_text);
+    const bool ours = is_temporary_file(it->path()) || name == run_files::kConfig || name == run_files::kModels ||
+                      (name == run_files::kSuite && before && *before == suite.stored_text);
+    if (!ours)
+      return with_hint(invalid_input("'{}' is not empty and holds no run: '{}' would be overwritten or mixed in", folder.string(), printable(name)),
+                       "use another --out");
+  }
+  if (error) return io("could not list '{}': {}", folder.string(), error.message());
+  return ok();
 }
 
 Result<void> prepare_folder(const fs::path& folder, const std::string& config_toml, const AuditSuite& suite, const Json& inputs,

@@ -38,6 +38,10 @@ Json audit_models(const AuditSide& base, const AuditSide& candidate);
 /// Why the two sides cannot be scored on identical ids; empty when they can.
 std::string vocabulary_difference(const AuditSide& base, const AuditSide& candidate);
 
+/// A folder that is no run yet may be absent, or hold what an interrupted start left, and nothing of the user's. Errors:
+/// invalid_input naming the first file in the way; io.
+Result<void> check_unused(const std::filesystem::path& folder, const AuditSuite& suite);
+
 /// Writes inputs.json, suite.toml, config.toml and models.json into a new folder, or checks that they are those of this run.
 /// Errors: invalid_input naming the first input that differs.
 Result<void> prepare_folder(const std::filesystem::path& folder, const std::string& config_toml, const AuditSuite& suite,

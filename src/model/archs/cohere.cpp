@@ -68,6 +68,7 @@ Architecture cohere_architecture() {
       .names = names,
       .hf_config = hf_config,
       .gguf_keys = own_gguf_keys,
+      .llama_cpp = {.qk_norms_from_layers = 64},
   };
 }
 

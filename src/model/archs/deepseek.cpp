@@ -248,6 +248,7 @@ Architecture deepseek_architecture() {
       .hf_config = hf_config,
       .gguf_keys = own_gguf_keys,
       .gguf_form = gguf_form,
+      .llama_cpp = {.yarn_log_multiplier = true},
   };
 }
 

@@ -113,6 +113,7 @@ Architecture falcon_architecture() {
       .names = names,
       .hf_config = hf_config,
       .gguf_keys = own_gguf_keys,
+      .llama_cpp = {.mixture = LlamaCppRules::Mixture::falcon},
   };
 }
 

@@ -89,6 +89,7 @@ Architecture llama_architecture() {
       .config_from_gguf = from_gguf,
       .names = names,
       .hf_config = hf_config,
+      .llama_cpp = {.skips_window = true, .mixture = LlamaCppRules::Mixture::llama},
   };
 }
 

@@ -108,6 +108,7 @@ Architecture mamba_architecture() {
       .names = names,
       .hf_config = hf_config,
       .gguf_keys = gguf_keys,
+      .llama_cpp = {.inner_width_is_twice = true},
   };
 }
 

@@ -181,6 +181,7 @@ Architecture qwen3next_architecture() {
       .hf_config = hf_config,
       .gguf_keys = gguf_keys,
       .gguf_form = gguf_form,
+      .llama_cpp = {.unit_vectors_by_norm_epsilon = true},
   };
 }
 

@@ -70,6 +70,7 @@ Architecture starcoder2_architecture() {
       .config_from_gguf = from_gguf,
       .names = names,
       .hf_config = hf_config,
+      .llama_cpp = {.skips_window = true},
   };
 }
 

@@ -26,21 +26,22 @@ Result<ModelConfig> read_back(const ModelSource& folder, const Architecture& arc
 
 /// What llama.cpp's reader computes otherwise than this one. Source: the README of the shared tiny models (llama.cpp 0.5.0).
 void add_notes(const Architecture& gguf, const ModelConfig& config, GgufConfig& out) {
-  if (config.window > 0 && (gguf.id == "llama" || gguf.id == "starcoder2"))
+  if (config.window > 0 && gguf.llama_cpp.skips_window)
     out.notes.push_back(format("the sliding window of {} is kept in a key that llama.cpp does not read for this architecture", config.window));
   const MoeSpec* experts = experts_of(config);
   if (experts && experts->routing.groups > 1 && experts->routing.group_score == Routing::GroupScore::best)
     out.notes.push_back("groups of experts are ranked by their best one (DeepSeek-V2); llama.cpp ranks them by the sum of two");
   const AttentionSpec* attention = attention_of(config);
-  if (gguf.id == "cohere" && attention && attention->qk_norm != QkNorm::none && config.layers < 64)
-    out.notes.push_back("norms of q and k are kept, which llama.cpp reads only of a Command-R with 64 or more layers");
+  const int enough = gguf.llama_cpp.qk_norms_from_layers;
+  if (attention && attention->qk_norm != QkNorm::none && config.layers < enough)
+    out.notes.push_back(format("norms of q and k are kept, which llama.cpp reads only of a {} with {} or more layers", gguf.gguf_names.front(), enough));
   const MlaSpec* latent = config.decoder.layers.empty() ? nullptr : dynamic_cast<const MlaSpec*>(config.decoder.layers.front().mixer.get());
   if (latent && latent->q_rank == 0 && config.layers != 26 && config.layers != 27)
     out.notes.push_back("queries are projected in one step, which llama.cpp reads only of a DeepSeek with 26 or 27 layers (V2 Lite)");
-  if (gguf.id == "qwen3next" && config.norm_epsilon != 1e-6)
+  if (gguf.llama_cpp.unit_vectors_by_norm_epsilon && config.norm_epsilon != 1e-6)
     out.notes.push_back(format("queries and keys of delta nets become unit vectors with an epsilon of 1e-06; llama.cpp takes the norms' {}", config.norm_epsilon));
-  if (gguf.id == "mamba" && config.mlp_width != 2 * config.width)
-    out.notes.push_back(format("llama.cpp reads a Mamba only where its inner width ({}) is twice its width ({})", config.mlp_width, config.width));
+  if (gguf.llama_cpp.inner_width_is_twice && config.mlp_width != 2 * config.width)
+    out.notes.push_back(format("llama.cpp reads a {} only where its inner width ({}) is twice its width ({})", gguf.gguf_names.front(), config.mlp_width, config.width));
 }
 
 const Architecture* by_class(const Json& config) {
@@ -77,7 +78,7 @@ Result<GgufConfig> gguf_config_of(const ModelSource& folder, const Architecture&
   VB_TRY(const Architecture* gguf, convertible(architecture));
   const ModelConfig form = in_gguf_form(architecture, config);
   GgufConfig out{.keys = gguf_config_keys(*gguf, form), .factors = {}, .notes = {}};
-  VB_TRY(GgufRope rope, rope_to_gguf(folder.config, form, gguf->gguf_names.front()));
+  VB_TRY(GgufRope rope, rope_to_gguf(folder.config, form, *gguf));
   for (GgufKey& key : rope.keys) set_key(out.keys, std::move(key));
   out.factors = std::move(rope.factors);
   out.notes = std::move(rope.notes);

@@ -17,8 +17,9 @@ std::string recipe_text(const ConvertOptions& options) {
   return text;
 }
 
-Lineage lineage_of(const ModelSource& source, const ConvertOptions& options) {
-  return {.base_digest = source.file->digest(), .base = source.name, .recipe = recipe_text(options), .tool = options.tool};
+/// A plan leaves the digest out: it takes reading all of the source.
+Lineage lineage_of(const ModelSource& source, const ConvertOptions& options, bool is_plan) {
+  return {.base_digest = is_plan ? std::string() : source.file->digest(), .base = source.name, .recipe = recipe_text(options), .tool = options.tool};
 }
 
 Result<void> check_dtype(const ConvertOptions& options) {
@@ -85,10 +86,7 @@ bool same_file(const fs::path& a, const fs::path& b) {
 
 std::uint64_t peak_bytes_of(const std::vector<TensorPlan>& plan) {
   std::uint64_t peak = 0;
-  for (const TensorPlan& tensor : plan) {
-    const auto elements = static_cast<std::uint64_t>(tensor.shape.elements());
-    peak = std::max(peak, tensor.from == tensor.to ? tensor.bytes : elements * sizeof(float) + tensor.bytes);
-  }
+  for (const TensorPlan& tensor : plan) peak = std::max(peak, tensor.memory);
   return peak;
 }
 
@@ -127,7 +125,7 @@ Result<void> add_result(TransformReport& report, const fs::path& out) {
 Result<TransformReport> plan_convert(const ModelSource& source, const ConvertOptions& options, const Context& context) {
   VB_CHECK(check_dtype(options));
   VB_CHECK(check_compressed(source, options));
-  const Lineage lineage = lineage_of(source, options);
+  const Lineage lineage = lineage_of(source, options, true);
   if (options.to == Container::gguf) {
     VB_TRY(GgufModel model, gguf_of(source, options, context));
     return report_of(std::move(model.plan), std::move(model.notes), lineage);
@@ -144,13 +142,13 @@ Result<TransformReport> convert_model(const ModelSource& source, const fs::path&
   TransformReport report;
   if (options.to == Container::gguf) {
     VB_TRY(GgufModel model, gguf_of(source, options, context));
-    report = report_of(std::move(model.plan), std::move(model.notes), lineage_of(source, options));
+    report = report_of(std::move(model.plan), std::move(model.notes), lineage_of(source, options, false));
     add_lineage(model.keys, report.lineage);
     count_progress(model.tensors, "convert", context);
     VB_CHECK(write_gguf(out, model.keys, model.tensors, ops));
   } else {
     VB_TRY(HfModel model, make_hf_model(source, options, context));
-    report = report_of(std::move(model.plan), std::move(model.notes), lineage_of(source, options));
+    report = report_of(std::move(model.plan), std::move(model.notes), lineage_of(source, options, false));
     add_lineage(model.folder.metadata, report.lineage);
     count_progress(model.folder.tensors, "convert", context);
     VB_CHECK(write_hf_folder(out, model.folder, ops));

@@ -32,12 +32,12 @@ struct TransformReport {
   PlanTotals totals;
   Lineage lineage;
   std::vector<std::string> notes;
-  std::uint64_t peak_bytes = 0;  ///< memory for the largest tensor while it is made: decoded, and in its new type
+  std::uint64_t peak_bytes = 0;  ///< memory for the largest tensor while it is made: its parts joined, decoded, and in its new type
   std::string digest;            ///< of the written model; empty for a plan
   std::uint64_t file_bytes = 0;  ///< all files written; 0 for a plan
 };
 
-/// The same without writing.
+/// The same without writing, and without reading the weights: its lineage has no digest of the source.
 Result<TransformReport> plan_convert(const ModelSource& source, const ConvertOptions& options, const Context& context);
 /// Errors: invalid_input when `out` is the source or a part of it; those of the parts. `out` appears complete or not at
 /// all.

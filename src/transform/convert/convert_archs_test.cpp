@@ -355,7 +355,7 @@ TEST_F(ConvertArchs, KeysOfRecurrencesAreCheckedByName) {
   }
 }
 
-/// Folders of experts give what their GGUF gives: routers and biases stay f32.
+/// Folders of experts give what their GGUF gives, and in bf16 what llama.cpp's file of them has in f32: routers and biases.
 TEST_F(ConvertArchs, ExpertsOfFoldersAreQuantizedAsThoseOfAGguf) {
   VB_NEED_SHARED("tiny_models/mixtral/model.f32.gguf");
   for (const char* name : {"mixtral", "gptoss_truncate", "deepseek_v3"}) {
@@ -364,7 +364,34 @@ TEST_F(ConvertArchs, ExpertsOfFoldersAreQuantizedAsThoseOfAGguf) {
     VB_ASSERT_OK(quantize_model(*folder, work_ / "a.gguf", {.recipe = "F16", .overrides = {}, .tokenizer = {}, .tool = {}}, context_));
     VB_ASSERT_OK(quantize_model(*gguf, work_ / "b.gguf", {.recipe = "F16", .overrides = {}, .tokenizer = {}, .tool = {}}, context_));
     expect_tensors(name, *weights(work_ / "b.gguf"), *weights(work_ / "a.gguf"));
+
+    VB_ASSERT_OK(convert_model(*folder, work_ / "bf16", {.to = Container::safetensors, .dtype = DType::bf16, .tool = {}}, context_));
+    const auto halved = ModelSource::open(work_ / "bf16");
+    VB_ASSERT_OK(halved);
+    VB_ASSERT_OK(quantize_model(*halved, work_ / "c.gguf", {.recipe = "F16", .overrides = {}, .tokenizer = {}, .tool = {}}, context_));
+    const auto made = weights(work_ / "c.gguf"), expected = weights(work_ / "b.gguf");
+    for (const TensorEntry& tensor : expected->tensors())
+      EXPECT_EQ(made->find(tensor.name)->view.dtype, tensor.view.dtype) << tensor.name;
+    fs::remove_all(work_ / "bf16");
   }
+}
+
+/// mixtral: 3-d stacks of experts are joined, and cast in f32 beside the joined copy.
+TEST_F(ConvertArchs, ThePlanCountsTheMemoryThatJoiningTakes) {
+  VB_NEED_SHARED("tiny_models/mixtral");
+  const auto source = ModelSource::open(tiny("mixtral"));
+  VB_ASSERT_OK(source);
+  const auto stored = plan_convert(*source, {.dtype = {}, .tool = {}}, context_);
+  const auto halved = plan_convert(*source, {.dtype = DType::f16, .tool = {}}, context_);
+  VB_ASSERT_OK(stored);
+  VB_ASSERT_OK(halved);
+  EXPECT_TRUE(stored->lineage.base_digest.empty());
+  const auto experts = [](const TensorPlan& tensor) { return tensor.name == "blk.0.ffn_down_exps.weight"; };
+  const TensorPlan joined = *std::ranges::find_if(stored->plan, experts), cast = *std::ranges::find_if(halved->plan, experts);
+  const auto elements = static_cast<std::uint64_t>(joined.shape.elements());
+  EXPECT_EQ(joined.memory, 4 * elements) << "views of the source, joined";
+  EXPECT_EQ(cast.memory, (4 + 4 + 2) * elements) << "joined, decoded, and in its new type";
+  EXPECT_GE(halved->peak_bytes, cast.memory);
 }
 
 TEST_F(ConvertArchs, MatricesTakeTheTypeAndRoutersAndBiasesStayF32) {

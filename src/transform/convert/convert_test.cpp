@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <cerrno>
+#include <limits>
 
 #include "base/faulty_file_ops.h"
 #include "base/json_file.h"
@@ -50,6 +51,26 @@ std::shared_ptr<const ModelFile> weights(const fs::path& path) {
   const auto source = ModelSource::open(path);
   EXPECT_TRUE(source.has_value()) << describe(source.error());
   return source->file;
+}
+
+/// Element 70 of one matrix is no number: whatever the type, nothing is written.
+TEST_F(Convert, WeightsThatAreNotFiniteAreRefusedByName) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    test::TinyModel model = test::make_tiny_model();
+    model.tensors["model.layers.1.mlp.up_proj.weight"].values[70] = bad;
+    VB_ASSERT_OK(test::write_tiny_model(work_ / "tiny", model));
+    for (const std::optional<DType> dtype : {std::optional<DType>(), std::optional(DType::f16), std::optional(DType::bf16)})
+      for (const auto& [out, name] : {std::pair("m.gguf", "blk.1.ffn_up.weight"), std::pair("folder", "model.layers.1.mlp.up_proj.weight")}) {
+        ConvertOptions options = inexact();
+        options.dtype = dtype;
+        const auto refused = convert(work_ / "tiny", work_ / out, options);
+        ASSERT_FALSE(refused.has_value()) << out << " " << bad;
+        EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
+        EXPECT_NE(describe(refused.error()).find(name), std::string::npos) << describe(refused.error());
+        EXPECT_NE(describe(refused.error()).find("element 70"), std::string::npos) << describe(refused.error());
+        EXPECT_FALSE(fs::exists(work_ / out));
+      }
+  }
 }
 
 std::vector<double> logits_of(const fs::path& path) {

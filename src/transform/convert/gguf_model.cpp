@@ -6,7 +6,9 @@
 #include "format/gguf.h"
 #include "transform/cast.h"
 #include "transform/convert/config_forms.h"
+#include "transform/convert/making_memory.h"
 #include "transform/convert/source_config.h"
+#include "transform/finite.h"
 
 namespace vauban {
 namespace {
@@ -19,8 +21,10 @@ TensorOut tensor_out(const MappedTensor& tensor, StoredForm form, const ModelSou
           .make = [tensor, form, &source, &context]() -> Result<TensorBytes> {
             VB_CHECK(context.cancel.check());
             VB_TRY(TensorRows rows, rows_for(tensor, source, Container::gguf));
+            const TensorView view{rows.dtype, tensor.spec.shape, rows.bytes.bytes};
+            VB_CHECK(check_finite(view, context.pool));
             if (rows.dtype == form.dtype) return std::move(rows.bytes);
-            return cast_tensor({rows.dtype, tensor.spec.shape, rows.bytes.bytes}, form.dtype, context.pool, form.importance);
+            return cast_tensor(view, form.dtype, context.pool, form.importance);
           }};
 }
 
@@ -34,9 +38,9 @@ TensorOut constant_tensor(std::string name, const std::vector<float>& values) {
           }};
 }
 
-void add_plan(GgufModel& model, const TensorOut& tensor, DType from) {
+void add_plan(GgufModel& model, const TensorOut& tensor, DType from, std::uint64_t memory) {
   model.plan.push_back({.name = tensor.name, .shape = tensor.shape, .from = from, .to = tensor.dtype,
-                        .bytes = size_bytes(tensor.dtype, tensor.shape).value_or(0)});
+                        .bytes = size_bytes(tensor.dtype, tensor.shape).value_or(0), .memory = memory});
 }
 
 Result<void> add_tensors(GgufModel& out, const ModelSource& source, const ModelTensors& mapped, const ChooseForm& choose,
@@ -44,7 +48,7 @@ Result<void> add_tensors(GgufModel& out, const ModelSource& source, const ModelT
   for (const MappedTensor& tensor : mapped.tensors) {
     VB_TRY(const StoredForm form, choose(tensor), "in tensor '{}'", printable(tensor.spec.gguf));
     out.tensors.push_back(tensor_out(tensor, form, source, context));
-    add_plan(out, out.tensors.back(), tensor.entry->view.dtype);
+    add_plan(out, out.tensors.back(), tensor.entry->view.dtype, memory_to_make(tensor, form.dtype, source, Container::gguf));
   }
   return ok();
 }
@@ -73,7 +77,7 @@ Result<void> keys_of_folder(GgufModel& out, const ModelSource& source, const Mod
   for (std::string& note : own.notes) out.notes.push_back(std::move(note));
   for (RopeFactors& factors : own.factors) {
     out.tensors.push_back(constant_tensor(std::move(factors.name), factors.values));
-    add_plan(out, out.tensors.back(), DType::f32);
+    add_plan(out, out.tensors.back(), DType::f32, std::as_bytes(std::span(factors.values)).size());
   }
   return ok();
 }
@@ -87,7 +91,7 @@ void copy_rest(GgufModel& out, const ModelSource& source, const GgufContents& co
     const TensorEntry* stored = source.file->find(entry.name);
     out.tensors.push_back({.name = entry.name, .dtype = entry.view.dtype, .shape = entry.view.shape,
                            .make = [stored]() -> Result<TensorBytes> { return TensorBytes{stored->view.bytes, {}}; }});
-    add_plan(out, out.tensors.back(), entry.view.dtype);
+    add_plan(out, out.tensors.back(), entry.view.dtype, 0);
   }
 }
 

@@ -24,7 +24,8 @@ struct TensorPlan {
   std::string name;
   Shape shape;
   DType from = DType::f32, to = DType::f32;
-  std::uint64_t bytes = 0;  ///< as it will be stored
+  std::uint64_t bytes = 0;   ///< as it will be stored
+  std::uint64_t memory = 0;  ///< held while it is made, beside the mapped source
 };
 
 struct GgufModel {

@@ -4,8 +4,10 @@
 
 #include "base/strings.h"
 #include "transform/cast.h"
+#include "transform/convert/making_memory.h"
 #include "transform/convert/source_config.h"
 #include "transform/convert/tokenizer_to_hf.h"
+#include "transform/finite.h"
 #include "format/model_files.h"
 
 namespace vauban {
@@ -41,8 +43,10 @@ TensorOut tensor_out(const MappedTensor& tensor, DType target, const ModelSource
           .make = [tensor, target, shape, &source, &context]() -> Result<TensorBytes> {
             VB_CHECK(context.cancel.check());
             VB_TRY(TensorRows rows, rows_for(tensor, source, Container::safetensors));
+            const TensorView view{rows.dtype, shape, rows.bytes.bytes};
+            VB_CHECK(check_finite(view, context.pool));
             if (rows.dtype == target) return std::move(rows.bytes);
-            return cast_tensor({rows.dtype, shape, rows.bytes.bytes}, target, context.pool);
+            return cast_tensor(view, target, context.pool);
           }};
 }
 
@@ -76,7 +80,8 @@ Result<HfModel> make_hf_model(const ModelSource& source, const ConvertOptions& o
     VB_TRY(const DType target, type_in_folder(tensor, source, options, matrices), "in tensor '{}'", printable(tensor.spec.hf));
     out.folder.tensors.push_back(tensor_out(tensor, target, source, context));
     VB_TRY(const std::uint64_t bytes, size_bytes(target, tensor.spec.shape));
-    out.plan.push_back({.name = tensor.spec.hf, .shape = tensor.spec.shape, .from = tensor.entry->view.dtype, .to = target, .bytes = bytes});
+    out.plan.push_back({.name = tensor.spec.hf, .shape = tensor.spec.shape, .from = tensor.entry->view.dtype, .to = target, .bytes = bytes,
+                        .memory = memory_to_make(tensor, target, source, Container::safetensors)});
   }
   out.folder.shard_bytes = options.shard_bytes;
   VB_CHECK(source.is_gguf() ? files_from_gguf(source, model, matrices, out) : files_from_folder(source, matrices, out));

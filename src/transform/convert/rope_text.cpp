@@ -11,8 +11,6 @@
 namespace vauban {
 namespace {
 
-constexpr std::string_view kLatentAttention = "deepseek2";  // says mscale_all_dim by a key of its own
-
 /// `rope_parameters` of newer files (of the layers that see everything, where there are two), `rope_scaling` of older ones;
 /// an empty object for none.
 Json rope_object(const Json& config) {
@@ -43,13 +41,13 @@ bool truncates(const Json& rope) {
   return !value || !value->is_bool() || value->as_bool();
 }
 
-void add_yarn(const Json& rope, const ModelConfig& c, std::string_view arch, double factor, GgufKeyList& keys) {
+void add_yarn(const Json& rope, const ModelConfig& c, const Architecture& gguf, double factor, GgufKeyList& keys) {
   if (!truncates(rope)) keys.flag("rope.scaling.yarn_truncate", false);
   const Json* original = rope.find("original_max_position_embeddings");
   keys.u32("rope.scaling.original_context_length", original && original->is_integer() ? original->as_int() : c.context_length);
   for (const char* beta : {"beta_fast", "beta_slow"})
     if (const Json* value = rope.find(beta); value && value->is_number()) keys.f32(format("rope.scaling.yarn_{}", beta), value->as_double());
-  if (const Json* all = rope.find("mscale_all_dim"); all && all->is_number() && arch == kLatentAttention)
+  if (const Json* all = rope.find("mscale_all_dim"); all && all->is_number() && gguf.llama_cpp.yarn_log_multiplier)
     return keys.f32("rope.scaling.yarn_log_multiplier", 0.1 * all->as_double());
   const double attention = table_of(c).attention_factor / yarn_mscale(factor);
   if (std::abs(attention - 1.0) > 1e-12) keys.f32("rope.scaling.attn_factor", attention);
@@ -144,12 +142,12 @@ Result<Json> longrope_object(const ModelSource& source, const ModelConfig& c) {
 
 }  // namespace
 
-Result<GgufRope> rope_to_gguf(const Json& config, const ModelConfig& c, std::string_view gguf_arch) {
+Result<GgufRope> rope_to_gguf(const Json& config, const ModelConfig& c, const Architecture& gguf) {
   GgufRope out;
   const Json rope = rope_object(config);
   const std::string type = rope_type(rope);
   if (type == "default" || c.decoder.ropes.empty()) return out;
-  GgufKeyList keys(gguf_arch);
+  GgufKeyList keys(gguf.gguf_names.front());
   if (type == "llama3") {
     out.factors.push_back(llama3_factors(c));
   } else if (type == "longrope" || type == "su") {
@@ -161,7 +159,7 @@ Result<GgufRope> rope_to_gguf(const Json& config, const ModelConfig& c, std::str
     VB_TRY(const double factor, rope.get_double("factor"));
     keys.text("rope.scaling.type", type);
     keys.f32("rope.scaling.factor", factor);
-    if (type == "yarn") add_yarn(rope, c, gguf_arch, factor, keys);
+    if (type == "yarn") add_yarn(rope, c, gguf, factor, keys);
     if (type == "yarn" && !truncates(rope))
       out.notes.emplace_back("YaRN's blend ends between pairs of dimensions (truncate = false): kept in a key of vauban's own; llama.cpp "
                              "rounds the ends, so that its rotary frequencies differ there");

@@ -20,9 +20,9 @@ struct GgufRope {
   std::vector<RopeFactors> factors;
   std::vector<std::string> notes;
 };
-/// Of a folder's config.json; llama3 is written as factors. They are f32, so positions agree with those of the folder to
+/// Of a folder's config.json, in keys of the architecture `gguf`; llama3 is written as factors. They are f32, so positions agree with those of the folder to
 /// f32, not to the last bit of f64. Errors: unsupported for a type that the format does not have (dynamic).
-Result<GgufRope> rope_to_gguf(const Json& config, const ModelConfig& c, std::string_view gguf_arch);
+Result<GgufRope> rope_to_gguf(const Json& config, const ModelConfig& c, const Architecture& gguf);
 
 /// `rope_scaling` of a GGUF; null for none. Errors: unsupported for factors that no known scaling makes.
 Result<Json> rope_to_hf(const ModelSource& source, const ModelConfig& c, std::string_view gguf_arch);

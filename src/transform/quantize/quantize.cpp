@@ -44,9 +44,10 @@ Result<void> add_model_facts(RecipeContext& recipe, const ModelSource& source) {
   recipe.layers = static_cast<int>(mapped.config.layers);
   recipe.heads = static_cast<int>(mapped.config.heads);
   recipe.kv_heads = static_cast<int>(mapped.config.kv_heads);
-  recipe.is_falcon = mapped.architecture->id == "falcon";
   const Architecture* gguf = gguf_architecture(*mapped.architecture);
-  recipe.is_llama = gguf && gguf->id == "llama";
+  const auto mixture = gguf ? gguf->llama_cpp.mixture : LlamaCppRules::Mixture::plain;
+  recipe.is_falcon = mixture == LlamaCppRules::Mixture::falcon;
+  recipe.is_llama = mixture == LlamaCppRules::Mixture::llama;
   for (const MappedTensor& tensor : mapped.tensors) {
     if (is_value_projection(tensor.spec.gguf)) recipe.value_layers.push_back(layer_of(tensor.spec.gguf));
     if (tensor.spec.gguf.find("ffn_down_exps.weight") != std::string::npos && tensor.spec.shape.rank() == 3)
@@ -67,15 +68,38 @@ Result<void> check_source_type(const MappedTensor& tensor, DType target, const Q
                    "quantize the unquantised model, or give --allow-requantize");
 }
 
+Result<std::string> first_match(const TypeOverride& rule, const std::vector<TensorPlan>& plan) {
+  for (const TensorPlan& tensor : plan) {
+    VB_TRY(const bool matches, is_matched(rule, tensor.name));
+    if (matches) return tensor.name;
+  }
+  return std::string();
+}
+
+/// The name of a tensor that the pattern may have meant: a whole one, or what "blk.7." and ".weight" enclose.
+std::string name_hint(const TypeOverride& rule, const std::vector<TensorPlan>& plan) {
+  std::vector<std::string> known;
+  for (const TensorPlan& tensor : plan) {
+    const int layer = layer_of(tensor.name);
+    const std::size_t begin = layer < 0 ? 0 : format("blk.{}.", layer).size();
+    known.push_back(tensor.name.substr(begin, tensor.name.rfind('.') - begin));
+    known.push_back(tensor.name);
+  }
+  const std::string near = did_you_mean(rule.pattern, known);
+  if (!near.empty()) return format("did you mean '{}'?", near);
+  return format("names are those of the GGUF, such as '{}'", plan.empty() ? "blk.0.ffn_down.weight" : plan[plan.size() / 2].name);
+}
+
 /// Chooses tensor by tensor and collects what there is to say about it.
 class Chooser {
  public:
   Chooser(const RecipeContext& recipe, const QuantizeOptions& options, const ImportanceMatrix* importance, bool is_plan)
-      : recipe_(recipe), options_(options), importance_(importance), is_plan_(is_plan) {}
+      : recipe_(recipe), options_(options), importance_(importance), is_plan_(is_plan), uses_(recipe.overrides.size()) {}
 
   Result<StoredForm> choose(const MappedTensor& tensor) {
     const std::string& name = tensor.spec.gguf;
-    VB_TRY(const RecipeChoice choice, choose_type(recipe_, name, tensor.spec.shape, tensor.entry->view.dtype));
+    VB_TRY(const RecipeChoice choice, choose_type(recipe_, tensor.spec, tensor.entry->view.dtype));
+    if (choice.rule) ++uses_[*choice.rule];
     VB_CHECK(check_source_type(tensor, choice.dtype, options_));
     if (!choice.note.empty()) notes_.push_back(format("{}: {} ({})", name, to_string(choice.dtype), choice.note));
     StoredForm form{.dtype = choice.dtype};
@@ -83,6 +107,20 @@ class Chooser {
     VB_TRY(form.importance, importance_of(tensor));
     if (form.importance.empty()) VB_CHECK(without_importance(name, choice));
     return form;
+  }
+
+  /// An override that decided nothing is a mistake where no name of `plan` matches it, and said where one does.
+  Result<void> check_overrides(const std::vector<TensorPlan>& plan) {
+    for (std::size_t i = 0; i < uses_.size(); ++i) {
+      if (uses_[i] > 0) continue;
+      const TypeOverride& rule = recipe_.overrides[i];
+      VB_TRY(const std::string first, first_match(rule, plan));
+      if (first.empty())
+        return with_hint(invalid_input("--tensor-type '{}' matches no tensor", printable(to_string(rule))), name_hint(rule, plan));
+      notes_.push_back(format("--tensor-type '{}' changes nothing: what it matches ({} the first) stays f32 or as stored, or is matched by "
+                              "an earlier one", printable(to_string(rule)), first));
+    }
+    return ok();
   }
 
   std::vector<std::string> take_notes() {
@@ -123,6 +161,7 @@ class Chooser {
   const QuantizeOptions& options_;
   const ImportanceMatrix* importance_;
   const bool is_plan_;
+  std::vector<int> uses_;  ///< of each override
   std::vector<std::string> notes_;
   int missing_ = 0, needed_ = 0;
   std::string first_missing_, first_needed_;
@@ -149,13 +188,15 @@ Result<Prepared> prepare(const ModelSource& source, const QuantizeOptions& optio
   Chooser chooser(recipe, options, out.importance.get(), is_plan);
   const auto choose = [&](const MappedTensor& tensor) { return chooser.choose(tensor); };
   VB_TRY(out.model, make_gguf_model(source, choose, options.tokenizer, context));
+  VB_CHECK(chooser.check_overrides(out.model.plan));
   set_key(out.model.keys, GgufKey::u32("general.file_type", static_cast<std::uint32_t>(recipe.recipe->file_type)));
   set_key(out.model.keys, GgufKey::u32("general.quantization_version", 2));
   if (out.importance) add_importance_keys(out.model.keys, *out.importance);
   out.report.plan = out.model.plan;
   out.report.totals = totals_of(out.report.plan);
   out.report.peak_bytes = peak_bytes_of(out.report.plan);
-  out.report.lineage = {.base_digest = source.file->digest(), .base = source.name, .recipe = recipe_text(recipe, options), .tool = options.tool};
+  // A plan leaves the digest out: it takes reading all of the source.
+  out.report.lineage = {.base_digest = is_plan ? std::string() : source.file->digest(), .base = source.name, .recipe = recipe_text(recipe, options), .tool = options.tool};
   out.report.notes = std::move(out.model.notes);
   for (std::string& note : chooser.take_notes()) out.report.notes.push_back(std::move(note));
   add_lineage(out.model.keys, out.report.lineage);

@@ -36,6 +36,10 @@ class Quantize : public testing::Test, protected test::TestContext {
   TempDir work_;
 };
 
+TensorSpec matrix(std::string_view name, Shape shape) {
+  return {.hf = {}, .gguf = std::string(name), .shape = std::move(shape), .role = TensorRole::linear};
+}
+
 std::shared_ptr<const ModelFile> weights(const fs::path& path) { return ModelSource::open(path)->file; }
 
 struct Answer {
@@ -113,7 +117,7 @@ TEST_F(Quantize, OverridesAndPureDecide) {
   const auto choose = [](std::vector<TypeOverride> overrides, bool pure, std::string_view name, Shape shape) {
     RecipeContext context{.recipe = *find_quantize_recipe("Q4_0"), .overrides = std::move(overrides)};
     context.pure = pure;
-    return choose_type(context, name, shape, DType::f32);
+    return choose_type(context, matrix(name, std::move(shape)), DType::f32);
   };
   EXPECT_EQ(choose({}, false, "output.weight", {512, 256})->dtype, DType::q6_k);
   EXPECT_EQ(choose({}, false, "output.weight", {512, 96})->dtype, DType::q8_0);
@@ -199,10 +203,10 @@ TEST(Mixtures, AreLlamaCppsSnapshotOfQwen3) {
 TEST(Mixtures, AskForAnImportanceMatrixWhereLlamaCppDoes) {
   RecipeContext context{.recipe = *find_quantize_recipe("Q2_K_S"), .overrides = {}};
   context.layers = 28;
-  EXPECT_TRUE(choose_type(context, "blk.9.ffn_up.weight", {256, 256}, DType::f32)->needs_importance);
-  EXPECT_FALSE(choose_type(context, "blk.0.ffn_down.weight", {256, 256}, DType::f32)->needs_importance) << "that one is q4_K";
+  EXPECT_TRUE(choose_type(context, matrix("blk.9.ffn_up.weight", {256, 256}), DType::f32)->needs_importance);
+  EXPECT_FALSE(choose_type(context, matrix("blk.0.ffn_down.weight", {256, 256}), DType::f32)->needs_importance) << "that one is q4_K";
   context.recipe = *find_quantize_recipe("Q2_K");
-  EXPECT_FALSE(choose_type(context, "blk.9.ffn_up.weight", {256, 256}, DType::f32)->needs_importance);
+  EXPECT_FALSE(choose_type(context, matrix("blk.9.ffn_up.weight", {256, 256}), DType::f32)->needs_importance);
 }
 
 // ---- importance matrices
@@ -267,6 +271,7 @@ TEST_F(Quantize, ThePlanIsWhatIsWritten) {
   const auto plan = plan_quantize(*source, {.recipe = "Q4_0", .tool = "vauban test"}, context_);
   VB_ASSERT_OK(plan);
   EXPECT_TRUE(plan->digest.empty());
+  EXPECT_TRUE(plan->lineage.base_digest.empty()) << "that takes reading all of the source";
   EXPECT_EQ(std::distance(fs::directory_iterator(work_.path()), {}), 0);
   const auto made = quantize(source->path, work_ / "m.gguf", "Q4_0");
   VB_ASSERT_OK(made);
@@ -290,6 +295,24 @@ TEST_F(Quantize, WeightsThatAreNotFiniteAreRefused) {
   EXPECT_NE(describe(refused.error()).find("blk.1.ffn_up.weight"), std::string::npos);
   EXPECT_NE(describe(refused.error()).find("element 70"), std::string::npos);
   EXPECT_EQ(std::distance(fs::directory_iterator(work_.path()), {}), 1);
+}
+
+TEST_F(Quantize, AnOverrideThatDecidesNothingIsRefusedOrSaid) {
+  VB_ASSERT_OK(test::write_tiny_model(work_ / "tiny", test::TinyModelOptions{}));
+  const auto refused = quantize(work_ / "tiny", work_ / "m.gguf", QuantizeOptions{.recipe = "Q8_0", .overrides = {"attn_v=f16", "ffn_dwon=f16"}});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_input);
+  EXPECT_NE(describe(refused.error()).find("'ffn_dwon=f16' matches no tensor"), std::string::npos) << describe(refused.error());
+  EXPECT_NE(describe(refused.error()).find("did you mean 'ffn_down'?"), std::string::npos) << describe(refused.error());
+  EXPECT_FALSE(fs::exists(work_ / "m.gguf"));
+  const auto made = quantize(work_ / "tiny", work_ / "m.gguf", QuantizeOptions{.recipe = "Q8_0", .overrides = {"attn=f16", "_norm=q8_0", "attn_v=q4_0"}});
+  VB_ASSERT_OK(made);
+  const auto says = [&](std::string_view text) {
+    return std::ranges::any_of(made->notes, [text](const std::string& note) { return note.starts_with(text); });
+  };
+  EXPECT_TRUE(says("--tensor-type '_norm=q8_0' changes nothing"));
+  EXPECT_TRUE(says("--tensor-type 'attn_v=q4_0' changes nothing"));
+  EXPECT_FALSE(says("--tensor-type 'attn=f16'"));
 }
 
 TEST_F(Quantize, AFullDiskLeavesTheOldFile) {

@@ -59,9 +59,8 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-bool is_position_table(std::string_view name) { return name == "position_embd.weight"; }
-
-/// Matrices that llama.cpp leaves alone beside the norms: routers, convolutions and other small ones.
+/// Matrices that llama.cpp leaves as they are stored: convolutions and other small ones. What it keeps at f32 in every file
+/// (vectors, routers) is told by stays_f32().
 constexpr std::array<std::string_view, 30> kLeftAlone = {
     "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj", "ssm_conv1d",
     "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight", "time_mix_first.weight", "time_mix_w0.weight",
@@ -70,18 +69,17 @@ constexpr std::array<std::string_view, 30> kLeftAlone = {
     "time_mix_decay_w1.weight", "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight", "attn_rel_b.weight", ".position_embd",
     ".rel_pos", ".patch_embd", "token_types.weight"};
 
-bool allows_quantization(std::string_view name, const Shape& shape) {
+bool allows_quantization(std::string_view name) {
   const auto holds = [name](std::string_view part) { return name.find(part) != std::string_view::npos; };
-  return shape.rank() >= 2 && !is_position_table(name) && name.ends_with("weight") && std::ranges::none_of(kLeftAlone, holds);
+  return name.ends_with("weight") && std::ranges::none_of(kLeftAlone, holds);
 }
 
-Result<const DType*> find_override(const RecipeContext& context, std::string_view name) {
-  for (const TypeOverride& rule : context.overrides) {
-    VB_TRY(const Regex regex, Regex::compile(rule.pattern));
-    VB_TRY(const auto matches, regex.find_all(name));
-    if (!matches.empty()) return &rule.dtype;
+Result<std::optional<std::size_t>> find_override(const RecipeContext& context, std::string_view name) {
+  for (std::size_t i = 0; i < context.overrides.size(); ++i) {
+    VB_TRY(const bool matches, is_matched(context.overrides[i], name));
+    if (matches) return i;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 /// What stands in for a type of 256 wide blocks; f32 where nothing does.
@@ -181,19 +179,28 @@ int layer_of(std::string_view name) {
   return failed == std::errc() && end != name.data() + name.size() && *end == '.' ? layer : -1;
 }
 
-Result<RecipeChoice> choose_type(const RecipeContext& context, std::string_view name, const Shape& shape, DType stored) {
-  if (!allows_quantization(name, shape)) {
-    const bool plain = shape.rank() < 2 || is_position_table(name);
-    return RecipeChoice{.dtype = plain ? DType::f32 : stored, .note = {}};
-  }
+Result<bool> is_matched(const TypeOverride& rule, std::string_view name) {
+  VB_TRY(const Regex regex, Regex::compile(rule.pattern));
+  VB_TRY(const auto matches, regex.find_all(name));
+  return !matches.empty();
+}
+
+std::string to_string(const TypeOverride& rule) { return format("{}={}", rule.pattern, to_string(rule.dtype)); }
+
+Result<RecipeChoice> choose_type(const RecipeContext& context, const TensorSpec& tensor, DType stored) {
+  const std::string& name = tensor.gguf;
+  if (stays_f32(tensor)) return RecipeChoice{.dtype = DType::f32, .note = {}};
+  if (!allows_quantization(name)) return RecipeChoice{.dtype = stored, .note = {}};
   const QuantizeRecipe& recipe = *context.recipe;
   RecipeChoice choice{.dtype = recipe.matrices, .note = {}};
-  VB_TRY(const DType* overridden, find_override(context, name));
-  if (overridden)
-    choice = {.dtype = *overridden, .note = "by --tensor-type"};
-  else if (is_quantised(recipe.matrices) && !context.pure)
-    choice.dtype = type_in_mixture(context, name, shape);
-  VB_TRY(choice, fit_rows(std::move(choice), name, shape));
+  VB_TRY(choice.rule, find_override(context, name));
+  if (choice.rule) {
+    choice.dtype = context.overrides[*choice.rule].dtype;
+    choice.note = "by --tensor-type";
+  } else if (is_quantised(recipe.matrices) && !context.pure) {
+    choice.dtype = type_in_mixture(context, name, tensor.shape);
+  }
+  VB_TRY(choice, fit_rows(std::move(choice), name, tensor.shape));
   choice.needs_importance = needs_importance(name, choice.dtype, recipe.file_type);
   return choice;
 }

@@ -6,6 +6,7 @@
 /// the value and down projections of some layers more bits (mixture.cpp).
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,8 @@ struct TypeOverride {
   std::string pattern;
   DType dtype;
 };
+Result<bool> is_matched(const TypeOverride& rule, std::string_view gguf_name);
+std::string to_string(const TypeOverride& rule);  ///< "ffn_down=q8_0"
 /// Errors: invalid_input for a missing '=', an unknown type, or a pattern that is no regular expression.
 Result<TypeOverride> parse_type_override(std::string_view text);
 
@@ -46,6 +49,7 @@ struct RecipeChoice {
   DType dtype = DType::f32;
   std::string note;               ///< why it is not the type that the recipe means, where that is not a matter of course
   bool needs_importance = false;  ///< llama.cpp refuses to go on without
+  std::optional<std::size_t> rule = {};  ///< which of the overrides decided; none: the recipe, or the rule of what stays
 };
 
 /// What decides beside the tensor itself.
@@ -63,7 +67,8 @@ struct RecipeContext {
 };
 /// Rows that do not divide into the blocks of a K or I type get a type of llama.cpp's list (Q4_K -> Q5_0 ...), or f16; the
 /// note says so. Errors: unsupported when the rows do not divide into blocks of 32: llama.cpp has no fallback there either.
-Result<RecipeChoice> choose_type(const RecipeContext& context, std::string_view gguf_name, const Shape& shape, DType stored);
+/// What stays f32 in every GGUF (stays_f32) and what llama.cpp leaves as stored is touched by no override.
+Result<RecipeChoice> choose_type(const RecipeContext& context, const TensorSpec& tensor, DType stored);
 
 /// The layer of "blk.7.attn_q.weight"; -1 for a tensor of none.
 int layer_of(std::string_view gguf_name);

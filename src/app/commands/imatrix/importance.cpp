@@ -7,16 +7,23 @@
 #include "model/kv_cache.h"
 #include "model/model.h"
 #include "ops/forwarding_ops.h"
+#include "transform/convert/config_forms.h"
+#include "transform/convert/tensor_parts.h"
 
 namespace vauban {
 namespace {
 
-/// Where the inputs of a weight are counted.
+/// Where columns of what a weight takes or gives are counted: a matrix of the GGUF, alone or one of a stack.
 struct Place {
   std::string gguf;
-  std::int64_t expert = 0, experts = 1;
+  std::int64_t index = 0, count = 1;
+  std::size_t first = 0, columns = 0;
 };
-using Places = std::map<std::string, Place, std::less<>>;  // by the name under which a weight is loaded
+/// By the name under which a weight is loaded. One that a folder fuses counts for every matrix that a GGUF cuts from it.
+using ByWeight = std::multimap<std::string, Place, std::less<>>;
+struct Places {
+  ByWeight inputs, outputs;
+};
 
 /// Adds up the squares of what goes into matrix products.
 class WatchingOps final : public ForwardingOps {
@@ -27,44 +34,73 @@ class WatchingOps final : public ForwardingOps {
   std::map<std::string, ImportanceEntry> take() { return std::move(entries_); }
 
   Tensor linear(const Tensor& x, const Weight& weight, const Weight* bias) override {
-    count(x, weight);
-    return ForwardingOps::linear(x, weight, bias);
+    count(x, weight, places_.inputs);
+    const Tensor y = ForwardingOps::linear(x, weight, bias);
+    count(y, weight, places_.outputs);
+    return y;
   }
   Tensor lm_head(const Tensor& x, const Weight& weight, double softcap) override {
-    count(x, weight);
+    count(x, weight, places_.inputs);
     return ForwardingOps::lm_head(x, weight, softcap);
   }
 
  private:
-  void count(const Tensor& x, const Weight& weight) {
-    const auto found = places_.find(weight.name);
-    if (found == places_.end()) return;
-    const Place& place = found->second;
+  void count(const Tensor& x, const Weight& weight, const ByWeight& places) {
+    const auto [begin, end] = places.equal_range(weight.name);
+    if (begin == end) return;
     const std::vector<double> values = to_f64(x);
-    const auto columns = static_cast<std::size_t>(x.shape().width());
-    const auto experts = static_cast<std::size_t>(place.experts), expert = static_cast<std::size_t>(place.expert);
+    std::vector<double> sums(static_cast<std::size_t>(x.shape().width()));
+    for (std::size_t i = 0; i < values.size(); ++i) sums[i % sums.size()] += values[i] * values[i];
+    for (auto at = begin; at != end; ++at) add_columns(at->second, sums, values.size() / sums.size());
+  }
+  void add_columns(const Place& place, std::span<const double> sums, std::size_t rows) {
+    const auto count = static_cast<std::size_t>(place.count), index = static_cast<std::size_t>(place.index);
     ImportanceEntry& entry = entries_[place.gguf];
-    entry.sums.resize(experts * columns);
-    entry.counts.resize(experts);
-    double* sums = entry.sums.data() + expert * columns;
-    for (std::size_t i = 0; i < values.size(); ++i) sums[i % columns] += values[i] * values[i];
-    entry.counts[expert] += static_cast<double>(values.size() / columns);
+    entry.sums.resize(count * place.columns);
+    entry.counts.resize(count);
+    for (std::size_t i = 0; i < place.columns; ++i) entry.sums[index * place.columns + i] += sums[place.first + i];
+    entry.counts[index] += static_cast<double>(rows);
   }
 
   Places places_;
   std::map<std::string, ImportanceEntry> entries_;
 };
 
-/// Every matrix of the model with a GGUF name.
-Result<Places> places_of(const Model& model, bool head) {
+/// The matrix of the same layer that makes the queries; null where there is none.
+const TensorSpec* queries_beside(const TensorSpec& spec, const TensorMap& map) {
+  const std::string layer = spec.gguf.substr(0, spec.gguf.find('.', std::string_view("blk.").size()) + 1);
+  for (const char* name : {"attn_q_b.weight", "attn_q.weight"})
+    if (const auto found = std::ranges::find(map, layer + name, &TensorSpec::gguf); found != map.end()) return &*found;
+  return nullptr;
+}
+
+/// Latent attention's matrix of keys lies turned in a GGUF (attn_k_b), where it multiplies the part of a head's query that is
+/// not rotated: what counts for its columns is what the queries' matrix gives.
+void add_turned(const TensorSpec& spec, const TensorMap& map, ByWeight& outputs) {
+  const TensorSpec* queries = queries_beside(spec, map);
+  if (!queries || spec.gguf_stack.count == 0) return;
+  const std::int64_t head = queries->shape[0] / spec.gguf_stack.count;
+  outputs.emplace(queries->hf, Place{spec.gguf, spec.gguf_stack.index, spec.gguf_stack.count,
+                                     static_cast<std::size_t>(spec.gguf_stack.index * head), static_cast<std::size_t>(spec.shape[0])});
+}
+
+/// Every matrix of the model's GGUF, whatever the form of the folder that is run.
+Result<Places> places_of(const Model& model, const ModelSource& source, bool head) {
   Places places;
-  for (const TensorSpec& spec : model.architecture->tensors(model.config)) {
+  const TensorMap map = model.architecture->tensors(source.is_gguf() ? model.config : in_gguf_form(*model.architecture, model.config));
+  for (const TensorSpec& spec : map) {
     const bool is_head = spec.gguf == "output.weight";
     if (spec.shape.rank() != 2 || !spec.gguf.ends_with(".weight") || spec.role == TensorRole::embedding) continue;
     if (is_head && (!head || model.config.tied_head)) continue;
-    const std::int64_t experts = std::max<std::int64_t>(spec.gguf_stack.count, 1);
-    if (!places.emplace(spec.hf, Place{spec.gguf, spec.gguf_stack.index, experts}).second)
-      return unsupported("several experts are called '{}', so their inputs cannot be told apart", spec.hf);
+    const TensorSpec& loaded = source.is_gguf() ? spec : holder_of(spec, Container::safetensors);
+    const bool is_cut = &loaded != &spec && loaded.hf_stack.count == 0;
+    if (!is_cut && places.inputs.contains(loaded.hf))
+      return unsupported("several experts are called '{}', so their inputs cannot be told apart", loaded.hf);
+    if (spec.gguf_transposed)
+      add_turned(spec, map, places.outputs);
+    else
+      places.inputs.emplace(loaded.hf, Place{spec.gguf, spec.gguf_stack.index, std::max<std::int64_t>(spec.gguf_stack.count, 1), 0,
+                                             static_cast<std::size_t>(spec.shape.width())});
   }
   return places;
 }
@@ -109,7 +145,7 @@ Result<ImportanceSums> measure_importance(const ModelSource& source, std::unique
   WatchingOps watching(std::move(ops));
   VB_TRY(const std::unique_ptr<Model> model, Model::load(source, watching, context));
   if (!model->tokenizer) return unsupported("'{}' carries no tokenizer, so no text can be run", source.name);
-  VB_TRY(Places places, places_of(*model, options.head));
+  VB_TRY(Places places, places_of(*model, source, options.head));
   VB_TRY(const std::vector<std::int32_t> ids, chunk_ids(*model->tokenizer, text, options));
   watching.watch(std::move(places));
 

@@ -20,7 +20,8 @@ struct ImportanceOptions {
 };
 
 /// As llama-imatrix cuts and counts: the text is tokenised as one, and where the tokenizer begins a text with BOS, every
-/// chunk begins with it, in place of its first token.
+/// chunk begins with it, in place of its first token. Entries are those of the model's GGUF, from a folder that fuses
+/// matrices too: each that is cut from one has its inputs.
 /// Errors: invalid_input for a text of less than one chunk; unsupported for a model without tokenizer, or whose experts
 /// share a name; those of loading and running.
 Result<ImportanceSums> measure_importance(const ModelSource& source, std::unique_ptr<Ops> ops, std::string_view text,

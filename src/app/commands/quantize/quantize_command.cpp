@@ -1,5 +1,7 @@
 /// vauban quantize IN OUT TYPE: a model with fewer bits per weight.
 
+#include <filesystem>
+
 #include "app/audit/audit.h"
 #include "app/audit/audit_inputs.h"
 #include "app/command.h"
@@ -7,6 +9,7 @@
 #include "app/transform_report.h"
 #include "app/version.h"
 #include "report/report.h"
+#include "report/run_folder.h"
 #include "transform/quantize/quantize.h"
 
 namespace vauban {
@@ -55,13 +58,25 @@ AuditConfig audit_of(const QuantizeConfig& config) {
   return audit;
 }
 
+/// OUT is made anew, so a run that lies there already would describe a file that is gone, and could not be resumed.
+Result<void> check_audit_folder(const AuditConfig& audit, const AuditSuite& suite) {
+  const std::filesystem::path folder = audit.out;
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) return ok();
+  if (!std::filesystem::exists(folder / run_files::kInputs, error)) return check_unused(folder, suite);
+  return with_hint(invalid_input("'{}' holds an audit already, and {} would be written anew", audit.out, audit.candidate),
+                   format("name another folder with --audit-out, or remove it; one that was interrupted goes on with `vauban audit {} {} "
+                          "--suite {} --out {} --transformation-kind {} --transformation-summary '{}'`", audit.base, audit.candidate,
+                          audit.suite, audit.out, *audit.transformation_kind, *audit.transformation_summary));
+}
+
 /// What can be known before the long work.
 Result<void> check_audit(const QuantizeConfig& config) {
   if (config.audit.empty())
     return config.audit_out.empty() ? ok() : Result<void>(invalid_input("--audit-out names the folder of an audit: give --audit SUITE"));
   if (config.plan) return invalid_input("--plan writes nothing that --audit could compare: give one of them");
-  VB_CHECK(load_audit_suite(config.audit));
-  return ok();
+  VB_TRY(const AuditSuite suite, load_audit_suite(config.audit));
+  return check_audit_folder(audit_of(config), suite);
 }
 
 Result<int> print_with_audit(const QuantizeConfig& config, const TransformReport& report, Session& session) {
