@@ -1,6 +1,7 @@
 #include "app/open.h"
 
 #include "app/embedded/embedded_models.h"
+#include "app/token_id.h"
 #include "backends/backends.h"
 #include "base/files.h"
 #include "base/strings.h"
@@ -90,9 +91,9 @@ Result<std::vector<std::int32_t>> parse_ids(std::string_view text) {
   std::vector<std::int32_t> ids;
   if (trim(text).empty()) return ids;
   for (const std::string_view item : split(text, ',')) {
-    VB_TRY(const std::int64_t id, parse_int(trim(item)), "in --ids");
-    if (id < 0 || id > INT32_MAX) return invalid_input("--ids: {} is no token id", id);
-    ids.push_back(static_cast<std::int32_t>(id));
+    VB_TRY(const std::int64_t number, parse_int(trim(item)), "in --ids");
+    VB_TRY(const std::int32_t id, token_id(number), "in --ids");
+    ids.push_back(id);
   }
   return ids;
 }

@@ -54,6 +54,14 @@ Result<std::int64_t> ConfigKeys::count_or(std::string_view key, std::int64_t fal
   return find(key) ? count(key, limit) : Result<std::int64_t>(fallback);
 }
 
+Result<std::int64_t> ConfigKeys::count_or_zero(std::string_view key, std::int64_t fallback, std::int64_t limit) const {
+  const Json* value = find(key);
+  if (!value) return fallback;
+  if (!value->is_integer() || value->as_int() < 0 || value->as_int() > limit)
+    return corrupt("{}: expected an integer from 0 to {}, found {}", name(key), limit, shown(*value));
+  return value->as_int();
+}
+
 Result<double> ConfigKeys::positive(std::string_view key) const {
   const Json* value = find(key);
   if (!value) return corrupt("{}: expected a number, found nothing", name(key));

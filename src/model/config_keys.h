@@ -23,6 +23,8 @@ class ConfigKeys {
   /// In [1, limit].
   Result<std::int64_t> count(std::string_view key, std::int64_t limit = kMaxCount) const;
   Result<std::int64_t> count_or(std::string_view key, std::int64_t fallback, std::int64_t limit = kMaxCount) const;
+  /// In [0, limit]: where 0 says "none".
+  Result<std::int64_t> count_or_zero(std::string_view key, std::int64_t fallback, std::int64_t limit = kMaxCount) const;
   /// Finite and > 0. A number that was stored as f32 is read as the shortest decimal that rounds to it, so that 1e-05
   /// in a GGUF and 1e-05 in a config.json are the same number.
   Result<double> positive_or(std::string_view key, double fallback) const;

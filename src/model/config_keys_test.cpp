@@ -9,6 +9,7 @@ namespace {
 
 const Json kConfig = Json::object({{"a.count", 7},
                                    {"a.zero", 0},
+                                   {"a.minus", -1},
                                    {"a.text", "x"},
                                    {"a.half", 0.5},
                                    {"a.null", nullptr},
@@ -28,6 +29,14 @@ TEST(ConfigKeys, ReadsWhatIsThereAndDefaultsWhatIsNot) {
   EXPECT_EQ(kKeys.text_or("absent", "silu").value_or(""), "silu");
   EXPECT_EQ(kKeys.token_ids("ids").value_or(std::vector<std::int32_t>{}), (std::vector<std::int32_t>{2, 5}));
   EXPECT_EQ(kKeys.token_ids("count").value_or(std::vector<std::int32_t>{}), (std::vector<std::int32_t>{7}));
+}
+
+TEST(ConfigKeys, ZeroIsACountWhereItSaysNone) {
+  EXPECT_EQ(kKeys.count_or_zero("zero", 3).value_or(-1), 0);
+  EXPECT_EQ(kKeys.count_or_zero("absent", 3).value_or(-1), 3);
+  EXPECT_EQ(kKeys.count_or_zero("count", 3).value_or(-1), 7);
+  EXPECT_FALSE(kKeys.count_or_zero("count", 3, 6));
+  EXPECT_FALSE(kKeys.count_or_zero("minus", 3));
 }
 
 TEST(ConfigKeys, AnF32OfADecimalIsThatDecimal) {

@@ -8,6 +8,7 @@
 #include "text/fields.h"
 #include "text/gguf_pre.h"
 #include "text/models/bpe.h"
+#include "text/models/merges.h"
 #include "text/pipeline_tokenizer.h"
 #include "text/sentencepiece/piece_tokenizer.h"
 
@@ -112,20 +113,6 @@ Result<std::shared_ptr<const Tokenizer>> load_llama(const Json& metadata) {
   return PieceTokenizer::make(std::move(model), {PieceType::control, PieceType::unknown, PieceType::user_defined}, std::move(specials), {});
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> read_merges(const Json& metadata) {
-  VB_TRY(const Json::Array* const list, fields::array(metadata, key_of("merges")));
-  std::vector<std::pair<std::string, std::string>> merges;
-  merges.reserve(list->size());
-  for (const Json& entry : *list) {
-    const std::string& text = entry.as_string();
-    const std::size_t space = text.find(' ', 1);  // a piece may be a space itself
-    if (!entry.is_string() || space == std::string::npos || space + 1 == text.size())
-      return corrupt("key '{}': entry {} is not two texts with a space between", key_of("merges"), merges.size());
-    merges.emplace_back(text.substr(0, space), text.substr(space + 1));
-  }
-  return merges;
-}
-
 std::vector<AddedToken> added_tokens(const std::vector<ScoredPiece>& pieces) {
   std::vector<AddedToken> out;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -157,7 +144,7 @@ Result<std::shared_ptr<const Tokenizer>> load_gpt2(const Json& metadata) {
   VB_CHECK(read_types(metadata, pieces));
   VB_TRY(const std::string pre, fields::string_or(metadata, key_of("pre"), "default"));
   VB_TRY(const GgufPreType* const type, find_gguf_pre(pre));
-  VB_TRY(const auto merges, read_merges(metadata));
+  VB_TRY(const MergePairs merges, merges_of_gguf(metadata));
   std::vector<std::string> texts;
   for (const ScoredPiece& piece : pieces) texts.push_back(piece.text);
 

@@ -6,6 +6,8 @@
 
 #include "base/json_file.h"
 #include "base/strings.h"
+#include "text/fields.h"
+#include "text/models/merges.h"
 
 namespace vauban {
 namespace {
@@ -36,18 +38,11 @@ void add_merge(MergeTable& table, const std::map<std::string, std::int64_t, std:
   table.merges.push_back({std::move(left), std::move(right), found == ids.end() ? -1 : found->second});
 }
 
-std::pair<std::string, std::string> pair_of(const Json& merge) {
-  if (merge.is_array() && merge.size() == 2) return {merge.items()[0].as_string(), merge.items()[1].as_string()};
-  const std::string& text = merge.as_string();
-  const std::size_t space = text.find(' ', 1);
-  return space == std::string::npos ? std::pair<std::string, std::string>{text, ""} : std::pair{text.substr(0, space), text.substr(space + 1)};
-}
-
-MergeTable from_json(const Json& file) {
+Result<MergeTable> from_json(const Json& file) {
   MergeTable table;
   const Json* model = file.find("model");
   const Json* vocab = model ? model->find("vocab") : nullptr;
-  const Json* merges = model ? model->find("merges") : nullptr;
+  const Json* merges = model ? fields::present(*model, "merges") : nullptr;
   if (!vocab || !vocab->is_object() || !merges) return table;
   std::map<std::string, std::int64_t, std::less<>> ids;
   for (const auto& [text, id] : vocab->entries()) {
@@ -58,19 +53,17 @@ MergeTable from_json(const Json& file) {
     for (const Json& token : added->items())
       if (token.find("id") && token.find("content")) set_token(table, static_cast<std::size_t>(token.find("id")->as_int()), token.find("content")->as_string(), true);
   const Json* prefix = model->find("continuing_subword_prefix");
-  for (const Json& merge : merges->items()) {
-    auto [left, right] = pair_of(merge);
-    add_merge(table, ids, std::move(left), std::move(right), prefix ? prefix->as_string() : "");
-  }
+  VB_TRY(MergePairs pairs, merges_of_tokenizer_json(*model));
+  for (auto& [left, right] : pairs) add_merge(table, ids, std::move(left), std::move(right), prefix ? prefix->as_string() : "");
   return table;
 }
 
 constexpr std::int64_t kNormalToken = 1;  // of tokenizer.ggml.token_type
 
-MergeTable from_gguf(const Json& metadata) {
+Result<MergeTable> from_gguf(const Json& metadata) {
   MergeTable table;
   const Json* tokens = metadata.find("tokenizer.ggml.tokens");
-  const Json* merges = metadata.find("tokenizer.ggml.merges");
+  const Json* merges = fields::present(metadata, "tokenizer.ggml.merges");
   const Json* types = metadata.find("tokenizer.ggml.token_type");
   if (!tokens || !merges) return table;
   std::map<std::string, std::int64_t, std::less<>> ids;
@@ -79,10 +72,8 @@ MergeTable from_gguf(const Json& metadata) {
     ids.emplace(text, static_cast<std::int64_t>(id));
     set_token(table, id, text, types && id < types->size() && types->items()[id].as_int() != kNormalToken);
   }
-  for (const Json& merge : merges->items()) {
-    auto [left, right] = pair_of(merge);
-    add_merge(table, ids, std::move(left), std::move(right), "");
-  }
+  VB_TRY(MergePairs pairs, merges_of_gguf(metadata));
+  for (auto& [left, right] : pairs) add_merge(table, ids, std::move(left), std::move(right), "");
   return table;
 }
 

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "base/files.h"
+#include "support/test_data.h"
+
 namespace vauban::test {
 namespace {
 
@@ -52,6 +55,20 @@ TEST(MergeLaws, AVocabularyInNoOrderAtAllBreaksNoLaw) {
   MergeTable table = chain();
   std::reverse(table.merges.begin(), table.merges.end());
   EXPECT_TRUE(merge_faults(table).empty());
+}
+
+TEST(MergeLaws, AVersionLineInATokenizerJsonIsNoMerge) {
+  const TempDir folder;
+  const Json file = Json::object({{"model", Json::object({{"type", "BPE"}, {"vocab", Json::object({{"a", 0}, {"b", 1}, {"ab", 2}})},
+                                                          {"merges", Json::array({"#version: 0.2", "a b"})}})}});
+  VB_ASSERT_OK(write_file_atomic(folder / "tokenizer.json", file.dump().value()));
+  ModelSource source;
+  source.tokenizer_json = folder / "tokenizer.json";
+  const auto table = read_merges(source);
+  VB_ASSERT_OK(table);
+  ASSERT_EQ(table->merges.size(), 1u);
+  EXPECT_EQ(table->merges[0].product, 2);
+  EXPECT_TRUE(merge_faults(*table).empty());
 }
 
 TEST(MergeLaws, ScoresOfALlamaVocabularyFall) {

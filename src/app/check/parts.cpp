@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "base/strings.h"
+
 namespace vauban {
 namespace {
 
@@ -23,6 +25,14 @@ double median_of(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+/// "model.layers.12.input_layernorm.weight" -> "model.layers.{}.input_layernorm.weight"
+std::string without_numbers(std::string_view name) {
+  std::vector<std::string> parts;
+  for (const std::string_view part : split(name, '.'))
+    parts.emplace_back(part.find_first_not_of("0123456789") == std::string_view::npos ? "{}" : part);
+  return join(parts, ".");
 }
 
 /// The rows whose size sticks out, taken away. Whether they are needed decides.
@@ -47,42 +57,20 @@ void test_rows(CheckSubject& subject, const std::string& name, const std::vector
 
 }  // namespace
 
-std::vector<NormWeight> norm_weights(const CheckSubject& subject) {
-  const DecoderNames names = subject.architecture->names(subject.config);
-  std::set<std::string> known;
-  for (const TensorSpec& tensor : subject.tensors) known.insert(tensor.hf);
+std::vector<NormWeight> norm_weights(const TensorMap& tensors) {
   std::vector<NormWeight> found;
-  std::set<std::string> seen;
-  const auto add = [&](const ModuleName& module, std::int64_t layer) {
-    if (module.hf.empty()) return;
-    const std::string name = norm_weight_of(names.module(module, layer, {1})).hf;
-    if (known.contains(name) && seen.insert(name).second) found.push_back({name, module.hf});
-  };
-  add(names.embedding_norm, -1);
-  for (std::int64_t layer = 0; layer < subject.config.layers; ++layer)
-    for (const ModuleName& module : {names.attn_norm, names.q_norm, names.k_norm, names.q_narrow_norm, names.kv_narrow_norm,
-                                     names.attn_post_norm, names.mlp_norm, names.mlp_post_norm})
-      add(module, layer);
-  add(names.final_norm, -1);
+  for (const TensorSpec& tensor : tensors)
+    if (is_norm_weight(tensor)) found.push_back({tensor.hf, without_numbers(tensor.hf)});
   return found;
 }
 
 std::vector<std::string> layer_matrices(const CheckSubject& subject, LayerPart part) {
-  const DecoderNames names = subject.architecture->names(subject.config);
-  std::set<std::string> in_attention, norms;
-  for (std::int64_t layer = 0; layer < subject.config.layers; ++layer)
-    for (const ModuleName& module : {names.q, names.k, names.v, names.qkv, names.o, names.q_narrow, names.q_wide, names.kv_narrow,
-                                     names.kv_wide, names.k_wide, names.v_wide})
-      if (!module.hf.empty()) in_attention.insert(weight_of(names.module(module, layer, {1, 1})).hf);
-  for (const NormWeight& norm : norm_weights(subject)) norms.insert(norm.name);
+  const std::set<std::string> of_part = tensors_of(*subject.architecture, subject.config, part);
+  std::set<std::string> norms;  // one weight for each head is of rank 2 too
+  for (const NormWeight& norm : norm_weights(subject.tensors)) norms.insert(norm.name);
   std::vector<std::string> found;
-  for (const auto& [name, places] : weights_by_name(*subject.runtime->loaded().network)) {
-    if (places.front()->shape.rank() != 2 || norms.contains(name)) continue;
-    const bool of_layer = std::ranges::none_of(subject.tensors, [&, &n = name](const TensorSpec& t) {
-      return t.hf == n && (t.role == TensorRole::embedding || t.role == TensorRole::head);
-    });
-    if (of_layer && in_attention.contains(name) == (part == LayerPart::attention)) found.push_back(name);
-  }
+  for (const auto& [name, places] : weights_by_name(*subject.runtime->loaded().network))
+    if (places.front()->shape.rank() == 2 && of_part.contains(name) && !norms.contains(name)) found.push_back(name);
   return found;
 }
 

@@ -1,4 +1,4 @@
-/// Which loaded weights belong to which part of a decoder, by the names that the architecture itself gives its modules.
+/// Which loaded weights belong to which part of a decoder, as its blocks themselves say (model/layer_parts.h).
 #pragma once
 
 #include <string>
@@ -6,16 +6,16 @@
 
 #include "app/check/stage.h"
 #include "app/check/subject.h"
+#include "model/layer_parts.h"
 
 namespace vauban {
 
 struct NormWeight {
-  std::string name, kind;  ///< kind: the module's name without its layer; norms of a kind are comparable
+  std::string name, kind;  ///< kind: the name without its numbers; norms of a kind are comparable
 };
 /// Canonical names, in the order of the forward pass.
-std::vector<NormWeight> norm_weights(const CheckSubject& subject);
-enum class LayerPart { attention, feed };
-/// Matrices of the layers, sorted by name.
+std::vector<NormWeight> norm_weights(const TensorMap& tensors);
+/// Matrices of that part of the layers, sorted by name.
 std::vector<std::string> layer_matrices(const CheckSubject& subject, LayerPart part);
 
 /// Finite values, no matrix of zeros, and no rows that stick out in size and that the model would do better without. With

@@ -66,6 +66,13 @@ ProbeText rendered(const char* name, const ChatTemplate& chat, std::span<const T
 
 }  // namespace
 
+std::string_view utf8_beginning(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  std::size_t end = max_bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 std::vector<ProbeText> probe_texts(const ModelSource& source, const Tokenizer* tokenizer) {
   std::vector<ProbeText> texts{{"a story", std::string(kStory)}, {"prose", std::string(kProse)}, {"source code", std::string(kCode)}};
   const auto chat = load_chat_template(source);

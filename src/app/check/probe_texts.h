@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "format/model_source.h"
@@ -17,6 +18,8 @@ struct ProbeText {
   /// What is to be predicted: what the assistant says, since chat models are seldom trained on questions. Empty: all.
   std::vector<TextSpan> scored;
 };
+/// The longest beginning of at most `max_bytes` that ends at a character of a UTF-8 text: a tokenizer refuses half of one.
+std::string_view utf8_beginning(std::string_view text, std::size_t max_bytes);
 std::vector<ProbeText> probe_texts(const ModelSource& source, const Tokenizer* tokenizer);
 
 }  // namespace vauban

@@ -16,6 +16,8 @@ namespace vauban {
 namespace {
 
 constexpr double kPredicts = 0.75;  // of a blind guess's loss
+constexpr std::size_t kMostBytes = std::size_t{1} << 16;  // of a text: far beyond the tokens that are scored
+constexpr std::size_t kFewestPredicted = 16;               // tokens; below, a mean says nothing
 
 double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(std::max<std::size_t>(values.size(), 1));
@@ -132,7 +134,7 @@ void CheckSubject::choose_probe() {
   std::vector<ProbeText> texts;
   if (options.file) {
     auto text = read_file(*options.file, std::size_t{1} << 24);
-    if (text) texts.push_back({.name = *options.file, .text = text->substr(0, std::size_t{1} << 16)});
+    if (text) texts.push_back({.name = *options.file, .text = std::string(utf8_beginning(*text, kMostBytes))});
   } else {
     texts = probe_texts(source, tokenizer.get());
   }
@@ -145,8 +147,8 @@ void CheckSubject::choose_probe() {
     std::vector<std::int32_t> ids = encoded->ids;
     const std::int64_t most = std::min(options.tokens, config.context_length > 0 ? config.context_length : options.tokens);
     if (static_cast<std::int64_t>(ids.size()) > most) ids.resize(static_cast<std::size_t>(most));
-    if (ids.size() < 16) {
-      probe_error = format("'{}' has {} tokens; at least 16 are needed", text.name, ids.size());
+    if (ids.size() <= kFewestPredicted) {  // the first is not predicted
+      probe_error = format("'{}' has {} tokens; at least {} are needed", text.name, ids.size(), kFewestPredicted + 1);
       continue;
     }
     if (const auto out = std::ranges::find_if(ids, [&](std::int32_t id) { return id >= config.vocab_size; }); out != ids.end()) {
@@ -158,7 +160,10 @@ void CheckSubject::choose_probe() {
       probe_error = describe(nll.error());
       return;
     }
-    if (leave_out(text, encoded->offsets, *nll) < 16) continue;
+    if (const std::size_t left = leave_out(text, encoded->offsets, *nll); left < kFewestPredicted) {
+      probe_error = format("'{}' has {} tokens to predict; at least {} are needed", text.name, left, kFewestPredicted);
+      continue;
+    }
     Probe made{.text_name = text.name, .ids = std::move(ids), .nll = *std::move(nll)};
     texts_.push_back(std::move(made));
   }

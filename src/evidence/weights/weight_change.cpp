@@ -15,10 +15,56 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic>;
 using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Index = Eigen::Index;
 
-/// Squares of the singular values, the largest first.
-Result<std::vector<double>> energies_of(const Matrix& m) {
-  const bool wide = m.rows() < m.cols();
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(wide ? Matrix(m * m.transpose()) : Matrix(m.transpose() * m), Eigen::EigenvaluesOnly);
+/// B - A in f64, a block at a time: it is never held whole beside the two tensors it is made of.
+class Change {
+ public:
+  Change(std::span<const float> a, std::span<const float> b, Index rows, Index width) : a_(a.data(), rows, width), b_(b.data(), rows, width) {}
+  Index rows() const { return a_.rows(); }
+  Index cols() const { return a_.cols(); }
+
+  Matrix times(const Matrix& right) const {
+    Matrix out(rows(), right.cols());
+    for_blocks(rows(), cols(), [&](Index first, Index n) { out.middleRows(first, n).noalias() = rows_from(first, n) * right; });
+    return out;
+  }
+  Matrix transposed_times(const Matrix& right) const {
+    Matrix out = Matrix::Zero(cols(), right.cols());
+    for_blocks(rows(), cols(), [&](Index first, Index n) { out.noalias() += rows_from(first, n).transpose() * right.middleRows(first, n); });
+    return out;
+  }
+  /// M M^T or M^T M, the smaller one.
+  Matrix gram() const {
+    const bool wide = rows() < cols();
+    Matrix out = Matrix::Zero(std::min(rows(), cols()), std::min(rows(), cols()));
+    for_blocks(wide ? cols() : rows(), wide ? rows() : cols(), [&](Index first, Index n) {
+      if (wide) {
+        const RowMatrix part = b_.middleCols(first, n).cast<double>() - a_.middleCols(first, n).cast<double>();
+        out.noalias() += part * part.transpose();
+      } else {
+        const RowMatrix part = rows_from(first, n);
+        out.noalias() += part.transpose() * part;
+      }
+    });
+    return out;
+  }
+
+ private:
+  using Stored = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+  static constexpr Index kBlockElements = Index{1} << 18;  // 2 MiB
+
+  RowMatrix rows_from(Index first, Index n) const { return b_.middleRows(first, n).cast<double>() - a_.middleRows(first, n).cast<double>(); }
+  template <class F>
+  static void for_blocks(Index lines, Index line, const F& f) {
+    const Index most = std::max<Index>(1, kBlockElements / line);
+    for (Index first = 0; first < lines; first += most) f(first, std::min(most, lines - first));
+  }
+
+  Stored a_, b_;
+};
+
+/// Squares of the singular values, the largest first, of a matrix with this Gram matrix.
+Result<std::vector<double>> energies_of(const Matrix& gram) {
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(gram, Eigen::EigenvaluesOnly);
   if (solver.info() != Eigen::Success) return internal("the eigenvalue solver did not converge");
   std::vector<double> energies;
   for (Index i = solver.eigenvalues().size() - 1; i >= 0; --i) energies.push_back(std::max(0.0, solver.eigenvalues()[i]));
@@ -29,20 +75,20 @@ Matrix orthonormal(const Matrix& m) {
   return Eigen::HouseholderQR<Matrix>(m).householderQ() * Matrix::Identity(m.rows(), std::min(m.rows(), m.cols()));
 }
 
-/// Q^T M, where the columns of Q nearly span what the largest singular values of M act on.
-Matrix sketched(const Matrix& m, std::int64_t k) {
+/// Gram matrix of Q^T M, where the columns of Q nearly span what the largest singular values of M act on.
+Matrix sketched_gram(const Change& m, std::int64_t k) {
   Rng rng(20111, 0);  // fixed: the same two models give the same bytes
   Matrix y(m.cols(), k);
   for (Index i = 0; i < y.size(); ++i) y.data()[i] = rng.normal();
-  Matrix q = orthonormal(m * y);
-  for (int iteration = 0; iteration < 2; ++iteration) q = orthonormal(m * orthonormal(m.transpose() * q));
-  return q.transpose() * m;
+  Matrix q = orthonormal(m.times(y));
+  for (int iteration = 0; iteration < 2; ++iteration) q = orthonormal(m.times(orthonormal(m.transposed_times(q))));
+  const Matrix found = m.transposed_times(q);  // (cols, k)
+  return found.transpose() * found;
 }
 
-Result<ChangeSpectrum> spectrum_of(const RowMatrix& delta, double squared_norm, const ChangeOptions& options) {
-  const Matrix m = delta;
+Result<ChangeSpectrum> spectrum_of(const Change& m, double squared_norm, const ChangeOptions& options) {
   const bool exact = std::min(m.rows(), m.cols()) <= options.exact_side;
-  VB_TRY(const std::vector<double> energies, energies_of(exact ? m : sketched(m, std::min<std::int64_t>(options.sketch, std::min(m.rows(), m.cols())))));
+  VB_TRY(const std::vector<double> energies, energies_of(exact ? m.gram() : sketched_gram(m, std::min<std::int64_t>(options.sketch, std::min(m.rows(), m.cols())))));
   ChangeSpectrum out{.sigma_1 = std::sqrt(energies.front())};
   double found = 0.0, top_8 = 0.0;
   for (std::size_t i = 0; i < energies.size(); ++i) {
@@ -88,9 +134,7 @@ Result<WeightChange> weight_change(std::span<const float> a, std::span<const flo
   if (const std::int64_t counted = out.values - out.nonfinite; counted > 0) out.rms = std::sqrt(dd / static_cast<double>(counted));
   if (signed_values > 0) out.sign_flips = static_cast<double>(flipped) / static_cast<double>(signed_values);
   if (!options.spectrum || rows < 2 || width < 2 || dd == 0.0 || out.nonfinite > 0) return out;
-  RowMatrix delta(rows, width);
-  for (std::size_t i = 0; i < a.size(); ++i) delta.data()[i] = static_cast<double>(b[i]) - static_cast<double>(a[i]);
-  VB_TRY(out.spectrum, spectrum_of(delta, dd, options));
+  VB_TRY(out.spectrum, spectrum_of(Change(a, b, rows, width), dd, options));
   return out;
 }
 

@@ -53,6 +53,19 @@ TEST(WeightChange, TheSketchFindsALowRankToo) {
   EXPECT_GT(change->spectrum->energy_found, 0.999999);
 }
 
+TEST(WeightChange, BlocksOfALargeMatrixGiveTheSpectrumOfTheWhole) {
+  for (const auto& [rows, width] : {std::pair<std::int64_t, std::int64_t>{700, 800}, {5000, 60}, {60, 5000}}) {  // more than 2^18 values
+    const auto n = static_cast<std::size_t>(rows * width);
+    const std::vector<float> a(n, 0.0F), b = with_rank(a, static_cast<std::size_t>(rows), static_cast<std::size_t>(width), 3, 2.0);
+    const auto change = weight_change(a, b, rows, width, {.exact_side = 64, .sketch = 6});
+    VB_ASSERT_OK(change);
+    ASSERT_TRUE(change->spectrum);
+    EXPECT_NEAR(change->spectrum->effective_rank, 3.0, 1e-3) << rows;
+    EXPECT_NEAR(change->spectrum->sigma_1, 2.0, 1e-4) << rows;
+    EXPECT_GT(change->spectrum->energy_found, 0.999999) << rows;
+  }
+}
+
 TEST(WeightChange, OfAFullRankChangeASketchSaysHowMuchItFound) {
   const std::vector<float> a(std::size_t{64} * 64, 0.0F), b = noise(std::size_t{64} * 64, 3);
   const auto change = weight_change(a, b, 64, 64, {.exact_side = 16, .sketch = 8});

@@ -102,11 +102,9 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(own.experts, moe_spec(c, experts, chosen, width));
   VB_CHECK(read_routing(keys.config, third, own.experts.routing));
   own.experts.correction = third;
-  VB_TRY(const std::int64_t shared, keys.config.count_or("n_shared_experts", third ? 1 : 2, ConfigKeys::kMaxHeads));
+  VB_TRY(const std::int64_t shared, keys.config.count_or_zero("n_shared_experts", third ? 1 : 2, ConfigKeys::kMaxHeads));
   own.experts.shared_width = shared * width;
-  if (const Json* dense = keys.config.find("first_k_dense_replace"); dense && *dense != Json(0)) {
-    VB_TRY(own.dense_layers, keys.config.count("first_k_dense_replace"));
-  }
+  VB_TRY(own.dense_layers, keys.config.count_or_zero("first_k_dense_replace", third ? 3 : 0));
   VB_TRY(const bool by_turns, keys.config.flag_or("rope_interleave", true));
   const RopeLayout layout = by_turns ? RopeLayout::interleaved : RopeLayout::half;
   VB_TRY(RopeConfig rope, rope_from_hf(keys.config, attention.rotary, c.context_length, {.layout = layout}));
@@ -148,11 +146,9 @@ Result<ModelConfig> from_gguf(const ModelSource& source) {
   routing.groups = static_cast<int>(groups);
   routing.groups_kept = static_cast<int>(kept);
   VB_CHECK(check_groups(routing, keys.name("expert_group_count")));
-  VB_TRY(const std::int64_t shared, keys.count_or("expert_shared_count", 1, ConfigKeys::kMaxHeads));
+  VB_TRY(const std::int64_t shared, keys.count_or_zero("expert_shared_count", 1, ConfigKeys::kMaxHeads));
   own.experts.shared_width = shared * own.experts.width;
-  if (const Json* dense = keys.find("leading_dense_block_count"); dense && *dense != Json(0)) {
-    VB_TRY(own.dense_layers, keys.count("leading_dense_block_count"));
-  }
+  VB_TRY(own.dense_layers, keys.count_or_zero("leading_dense_block_count", 0));
   own.experts.correction = gguf.file.find(format("blk.{}.exp_probs_b.bias", own.dense_layers)) != nullptr;
   VB_TRY(RopeConfig rope, rope_from_gguf(keys, gguf.file, attention.rotary, c.context_length, RopeLayout::interleaved));
   double score_scale = 1.0;

@@ -12,7 +12,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, MoeSpec moe, const Sparse
   c.attention_bias = true;
   set_rope(c, std::move(rope));
   c.decoder.norm = rms_norm(c.norm_epsilon);
-  moe.shared_gate = true;
+  moe.shared_gate = moe.shared_width > 0;
   set_layers(c, in_each([&](std::int64_t layer) {
                AttentionSpec attention = attention_spec(c, windowed[static_cast<std::size_t>(layer)]);
                attention.out_bias = false;
@@ -33,7 +33,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(const std::int64_t width, keys.config.count_or("moe_intermediate_size", 1408));
   VB_TRY(MoeSpec moe, moe_spec(c, experts, chosen, width));
   VB_TRY(moe.routing.normalise, keys.config.flag_or("norm_topk_prob", false));
-  VB_TRY(moe.shared_width, keys.config.count_or("shared_expert_intermediate_size", 5632));
+  VB_TRY(moe.shared_width, keys.config.count_or_zero("shared_expert_intermediate_size", 5632));
   VB_TRY(const SparseLayers sparse, sparse_layers(keys.config));
   VB_TRY(RopeConfig rope, rope_from_hf(keys.config, c.head_dim, c.context_length));
   return decoder_of(std::move(c), std::move(rope), std::move(moe), sparse, windowed);

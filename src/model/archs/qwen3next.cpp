@@ -22,7 +22,7 @@ ModelConfig decoder_of(ModelConfig c, RopeConfig rope, GatedDeltaSpec delta, Moe
   attention.gated = true;
   attention.qk_norm = QkNorm::per_head;
   attention.qk_norm_spec = c.decoder.norm;
-  moe.shared_gate = true;
+  moe.shared_gate = moe.shared_width > 0;
   set_layers(c, in_marked(is_delta, in_all(delta), in_all(attention)), in_sparse(sparse, moe, mlp_spec(c)));
   return c;
 }
@@ -55,7 +55,7 @@ Result<ModelConfig> from_hf(const ModelSource& source) {
   VB_TRY(const std::int64_t width, config.count_or("moe_intermediate_size", 512));
   VB_TRY(MoeSpec moe, moe_spec(c, experts, chosen, width));
   VB_TRY(moe.routing.normalise, config.flag_or("norm_topk_prob", true));
-  VB_TRY(moe.shared_width, config.count_or("shared_expert_intermediate_size", 512));
+  VB_TRY(moe.shared_width, config.count_or_zero("shared_expert_intermediate_size", 512));
   VB_TRY(const SparseLayers sparse, sparse_layers(config));
   VB_TRY(const std::int64_t interval, config.count_or("full_attention_interval", 4));
   VB_TRY(const std::vector<bool> is_delta, layers_of_kind(config, c, "linear_attention", [&](std::int64_t layer) { return (layer + 1) % interval != 0; }));

@@ -296,11 +296,12 @@ Result<double> softcap_of(const ConfigKeys& keys, const ModelSource& source, con
 
 Result<std::vector<bool>> read_qwen_window(const ModelSource& source, const ConfigKeys& keys, ModelConfig& c) {
   VB_TRY(const bool used, keys.flag_or("use_sliding_window", false));
+  std::int64_t first = c.layers;
   if (used) {
     VB_TRY(c.window, keys.count_or("sliding_window", has_key(source, "sliding_window") ? 0 : 4096));
+    VB_TRY(first, keys.count_or_zero("max_window_layers", 28));  // 0: every layer
   }
-  VB_TRY(const std::int64_t first, keys.count_or("max_window_layers", 28));
-  return windowed_layers(keys, c, [&](std::int64_t layer) { return used && layer >= first; });
+  return windowed_layers(keys, c, [&](std::int64_t layer) { return layer >= first; });
 }
 
 bool has_key(const ModelSource& source, std::string_view key) { return source.config.find(key) != nullptr; }

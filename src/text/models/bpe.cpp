@@ -2,6 +2,7 @@
 
 #include "text/byte_alphabet.h"
 #include "text/fields.h"
+#include "text/models/merges.h"
 #include "text/unicode.h"
 
 namespace vauban {
@@ -181,35 +182,6 @@ Result<void> Bpe::tokenize_bytes(std::string_view bytes, std::vector<ModelToken>
 
 namespace {
 
-/// One merge in either way of writing: ["a", "b"] or "a b".
-Result<std::pair<std::string, std::string>> read_merge(const Json& entry, bool as_list, std::size_t rank) {
-  if (as_list) {
-    const bool good =
-        entry.size() == 2 && entry.is_array() && entry.items()[0].is_string() && entry.items()[1].is_string();
-    if (!good) return corrupt("merge {}: expected a pair of strings, as the first merge is one", rank);
-    return std::pair(entry.items()[0].as_string(), entry.items()[1].as_string());
-  }
-  if (!entry.is_string()) return corrupt("merge {}: expected a string, as the first merge is one", rank);
-  const std::string& text = entry.as_string();
-  const std::size_t space = text.find(' ');
-  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
-    return corrupt("merge {}: expected two texts and one space, found '{}'", rank, text);
-  return std::pair(text.substr(0, space), text.substr(space + 1));
-}
-
-Result<std::vector<std::pair<std::string, std::string>>> read_merges(const Json& section) {
-  VB_TRY(const Json::Array* const entries, fields::array(section, "merges"));
-  std::vector<std::pair<std::string, std::string>> merges;
-  merges.reserve(entries->size());
-  const bool as_list = !entries->empty() && entries->front().is_array();
-  for (const Json& entry : *entries) {
-    if (entry.is_string() && entry.as_string().starts_with("#version")) continue;
-    VB_TRY(auto merge, read_merge(entry, as_list, merges.size()));
-    merges.push_back(std::move(merge));
-  }
-  return merges;
-}
-
 Result<BpeOptions> read_options(const Json& section) {
   BpeOptions options;
   if (const Json* dropout = fields::present(section, "dropout")) {
@@ -232,7 +204,7 @@ Result<BpeOptions> read_options(const Json& section) {
 
 Result<std::unique_ptr<TokenModel>> make_bpe(const Json& section) {
   VB_TRY(Vocabulary vocabulary, read_vocabulary(section));
-  VB_TRY(const auto merges, read_merges(section));
+  VB_TRY(const MergePairs merges, merges_of_tokenizer_json(section));
   VB_TRY(BpeOptions options, read_options(section));
   VB_TRY(std::unique_ptr<TokenModel> model, Bpe::make(std::move(vocabulary), merges, std::move(options)));
   return model;

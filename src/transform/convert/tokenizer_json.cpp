@@ -4,6 +4,7 @@
 
 #include "text/fields.h"
 #include "text/gguf_pre.h"
+#include "text/models/merges.h"
 #include "transform/convert/tokenizer_to_hf.h"
 
 namespace vauban {
@@ -125,15 +126,12 @@ Json pre_tokenizer_of(const GgufPreType& type) {
   return Json::object({{"type", "Sequence"}, {"pretokenizers", std::move(parts)}});
 }
 
-Result<Json> split_merges(const Json& metadata) {
-  VB_TRY(const Json::Array* list, fields::array(metadata, key_of("merges")));
+/// As pairs: what a text of a GGUF says whatever spaces its pieces hold.
+Result<Json> merges_as_pairs(const Json& metadata) {
+  VB_TRY(const MergePairs pairs, merges_of_gguf(metadata));
   Json::Array merges;
-  for (const Json& merge : *list) {
-    const std::string& text = merge.as_string();
-    const std::size_t space = text.find(' ', 1);
-    if (space == std::string::npos) return corrupt("key '{}': entry {} is not two texts", key_of("merges"), merges.size());
-    merges.push_back(Json::array({text.substr(0, space), text.substr(space + 1)}));
-  }
+  merges.reserve(pairs.size());
+  for (const auto& [left, right] : pairs) merges.push_back(Json::array({left, right}));
   return Json(std::move(merges));
 }
 
@@ -141,7 +139,7 @@ Result<Json> gpt2_document(const Json& metadata) {
   VB_TRY(const std::vector<Token> tokens, read_tokens(metadata));
   VB_TRY(const std::string pre, fields::string_or(metadata, key_of("pre"), "default"));
   VB_TRY(const GgufPreType* type, find_gguf_pre(pre));
-  VB_TRY(Json merges, split_merges(metadata));
+  VB_TRY(Json merges, merges_as_pairs(metadata));
   Json out = document(tokens);
   out["pre_tokenizer"] = pre_tokenizer_of(*type);
   VB_TRY(out["post_processor"], post_processor(metadata, tokens, type->add_bos));

@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "text/byte_alphabet.h"
 #include "text/fields.h"
+#include "text/models/merges.h"
 #include "text/sentencepiece/piece_model.h"
 #include "transform/convert/chat_templates.h"
 #include "transform/convert/tokenizer_probe.h"
@@ -93,22 +94,6 @@ Result<void> check_bpe(const Json& model) {
   return ok();
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> read_merges(const Json& model) {
-  std::vector<std::pair<std::string, std::string>> merges;
-  VB_TRY(const Json::Array* list, fields::array(model, "merges"));
-  for (const Json& merge : *list) {
-    if (merge.is_array() && merge.size() == 2) {
-      merges.emplace_back(merge.items()[0].as_string(), merge.items()[1].as_string());
-      continue;
-    }
-    const std::string& text = merge.as_string();
-    const std::size_t space = text.find(' ', 1);
-    if (space == std::string::npos) return corrupt("merge {} is not two texts", merges.size());
-    merges.emplace_back(text.substr(0, space), text.substr(space + 1));
-  }
-  return merges;
-}
-
 /// Ids of added_tokens that are not special: matched in text, but shown.
 std::set<std::int64_t> plain_added_ids(const Json& document) {
   std::set<std::int64_t> ids;
@@ -152,7 +137,7 @@ Result<std::vector<GgufKey>> gpt2_keys(const Document& document, const Tokenizer
   const Json* pre_tokenizer = fields::present(document.json, "pre_tokenizer");
   if (!pre_tokenizer) return unsupported("a byte-level tokenizer without a pre_tokenizer has no keys in GGUF");
   VB_TRY(const std::string pre, find_pre_type(*pre_tokenizer, ignore_merges));
-  VB_TRY(const auto merges, read_merges(*document.model));
+  VB_TRY(const MergePairs merges, merges_of_tokenizer_json(*document.model));
   Json::Array merge_texts;
   for (const auto& [left, right] : merges) merge_texts.emplace_back(left + " " + right);
 
@@ -182,7 +167,7 @@ bool prepends_space(const Json& document) {
 /// Scores are minus the rank (from 1) of the first merge that makes a piece: better ranks, better scores.
 Result<std::vector<GgufKey>> ranked_llama_keys(const Document& document, const Tokenizer& tokenizer, std::int32_t count) {
   TokenRows rows = rows_of(tokenizer, plain_added_ids(document.json), count);
-  VB_TRY(const auto merges, read_merges(*document.model));
+  VB_TRY(const MergePairs merges, merges_of_tokenizer_json(*document.model));
   std::unordered_map<std::string, std::size_t> rank;
   for (std::size_t i = 0; i < merges.size(); ++i) rank.emplace(merges[i].first + merges[i].second, i + 1);
   VB_TRY(const std::string unknown, fields::string_or(*document.model, "unk_token", ""));

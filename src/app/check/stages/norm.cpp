@@ -77,7 +77,7 @@ void run(CheckSubject& subject, Findings& findings) {
   std::vector<Tried> norms;
   std::map<std::string, std::vector<double>> sizes;
   std::vector<std::string> kinds;
-  for (const NormWeight& norm : norm_weights(subject)) {
+  for (const NormWeight& norm : norm_weights(subject.tensors)) {
     auto values = subject.values(norm.name);
     if (!values || values->empty() || !test_values(norm.name, *values, findings)) continue;
     sizes[norm.kind].push_back(rms(*values));

@@ -14,7 +14,7 @@ struct CheckConfig {
 void fields(CheckConfig& c, FieldVisitor& f) {
   f("model", c.check.model, {.help = "model folder or .gguf", .required = true, .positional = true, .file = true});
   f("file", c.check.file, {.help = "a text of the kind that the model was trained on; default: the best of those built in", .metavar = "FILE", .file = true});
-  f("tokens", c.check.tokens, {.help = "of the text, at most", .min = 16, .max = 4096, .unit = "tokens"});
+  f("tokens", c.check.tokens, {.help = "of the text, at most", .min = 17, .max = 4096, .unit = "tokens"});
   f("alternatives", c.check.alternatives, {.help = "try other norms, RoPE bases and heads: a pass or a load each"});
   fields(c.common, f);
 }

@@ -2,6 +2,7 @@
 
 #include "app/command.h"
 #include "app/open.h"
+#include "app/token_id.h"
 #include "base/files.h"
 #include "base/strings.h"
 
@@ -28,7 +29,8 @@ Result<std::vector<std::int32_t>> ids_of(const Json& row) {
   std::vector<std::int32_t> ids;
   for (const Json& item : items->items()) {
     if (!item.is_integer()) return invalid_input("'ids' must hold integers, found {}", item.type_name());
-    ids.push_back(static_cast<std::int32_t>(item.as_int()));
+    VB_TRY(const std::int32_t id, token_id(item.as_int()), "in 'ids'");
+    ids.push_back(id);
   }
   return ids;
 }
