@@ -5,6 +5,7 @@
 
 #include "model/decoder/gated_delta.h"
 #include "model/decoder/mamba.h"
+#include "model/decoder/mlp.h"
 #include "model/decoder/moe.h"
 #include "model/decoder/short_conv.h"
 
