@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <new>
+#include <stdexcept>
 
 #include "app/commands/commands.h"
 #include "app/version.h"
@@ -43,6 +45,16 @@ Result<int> dispatch(std::vector<std::string> args) {
   return command->run(std::span(args).subspan(1));
 }
 
+/// No memory is an answer like any other. What the command held is free again where this returns.
+Result<int> dispatch_within_memory(std::vector<std::string> args) {
+  try {
+    return dispatch(std::move(args));
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {  // a size that no memory could hold
+  }
+  return with_hint(resource("not enough memory for this command"), "free some memory or raise the limit (`ulimit -v`), or give it less at once");
+}
+
 }  // namespace
 }  // namespace vauban
 
@@ -51,7 +63,7 @@ int main(int argc, char** argv) {
   install_signal_handlers();
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   const bool json = std::find(args.begin(), args.end(), "--json") != args.end();
-  const Result<int> result = dispatch(std::move(args));
+  const Result<int> result = dispatch_within_memory(std::move(args));
   if (result && std::ferror(stdout)) {
     Output(false).note("vauban: io: could not write to stdout");
     return exit_code_of(ErrorCode::io);

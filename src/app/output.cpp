@@ -5,6 +5,8 @@
 #include <chrono>
 #include <mutex>
 
+#include "base/strings.h"
+
 namespace vauban {
 
 Result<void> Output::print_json(const Json& document, int indent) {
@@ -77,11 +79,20 @@ void ProgressPrinter::finish(std::string_view) {
   state_->task.clear();
 }
 
+namespace {
+
+/// An error may quote a path or a file, which are bytes; JSON holds UTF-8.
+std::string as_utf8(const std::string& text) { return is_valid_utf8(text) ? text : printable(text, 4 * text.size()); }
+
+}  // namespace
+
 Json to_json(const Error& error) {
+  Json::Array context;
+  for (const std::string& step : error.context) context.emplace_back(as_utf8(step));
   return Json::object({{"error", Json::object({{"code", to_string(error.code)},
-                                               {"message", error.message},
-                                               {"context", Json(error.context)},
-                                               {"hint", error.hint}})}});
+                                               {"message", as_utf8(error.message)},
+                                               {"context", Json(std::move(context))},
+                                               {"hint", as_utf8(error.hint)}})}});
 }
 
 int exit_code_of(ErrorCode code) {

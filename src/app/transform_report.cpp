@@ -33,8 +33,9 @@ std::string report_text(const TransformReport& report, const std::string& out, b
   text += format("{:<18}{}\n", planned ? "would write" : "wrote", out);
   text += format("{:<18}{}\n{:<18}{:.4f}\n", "tensor bytes", report.totals.bytes, "bits per weight", report.totals.bits_per_weight);
   text += format("{:<18}{}\n", "types", types_text(report.plan));
+  text += format("{:<18}{}\n", "file bytes", report.file_bytes);
   if (planned) return text + format("{:<18}{} bytes beside the mapped source\n", "memory", report.peak_bytes);
-  return text + format("{:<18}{}\n{:<18}{}\n", "file bytes", report.file_bytes, "digest", report.digest);
+  return text + format("{:<18}{}\n", "digest", report.digest);
 }
 
 }  // namespace
@@ -43,7 +44,7 @@ Json report_json(const TransformReport& report, const std::string& in, const std
   return Json::object({{"in", in},
                        {"out", out},
                        {"plan", planned},
-                       {"bytes", planned ? report.totals.bytes : report.file_bytes},
+                       {"bytes", report.file_bytes},
                        {"tensor_bytes", report.totals.bytes},
                        {"parameters", report.totals.parameters},
                        {"bits_per_weight", report.totals.bits_per_weight},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <sched.h>
 #include <system_error>
@@ -42,12 +43,18 @@ struct Job {
   std::size_t chunk;
   std::size_t n_chunks;
   std::atomic<std::size_t> next{0};
+  std::atomic<bool> has_failed{false};
+  std::exception_ptr failure{};  ///< the first; written by who set `has_failed`, read when all have left
 
-  /// noexcept: a body that throws ends the process, on every thread alike.
+  /// A body that throws (no memory) ends the job; run() throws it again in the thread of the caller.
   void work() noexcept {
     is_inside_body = true;
-    for (std::size_t i = next.fetch_add(1); i < n_chunks; i = next.fetch_add(1))
-      body(i * chunk, std::min(count, (i + 1) * chunk));
+    try {
+      for (std::size_t i = next.fetch_add(1); i < n_chunks && !has_failed; i = next.fetch_add(1))
+        body(i * chunk, std::min(count, (i + 1) * chunk));
+    } catch (...) {
+      if (!has_failed.exchange(true)) failure = std::current_exception();
+    }
     is_inside_body = false;
   }
 };
@@ -124,6 +131,8 @@ struct ThreadPool::State {
     for (int i = 0; i < spins && joined.load(std::memory_order_relaxed) > 0; ++i) pause_core();
     lock.lock();
     work_done.wait(lock, [&] { return joined == 0; });
+    lock.unlock();
+    if (mine.failure) std::rethrow_exception(mine.failure);
   }
 };
 

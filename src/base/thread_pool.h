@@ -19,8 +19,8 @@ class ThreadPool {
 
   /// Calls `body(begin, end)` on disjoint ranges that cover [0, count), each at least `grain` long (but the last).
   /// Returns when all are done. The ranges depend on timing, so `body` must not let them influence results.
-  /// Not reentrant: a call from inside `body` runs inline. Calls from several threads take turns. `body` must not
-  /// throw.
+  /// Not reentrant: a call from inside `body` runs inline. Calls from several threads take turns. What `body`
+  /// throws (std::bad_alloc) comes out here, once every thread has left it; ranges not begun then are left out.
   void parallel_for(std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t)>& body);
 
  private:

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <gtest/gtest.h>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <set>
 #include <thread>
@@ -107,6 +108,18 @@ TEST(ThreadPool, CallersOnSeveralThreadsTakeTurns) {
     });
   for (std::thread& caller : callers) caller.join();
   for (const std::size_t sum : sums) EXPECT_EQ(sum, 500u * 50);
+}
+
+TEST(ThreadPool, WhatABodyThrowsComesBackToTheCaller) {
+  ThreadPool pool(4);
+  for (int turn = 0; turn < 20; ++turn) {
+    EXPECT_THROW(pool.parallel_for(64, 1, [](std::size_t begin, std::size_t) {
+      if (begin >= 32) throw std::bad_alloc();
+    }), std::bad_alloc);
+    std::atomic<std::size_t> done{0};
+    pool.parallel_for(64, 1, [&](std::size_t begin, std::size_t end) { done += end - begin; });
+    EXPECT_EQ(done, 64u) << "the pool goes on";
+  }
 }
 
 TEST(ThreadPool, StartsAndStopsWithoutWork) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 #include "base/strings.h"
 
@@ -162,6 +164,32 @@ Result<Head> make_head(std::span<const GgufKey> keys, const std::vector<TensorOu
   return head;
 }
 
+/// The last step of an AtomicFile is the rename: what is wrong with the file is found before it.
+class CheckBeforeRename final : public FileOps {
+ public:
+  CheckBeforeRename(FileOps& ops, const std::function<Result<void>(const std::filesystem::path&)>& check) : ops_(ops), check_(check) {}
+  const std::optional<Error>& found() const { return found_; }
+
+  int open(const char* path, int flags, unsigned mode) override { return ops_.open(path, flags, mode); }
+  long write(int fd, const void* data, std::size_t size) override { return ops_.write(fd, data, size); }
+  int fsync(int fd) override { return ops_.fsync(fd); }
+  int close(int fd) override { return ops_.close(fd); }
+  int unlink(const char* path) override { return ops_.unlink(path); }
+  int rename(const char* from, const char* to) override {
+    if (const Result<void> right = check_(from); !right) {
+      found_ = right.error();
+      errno = EIO;
+      return -1;
+    }
+    return ops_.rename(from, to);
+  }
+
+ private:
+  FileOps& ops_;
+  const std::function<Result<void>(const std::filesystem::path&)>& check_;
+  std::optional<Error> found_;
+};
+
 }  // namespace
 
 std::vector<GgufKey> gguf_keys(const GgufContents& contents) {
@@ -191,6 +219,14 @@ Result<void> write_gguf(const std::filesystem::path& path, std::span<const GgufK
     VB_CHECK(file.write(std::string(static_cast<std::size_t>(padding), '\0')));
   }
   return file.commit();
+}
+
+Result<void> write_gguf_checked(const std::filesystem::path& path, std::span<const GgufKey> keys, const std::vector<TensorOut>& tensors,
+                                const std::function<Result<void>(const std::filesystem::path&)>& check, FileOps& ops) {
+  CheckBeforeRename checking(ops, check);
+  Result<void> written = write_gguf(path, keys, tensors, checking);
+  if (checking.found()) return *checking.found();
+  return written;
 }
 
 Result<std::uint64_t> gguf_size_bytes(std::span<const GgufKey> keys, const std::vector<TensorOut>& tensors) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +47,11 @@ void set_key(std::vector<GgufKey>& keys, GgufKey key);
 /// TensorOut::make, resource, io. `general.alignment` among the keys is obeyed; without it tensors are aligned to 32.
 Result<void> write_gguf(const std::filesystem::path& path, std::span<const GgufKey> keys,
                         const std::vector<TensorOut>& tensors, FileOps& ops = real_file_ops());
+
+/// The same, but the file takes its name only when `check` finds it right. `check` gets the finished file under a temporary
+/// name beside `path`.
+Result<void> write_gguf_checked(const std::filesystem::path& path, std::span<const GgufKey> keys, const std::vector<TensorOut>& tensors,
+                                const std::function<Result<void>(const std::filesystem::path&)>& check, FileOps& ops = real_file_ops());
 
 /// Size of the file that write_gguf would make, in bytes. Errors: as there.
 Result<std::uint64_t> gguf_size_bytes(std::span<const GgufKey> keys, const std::vector<TensorOut>& tensors);

@@ -148,6 +148,23 @@ TEST(GgufWriter, AFailureLeavesTheOldFileAndNothingBesideIt) {
   EXPECT_NE(test::read_text(folder / "m.gguf"), "old");
 }
 
+TEST(GgufWriter, AFileThatIsFoundWrongTakesNoName) {
+  const TempDir folder;
+  VB_ASSERT_OK(write_file_atomic(folder / "m.gguf", "old"));
+  const std::vector<TensorOut> tensors{tensor_of("a", DType::f32, {64}, std::string(256, 'x'))};
+  const auto refused = write_gguf_checked(folder / "m.gguf", {}, tensors, [&](const fs::path& made) -> Result<void> {
+    EXPECT_NE(made, folder / "m.gguf");
+    EXPECT_TRUE(open_gguf(made).has_value()) << "it is complete";
+    return resource("no memory to read it");
+  });
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::resource);
+  EXPECT_EQ(test::read_text(folder / "m.gguf"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1u);
+  VB_EXPECT_OK(write_gguf_checked(folder / "m.gguf", {}, tensors, [](const fs::path&) { return ok(); }));
+  EXPECT_NE(test::read_text(folder / "m.gguf"), "old");
+}
+
 TEST(GgufWriter, ATensorThatCannotBeMadeLeavesNoFile) {
   const TempDir folder;
   const TensorOut bad{.name = "a", .dtype = DType::f32, .shape = {1}, .make = []() -> Result<TensorBytes> { return corrupt("not a number"); }};

@@ -34,6 +34,7 @@ class UnfinishedFolder {
     if (!path_.empty()) fs::remove_all(path_, ignored);
   }
   fs::path operator/(std::string_view name) const { return path_ / name; }
+  const fs::path& path() const { return path_; }
 
   Result<void> put_in_place(const fs::path& target) {
     VB_CHECK(sync(path_));
@@ -82,20 +83,32 @@ Result<Shards> split_tensors(const std::vector<TensorOut>& tensors, std::uint64_
   return shards;
 }
 
+std::string shard_name(const Shards& shards, std::size_t i) {
+  return format("model-{:05}-of-{:05}.safetensors", i + 1, shards.parts.size());
+}
+
+Json index_of(const Shards& shards) {
+  Json weight_map = Json::object();
+  for (std::size_t i = 0; i < shards.parts.size(); ++i)
+    for (const TensorOut& tensor : shards.parts[i]) weight_map[tensor.name] = shard_name(shards, i);
+  return Json::object(
+      {{"metadata", Json::object({{"total_size", shards.total_bytes}})}, {"weight_map", std::move(weight_map)}});
+}
+
 Result<void> write_weights(const UnfinishedFolder& out, const HfFolder& folder, FileOps& ops) {
   VB_CHECK(check_tensor_list(folder.tensors));
   VB_TRY(const Shards shards, split_tensors(folder.tensors, folder.shard_bytes));
   if (shards.parts.size() <= 1)
     return stream_safetensors(out / "model.safetensors", folder.tensors, folder.metadata, ops);
-  Json weight_map = Json::object();
-  for (std::size_t i = 0; i < shards.parts.size(); ++i) {
-    const std::string name = format("model-{:05}-of-{:05}.safetensors", i + 1, shards.parts.size());
-    VB_CHECK(stream_safetensors(out / name, shards.parts[i], folder.metadata, ops));
-    for (const TensorOut& tensor : shards.parts[i]) weight_map[tensor.name] = name;
-  }
-  const Json index = Json::object(
-      {{"metadata", Json::object({{"total_size", shards.total_bytes}})}, {"weight_map", std::move(weight_map)}});
-  return write_json_file(out / "model.safetensors.index.json", index, ops);
+  for (std::size_t i = 0; i < shards.parts.size(); ++i)
+    VB_CHECK(stream_safetensors(out / shard_name(shards, i), shards.parts[i], folder.metadata, ops));
+  return write_json_file(out / "model.safetensors.index.json", index_of(shards), ops);
+}
+
+/// As write_json_file writes it.
+Result<std::uint64_t> json_file_bytes(const Json& json) {
+  VB_TRY(const std::string text, json.dump(2));
+  return text.size() + 1;
 }
 
 Result<void> check_name(std::string_view name) {
@@ -115,7 +128,8 @@ Result<void> check_target(const fs::path& path) {
 
 }  // namespace
 
-Result<void> write_hf_folder(const fs::path& path, const HfFolder& folder, FileOps& ops) {
+Result<void> write_hf_folder(const fs::path& path, const HfFolder& folder, FileOps& ops,
+                             const std::function<Result<void>(const fs::path&)>& check) {
   const fs::path target = path.has_filename() ? path : path.parent_path();  // "out/" is "out"
   VB_CHECK(check_target(target));
   VB_TRY(UnfinishedFolder out, UnfinishedFolder::create(target, ops));
@@ -128,7 +142,28 @@ Result<void> write_hf_folder(const fs::path& path, const HfFolder& folder, FileO
     VB_CHECK(check_name(name));
     VB_CHECK(write_json_file(out / name, json, ops));
   }
+  if (check) VB_CHECK(check(out.path()));
   return out.put_in_place(target);
+}
+
+Result<std::uint64_t> hf_folder_size_bytes(const HfFolder& folder) {
+  VB_CHECK(check_tensor_list(folder.tensors));
+  VB_TRY(const Shards shards, split_tensors(folder.tensors, folder.shard_bytes));
+  std::uint64_t total = shards.total_bytes;
+  for (const std::vector<TensorOut>& part : shards.parts) {
+    VB_TRY(const std::string head, safetensors_head(part, folder.metadata));
+    total += head.size();
+  }
+  if (shards.parts.size() > 1) {
+    VB_TRY(const std::uint64_t index, json_file_bytes(index_of(shards)));
+    total += index;
+  }
+  for (const auto& [name, text] : folder.text_files) total += text.size();
+  for (const auto& [name, json] : folder.json_files) {
+    VB_TRY(const std::uint64_t bytes, json_file_bytes(json), "in {}", name);
+    total += bytes;
+  }
+  return total;
 }
 
 }  // namespace vauban

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,7 +25,12 @@ struct HfFolder {
 };
 
 /// Errors: invalid_input when `path` exists and is no empty folder, or a file's name has a folder in it; those of
-/// stream_safetensors and of writing. On any error nothing is left at `path`.
-Result<void> write_hf_folder(const std::filesystem::path& path, const HfFolder& folder, FileOps& ops = real_file_ops());
+/// stream_safetensors and of writing; that of `check`, which gets the finished folder before it takes its name. On any error
+/// nothing is left at `path`.
+Result<void> write_hf_folder(const std::filesystem::path& path, const HfFolder& folder, FileOps& ops = real_file_ops(),
+                             const std::function<Result<void>(const std::filesystem::path&)>& check = {});
+
+/// Size of all files that write_hf_folder would make, in bytes. Errors: invalid_input, unsupported and resource as there.
+Result<std::uint64_t> hf_folder_size_bytes(const HfFolder& folder);
 
 }  // namespace vauban

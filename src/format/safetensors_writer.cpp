@@ -135,8 +135,12 @@ Result<void> write_safetensors(const std::filesystem::path& path, const std::vec
 
 Result<std::string> safetensors_head(const std::vector<NamedTensorView>& tensors, const SafetensorsMetadata& metadata) {
   VB_TRY(const std::vector<TensorOut> outs, tensor_outs(tensors));
-  VB_CHECK(check_tensors(outs));
-  return head_of(storage_order(outs), metadata);
+  return safetensors_head(outs, metadata);
+}
+
+Result<std::string> safetensors_head(const std::vector<TensorOut>& tensors, const SafetensorsMetadata& metadata) {
+  VB_CHECK(check_tensors(tensors));
+  return head_of(storage_order(tensors), metadata);
 }
 
 }  // namespace vauban

@@ -31,8 +31,9 @@ Result<void> write_safetensors(const std::filesystem::path& path, const std::vec
 /// What stands before the data in a file of these tensors: the length of the header, and the header. Errors: those above
 /// but io.
 Result<std::string> safetensors_head(const std::vector<NamedTensorView>& tensors, const SafetensorsMetadata& metadata = {});
+Result<std::string> safetensors_head(const std::vector<TensorOut>& tensors, const SafetensorsMetadata& metadata = {});
 
-/// The same for tensors that are made one at a time, while writing.
+/// write_safetensors for tensors that are made one at a time, while writing.
 Result<void> stream_safetensors(const std::filesystem::path& path, const std::vector<TensorOut>& tensors,
                                 const SafetensorsMetadata& metadata = {}, FileOps& ops = real_file_ops());
 

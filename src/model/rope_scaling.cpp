@@ -25,6 +25,12 @@ Result<Llama3Scaling> read_llama3(const ConfigKeys& scaling) {
 Result<std::string> rope_type(const ConfigKeys& scaling) {
   if (scaling.find("rope_type")) return scaling.text_or("rope_type", "");
   if (scaling.find("type")) return scaling.text_or("type", "");
+  // Plain rotation is what no type means, unless numbers stand there that only a scaled type reads.
+  for (const char* key : {"factor", "low_freq_factor", "high_freq_factor", "short_factor", "long_factor", "beta_fast", "beta_slow",
+                          "attention_factor", "mscale", "mscale_all_dim"})
+    if (scaling.find(key))
+      return with_hint(corrupt("{} is missing beside '{}': which scaling is meant is not known", scaling.name("rope_type"), key),
+                       "name the type (linear, dynamic, llama3, yarn, longrope), or remove the scaling's keys");
   return std::string("default");
 }
 

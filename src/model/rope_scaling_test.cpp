@@ -59,6 +59,20 @@ TEST(RopeScaling, UnknownTypesAreRefusedByName) {
   }
 }
 
+TEST(RopeScaling, ScalingWithoutATypeIsRefusedAndNotTakenForPlain) {
+  for (const char* json : {R"({"rope_scaling": {"factor": 8, "original_max_position_embeddings": 64}})",
+                           R"({"rope_scaling": {"rope_type": null, "factor": 8}})",
+                           R"({"rope_scaling": {"type": null, "short_factor": [1, 1, 1, 1], "long_factor": [2, 2, 2, 2]}})",
+                           R"({"rope_parameters": {"rope_theta": 500, "low_freq_factor": 1, "high_freq_factor": 4}})",
+                           R"({"rope_parameters": {"rope_theta": 500, "beta_fast": 32}})"}) {
+    const auto refused = read(json);
+    ASSERT_FALSE(refused.has_value()) << json;
+    EXPECT_NE(refused.error().message.find("rope_type"), std::string::npos) << describe(refused.error());
+  }
+  VB_EXPECT_OK(read(R"({"rope_parameters": {"rope_theta": 500}})"));
+  VB_EXPECT_OK(read(R"({"rope_parameters": {"rope_theta": 500, "rope_type": "default", "factor": 8}})"));
+}
+
 TEST(RopeScaling, MissingOrUnfitValuesAreNamed) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"rope_scaling": {"type": "linear"}})", "factor"},

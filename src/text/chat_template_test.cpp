@@ -40,6 +40,15 @@ Error error_of(const std::string& source, const jinja::Limits& limits = {}) {
   return rendering ? Error{} : rendering.error();
 }
 
+/// As Jinja2 on Python: a literal beyond the range is infinity, or zero.
+TEST(ChatTemplate, NumbersBeyondTheRangeAreInfinite) {
+  const auto program = jinja::Program::parse("{{ 1e999 }} {{ -1e999 }} {{ 1e400 > 5 }} {{ 1e-999 }} {{ 1e308 }}");
+  VB_ASSERT_OK(program);
+  const auto rendering = (*program)->render(jinja::Value(std::make_shared<const jinja::Dict>()), {}, {});
+  VB_ASSERT_OK(rendering);
+  EXPECT_EQ(rendering->text, "inf -inf True 0.0 1e+308");
+}
+
 TEST(ChatTemplate, TrainingFindsWhatTheAssistantWritesByComparingBeginnings) {
   const auto chat = render_for_training(*made(kChatMl), conversation(), Json::object());
   VB_ASSERT_OK(chat);

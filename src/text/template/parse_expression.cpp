@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 
 #include "base/strings.h"
 #include "text/template/parser_state.h"
@@ -243,7 +244,9 @@ Result<ExpressionPtr> ExpressionParser::number(const Token& token) {
   const std::string_view text = token.text;
   if (token.kind == TokenKind::real) {
     double value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    // Beyond the range it is infinity or zero, as in Python; from_chars leaves `value` alone there.
+    if (read.ec == std::errc::result_out_of_range) value = std::strtod(std::string(text).c_str(), nullptr);
     return finish(constant(Value(value)), token.line, {});
   }
   int base = 10;

@@ -61,6 +61,11 @@ TransformReport report_of(std::vector<TensorPlan> plan, std::vector<std::string>
   return report;
 }
 
+TransformReport planned(TransformReport report, std::uint64_t file_bytes) {
+  report.file_bytes = file_bytes;
+  return report;
+}
+
 Result<GgufModel> gguf_of(const ModelSource& source, const ConvertOptions& options, const Context& context) {
   const auto choose = [&](const MappedTensor& tensor) { return type_in_gguf(tensor, options); };
   VB_TRY(GgufModel model, make_gguf_model(source, choose, options.tokenizer, context));
@@ -115,10 +120,16 @@ Result<void> check_out_path(const ModelSource& source, const fs::path& out, Cont
   return ok();
 }
 
-Result<void> add_result(TransformReport& report, const fs::path& out) {
-  VB_TRY(const ModelSource written, ModelSource::open(out), "while reading the result back");
-  report.digest = written.file->digest();
-  report.file_bytes = bytes_below(out);
+Result<void> add_result(TransformReport& report, const fs::path& written) {
+  std::error_code failed;
+  if (fs::is_directory(written, failed)) {
+    VB_TRY(const ModelSource model, ModelSource::open(written), "while reading the result back");
+    report.digest = model.file->digest();
+  } else {
+    VB_TRY(const auto file, open_gguf(written), "while reading the result back");
+    report.digest = file->digest();
+  }
+  report.file_bytes = bytes_below(written);
   return ok();
 }
 
@@ -128,10 +139,14 @@ Result<TransformReport> plan_convert(const ModelSource& source, const ConvertOpt
   const Lineage lineage = lineage_of(source, options, true);
   if (options.to == Container::gguf) {
     VB_TRY(GgufModel model, gguf_of(source, options, context));
-    return report_of(std::move(model.plan), std::move(model.notes), lineage);
+    add_lineage(model.keys, lineage);
+    VB_TRY(const std::uint64_t bytes, gguf_size_bytes(model.keys, model.tensors));
+    return planned(report_of(std::move(model.plan), std::move(model.notes), lineage), bytes);
   }
   VB_TRY(HfModel model, make_hf_model(source, options, context));
-  return report_of(std::move(model.plan), std::move(model.notes), lineage);
+  add_lineage(model.folder.metadata, lineage);
+  VB_TRY(const std::uint64_t bytes, hf_folder_size_bytes(model.folder));
+  return planned(report_of(std::move(model.plan), std::move(model.notes), lineage), bytes);
 }
 
 Result<TransformReport> convert_model(const ModelSource& source, const fs::path& out, const ConvertOptions& options,
@@ -140,21 +155,21 @@ Result<TransformReport> convert_model(const ModelSource& source, const fs::path&
   VB_CHECK(check_compressed(source, options));
   VB_CHECK(check_out_path(source, out, options.to));
   TransformReport report;
+  const auto read_back = [&](const fs::path& written) { return add_result(report, written); };
   if (options.to == Container::gguf) {
     VB_TRY(GgufModel model, gguf_of(source, options, context));
     report = report_of(std::move(model.plan), std::move(model.notes), lineage_of(source, options, false));
     add_lineage(model.keys, report.lineage);
     count_progress(model.tensors, "convert", context);
-    VB_CHECK(write_gguf(out, model.keys, model.tensors, ops));
+    VB_CHECK(write_gguf_checked(out, model.keys, model.tensors, read_back, ops));
   } else {
     VB_TRY(HfModel model, make_hf_model(source, options, context));
     report = report_of(std::move(model.plan), std::move(model.notes), lineage_of(source, options, false));
     add_lineage(model.folder.metadata, report.lineage);
     count_progress(model.folder.tensors, "convert", context);
-    VB_CHECK(write_hf_folder(out, model.folder, ops));
+    VB_CHECK(write_hf_folder(out, model.folder, ops, read_back));
   }
   context.progress.finish("convert");
-  VB_CHECK(add_result(report, out));
   return report;
 }
 

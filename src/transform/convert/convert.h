@@ -34,7 +34,7 @@ struct TransformReport {
   std::vector<std::string> notes;
   std::uint64_t peak_bytes = 0;  ///< memory for the largest tensor while it is made: its parts joined, decoded, and in its new type
   std::string digest;            ///< of the written model; empty for a plan
-  std::uint64_t file_bytes = 0;  ///< all files written; 0 for a plan
+  std::uint64_t file_bytes = 0;  ///< all files written, or that would be
 };
 
 /// The same without writing, and without reading the weights: its lineage has no digest of the source.
@@ -48,8 +48,9 @@ Result<TransformReport> convert_model(const ModelSource& source, const std::file
 /// Errors: invalid_input when writing `out` would touch a file of `source`, or `out` is of the wrong kind.
 Result<void> check_out_path(const ModelSource& source, const std::filesystem::path& out, Container to);
 
-/// Reads the written model back for its digest and size. Errors: those of opening it.
-Result<void> add_result(TransformReport& report, const std::filesystem::path& out);
+/// Reads the written model back for its digest and size, while it has its temporary name still: a folder, or a GGUF of any
+/// name. Errors: those of opening it.
+Result<void> add_result(TransformReport& report, const std::filesystem::path& written);
 std::uint64_t peak_bytes_of(const std::vector<TensorPlan>& plan);
 
 /// Shows progress while tensors are made.

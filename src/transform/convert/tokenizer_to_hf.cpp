@@ -28,11 +28,15 @@ Json special_tokens_map(const Json& metadata, const Tokenizer& tokenizer) {
   return map;
 }
 
-Result<Json> tokenizer_config(const Json& metadata, const Tokenizer& tokenizer) {
+Json tokenizer_config(const Json& metadata, const Tokenizer& tokenizer) {
   Json config = special_tokens_map(metadata, tokenizer);
-  VB_TRY(const Encoding empty, tokenizer.encode("", {.add_special = true}));
-  config["add_bos_token"] = !empty.ids.empty() && tokenizer.bos() && empty.ids.front() == *tokenizer.bos();
-  config["add_eos_token"] = !empty.ids.empty() && tokenizer.eos() && empty.ids.back() == *tokenizer.eos();
+  // BOS and EOS may be one token, so the side on which it stands decides.
+  const Frame frame = tokenizer.input_rules().single;
+  const auto is = [](const FramePart& part, const std::optional<std::int32_t>& id) {
+    return part.kind == FramePart::Kind::token && id && part.token.id == *id;
+  };
+  config["add_bos_token"] = !frame.empty() && is(frame.front(), tokenizer.bos());
+  config["add_eos_token"] = !frame.empty() && is(frame.back(), tokenizer.eos());
   config["clean_up_tokenization_spaces"] = false;
   config["tokenizer_class"] = "PreTrainedTokenizerFast";
   return config;
@@ -125,7 +129,7 @@ Result<HfTokenizer> tokenizer_to_hf(const ModelSource& gguf) {
   }
   const Json& metadata = gguf.file->metadata();
   out.json_files["special_tokens_map.json"] = special_tokens_map(metadata, *tokenizer);
-  VB_TRY(out.json_files["tokenizer_config.json"], tokenizer_config(metadata, *tokenizer));
+  out.json_files["tokenizer_config.json"] = tokenizer_config(metadata, *tokenizer);
   if (const Json* original = metadata.find("tokenizer.huggingface.json"); original && original->is_string()) {
     VB_CHECK(load_tokenizer_json(original->as_string(), hints_of(out)), "in key 'tokenizer.huggingface.json'");
     out.text_files["tokenizer.json"] = original->as_string();

@@ -144,11 +144,13 @@ Result<MergeReport> merge_adapter(const ModelSource& base, std::shared_ptr<const
   add_config(base, options, folder);
   VB_CHECK(copy_model_files(fs::is_directory(base.path) ? base.path : base.path.parent_path(), folder));
   add_lineage(folder.metadata, report.lineage);
-  VB_CHECK(write_hf_folder(out, folder, ops), "while merging into {}", out.string());
-
-  VB_TRY(const ModelSource written, ModelSource::open(out), "while reading the merged model back");
-  report.digest = written.file->digest();
-  for (const auto& file : written.file->files()) report.bytes += file->bytes().size();
+  const auto read_back = [&](const fs::path& unnamed) -> Result<void> {
+    VB_TRY(const ModelSource written, ModelSource::open(unnamed), "while reading the merged model back");
+    report.digest = written.file->digest();
+    for (const auto& file : written.file->files()) report.bytes += file->bytes().size();
+    return ok();
+  };
+  VB_CHECK(write_hf_folder(out, folder, ops, read_back), "while merging into {}", out.string());
   std::ranges::sort(report.merged, {}, &MergedTensor::name);
   return report;
 }

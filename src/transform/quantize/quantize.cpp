@@ -207,6 +207,7 @@ Result<Prepared> prepare(const ModelSource& source, const QuantizeOptions& optio
 
 Result<TransformReport> plan_quantize(const ModelSource& source, const QuantizeOptions& options, const Context& context) {
   VB_TRY(Prepared prepared, prepare(source, options, context, true));
+  VB_TRY(prepared.report.file_bytes, gguf_size_bytes(prepared.model.keys, prepared.model.tensors));
   return std::move(prepared.report);
 }
 
@@ -215,9 +216,10 @@ Result<TransformReport> quantize_model(const ModelSource& source, const std::fil
   VB_CHECK(check_out_path(source, out, Container::gguf));
   VB_TRY(Prepared prepared, prepare(source, options, context, false));
   count_progress(prepared.model.tensors, "quantize", context);
-  VB_CHECK(write_gguf(out, prepared.model.keys, prepared.model.tensors, ops));
+  VB_CHECK(write_gguf_checked(
+      out, prepared.model.keys, prepared.model.tensors,
+      [&](const std::filesystem::path& written) { return add_result(prepared.report, written); }, ops));
   context.progress.finish("quantize");
-  VB_CHECK(add_result(prepared.report, out));
   return std::move(prepared.report);
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "app/command.h"
+#include "app/own_input.h"
 #include "base/files.h"
 #include "base/sha256.h"
 #include "data/synthesis/suite_prompts.h"
@@ -55,6 +56,7 @@ Result<void> deliver(const DataConfig& config, const Grammar& grammar, const Dat
     session.out().text(lines.text);
     return ok();
   }
+  VB_CHECK(refuse_own_input(config.out, {config.grammar, config.head}));
   VB_CHECK(write_file_atomic(config.out, lines.text));
   Json counts = Json::object();
   for (const auto& [category, count] : lines.by_category) counts[category] = count;

@@ -5,6 +5,7 @@
 #include "app/command.h"
 #include "app/flow/flow.h"
 #include "app/open.h"
+#include "app/own_input.h"
 #include "base/files.h"
 
 namespace vauban {
@@ -26,6 +27,7 @@ Result<int> run_flow(const FlowConfig& config, Session& session) {
   // A text under a name that promises another kind of picture would mislead.
   if (config.out && std::filesystem::path(*config.out).extension() != ".svg")
     return with_hint(invalid_input("--out {}: pictures are written as SVG", *config.out), "name it FILE.svg, or leave --out away for text");
+  if (config.out) VB_CHECK(refuse_own_input(*config.out, {config.model}));
   VB_TRY(const ModelSource source, open_source(config.model));
   VB_TRY(const Flow flow, flow_of(source));
   if (config.out) VB_CHECK(write_file_atomic(*config.out, flow_svg(flow)));

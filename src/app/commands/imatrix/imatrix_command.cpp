@@ -4,8 +4,10 @@
 #include "app/commands/imatrix/importance.h"
 #include "app/open.h"
 #include "app/out_folder.h"
+#include "app/own_input.h"
 #include "backends/backends.h"
 #include "base/files.h"
+#include "format/imatrix.h"
 
 namespace vauban {
 namespace {
@@ -28,8 +30,17 @@ void fields(ImatrixConfig& c, FieldVisitor& f) {
   fields(c.common, f);
 }
 
+/// Models are .gguf too: a name that was mistyped must not cost one.
+Result<void> refuse_foreign_file(const std::filesystem::path& out) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(out, ignored) || open_imatrix(out)) return ok();
+  return with_hint(invalid_input("--out: '{}' is there and is no importance matrix", out.string()), "remove it, or give another name");
+}
+
 Result<int> run_imatrix(const ImatrixConfig& config, Session& session) {
+  VB_CHECK(refuse_own_input(config.out, {config.model, config.file}));
   VB_CHECK(check_out_file(config.out));
+  VB_CHECK(refuse_foreign_file(config.out));
   VB_TRY(const ModelSource source, open_single_source(config.model));
   VB_TRY(const std::string text, read_file(config.file));
   VB_TRY(std::unique_ptr<Ops> ops, make_backend(config.common.backend, session.context(), {.device = config.common.device}));

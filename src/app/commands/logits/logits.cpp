@@ -1,11 +1,13 @@
 /// vauban logits MODEL (--prompt T | --ids 1,2,3): teacher-forced logits.
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <numeric>
 
 #include "app/command.h"
 #include "app/open.h"
+#include "app/own_input.h"
 #include "app/prompt_options.h"
 #include "format/safetensors_writer.h"
 #include "runtime/local/sampler.h"
@@ -51,6 +53,17 @@ Result<Rows> collect(Runtime& runtime, const std::vector<std::int32_t>& ids, boo
   }
 }
 
+/// What a model gives is a number or, for an id that cannot be, -inf.
+Result<void> check_finite(const Rows& rows, std::size_t first_position, bool for_json) {
+  const auto vocab = static_cast<std::size_t>(rows.vocab);
+  for (std::size_t i = 0; i < rows.values.size(); ++i) {
+    const float value = rows.values[i];
+    if (std::isfinite(value) || (value < 0 && !for_json)) continue;
+    return corrupt("logits for position {}: expected finite values, found {} at id {}", first_position + i / vocab, value, i % vocab);
+  }
+  return ok();
+}
+
 Json top_rows(std::span<const float> row, int k, const Tokenizer* tokenizer) {
   std::vector<std::int32_t> order(row.size());
   std::iota(order.begin(), order.end(), 0);
@@ -82,10 +95,12 @@ Result<int> run_logits(const LogitsConfig& config, Session& session) {
   if (config.all && !config.out) return invalid_input("--all needs --out FILE.safetensors: JSON holds the last position only");
   if (config.out && std::filesystem::exists(*config.out) && !std::filesystem::is_regular_file(*config.out))
     return invalid_input("--out: '{}' is there and is no regular file", *config.out);
+  if (config.out) VB_CHECK(refuse_own_input(*config.out, {config.model}));
   VB_TRY(const TraceRequest request, to_request(config.prompt, {}));
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session, {.max_batch = 1}));
   VB_TRY(const std::vector<std::int32_t> ids, runtime->tokenize(request));
   VB_TRY(const Rows rows, collect(*runtime, ids, config.all, config.stepwise));
+  VB_CHECK(check_finite(rows, ids.size() - static_cast<std::size_t>(rows.rows), session.out().json()));
   const std::span<const float> last = std::span(rows.values).last(static_cast<std::size_t>(rows.vocab));
   Json answer = Json::object({{"ids", Json(ids)}, {"vocab", rows.vocab}, {"logits", Json(std::vector<float>(last.begin(), last.end()))}});
   const auto tokenizer = open_tokenizer(config.model);

@@ -7,6 +7,7 @@
 #include "app/commands/measure/measure_config.h"
 #include "app/open.h"
 #include "app/out_folder.h"
+#include "app/own_input.h"
 #include "app/version.h"
 #include "format/direction.h"
 
@@ -231,6 +232,7 @@ Result<int> run_measure_command(const MeasureCommandConfig& config, Session& ses
 Result<int> run_measure(const MeasureConfig& config, Session& session) {
   VB_CHECK(gather_options(config));
   VB_CHECK(check_direction_path(config.out), "in --out");
+  VB_CHECK(refuse_own_input(config.out, {config.model, config.positive, config.negative}), "in --out");
   VB_CHECK(check_out_file(config.out), "in --out");
   VB_TRY(const std::unique_ptr<Runtime> runtime, open_runtime(config.model, session));
   VB_TRY(const Measured measured, measure(config, session, *runtime));

@@ -6,6 +6,7 @@
 #include "app/audit/audit_inputs.h"
 #include "app/command.h"
 #include "app/open.h"
+#include "app/own_input.h"
 #include "app/transform_report.h"
 #include "app/version.h"
 #include "report/report.h"
@@ -98,6 +99,7 @@ Result<int> print_with_audit(const QuantizeConfig& config, const TransformReport
 Result<int> run_quantize(const QuantizeConfig& config, Session& session) {
   VB_CHECK(find_quantize_recipe(config.type));
   VB_CHECK(check_audit(config));
+  VB_CHECK(refuse_own_input(config.out, {config.in, config.imatrix, config.audit}));
   const QuantizeOptions options = options_of(config);
   VB_TRY(const ModelSource source, open_single_source(config.in));
   VB_CHECK(check_out_path(source, config.out, Container::gguf));
