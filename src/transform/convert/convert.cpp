@@ -137,14 +137,16 @@ Result<TransformReport> plan_convert(const ModelSource& source, const ConvertOpt
   VB_CHECK(check_dtype(options));
   VB_CHECK(check_compressed(source, options));
   const Lineage lineage = lineage_of(source, options, true);
+  Lineage sized = lineage;
+  sized.base_digest.assign(64, '0');  // takes the place that the digest will
   if (options.to == Container::gguf) {
     VB_TRY(GgufModel model, gguf_of(source, options, context));
-    add_lineage(model.keys, lineage);
+    add_lineage(model.keys, sized);
     VB_TRY(const std::uint64_t bytes, gguf_size_bytes(model.keys, model.tensors));
     return planned(report_of(std::move(model.plan), std::move(model.notes), lineage), bytes);
   }
   VB_TRY(HfModel model, make_hf_model(source, options, context));
-  add_lineage(model.folder.metadata, lineage);
+  add_lineage(model.folder.metadata, sized);
   VB_TRY(const std::uint64_t bytes, hf_folder_size_bytes(model.folder));
   return planned(report_of(std::move(model.plan), std::move(model.notes), lineage), bytes);
 }

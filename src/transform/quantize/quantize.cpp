@@ -199,7 +199,9 @@ Result<Prepared> prepare(const ModelSource& source, const QuantizeOptions& optio
   out.report.lineage = {.base_digest = is_plan ? std::string() : source.file->digest(), .base = source.name, .recipe = recipe_text(recipe, options), .tool = options.tool};
   out.report.notes = std::move(out.model.notes);
   for (std::string& note : chooser.take_notes()) out.report.notes.push_back(std::move(note));
-  add_lineage(out.model.keys, out.report.lineage);
+  Lineage stored = out.report.lineage;
+  if (is_plan) stored.base_digest.assign(64, '0');  // the size of the file is asked for, and a digest takes its place there
+  add_lineage(out.model.keys, stored);
   return out;
 }
 
