@@ -62,9 +62,10 @@ TEST(MergeLaws, AVersionLineInATokenizerJsonIsNoMerge) {
   const Json file = Json::object({{"model", Json::object({{"type", "BPE"}, {"vocab", Json::object({{"a", 0}, {"b", 1}, {"ab", 2}})},
                                                           {"merges", Json::array({"#version: 0.2", "a b"})}})}});
   VB_ASSERT_OK(write_file_atomic(folder / "tokenizer.json", file.dump().value()));
-  ModelSource source;
-  source.tokenizer_json = folder / "tokenizer.json";
-  const auto table = read_merges(source);
+  auto source = ModelSource::open(source_dir() / "models/garrison/base");
+  VB_ASSERT_OK(source);
+  source->tokenizer_json = folder / "tokenizer.json";
+  const auto table = read_merges(*source);
   VB_ASSERT_OK(table);
   ASSERT_EQ(table->merges.size(), 1u);
   EXPECT_EQ(table->merges[0].product, 2);

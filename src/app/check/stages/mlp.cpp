@@ -7,7 +7,9 @@ namespace {
 
 void run(CheckSubject& subject, Findings& findings) {
   if (!subject.runtime) return findings.not_run("the model could not be loaded");
-  test_matrices(subject, layer_matrices(subject, LayerPart::feed), findings);
+  const std::vector<std::string> matrices = layer_matrices(subject, LayerPart::feed);
+  if (matrices.empty()) return findings.fine("the model has no feed-forward blocks");
+  test_matrices(subject, matrices, findings);
 }
 
 }  // namespace
